@@ -1,0 +1,381 @@
+//! Facts: immutable things that a source said. The journal holds facts and nothing else.
+
+use std::time::Duration;
+
+use super::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use super::interval::Interval;
+use super::name::{Name, NameKind, Namespace, Proxy};
+use super::time::Instant;
+
+/// How long an HTTP `Date` may be cut short: it has whole seconds.
+pub const DATE_WIDTH: Duration = Duration::from_secs(1);
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A page of `/users/delta`, the initial enumeration included.
+    Delta,
+    /// A full read beside the delta feed: a users listing or the deleted items.
+    Reconcile,
+    /// A read of one object or name at the moment of a question.
+    Live,
+    /// The directory's audit log.
+    Audit,
+    /// A file from elsewhere: an old export.
+    Import,
+    /// What a backup agent reports of its own work.
+    Agent,
+    /// A person.
+    Operator,
+}
+
+/// One thing a source said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// An object's complete profile at an instant.
+    Seen(Seen),
+    /// An object was found deleted.
+    Removed(Removed),
+    /// An audit event: one property changed from old to new.
+    Changed(Changed),
+    /// An audit event: the object was created, deleted or restored.
+    Lifecycle(Lifecycle),
+    /// A live read found nobody under this user principal name.
+    Vacant(Vacant),
+    /// A completed feed proves an interval of time.
+    Horizon(Horizon),
+    /// A round began whose pages are committed one by one.
+    RoundBegan(RoundBegan),
+    /// A time that no horizon covers, and why.
+    Blind(Blind),
+    /// A snapshot was taken.
+    SnapshotTaken(Snapshot),
+    /// What the agent really read for a snapshot.
+    Receipt(Receipt),
+    /// A snapshot is no longer kept by the backup product.
+    SnapshotExpired(SnapshotExpired),
+}
+
+/// When a directory answer was read: it shows the state at *some* instant of `[at - lag, at + 1 s)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reading {
+    /// The server's `Date`.
+    pub at: Instant,
+    /// How far the answer may trail behind the directory.
+    pub lag: Duration,
+    /// Who said it.
+    pub source: Source,
+    /// Only for the delta feed after its first round: the previous horizon. The feed proves that the object's earlier
+    /// state held without change from its previous report through this instant.
+    pub unchanged_since: Option<Instant>,
+}
+
+impl Reading {
+    /// The instants at one of which the state was so.
+    pub fn window(&self) -> Interval {
+        // The window is at least one second wide, so it is never empty short of the end of time.
+        Interval::new(self.at.minus(self.lag), self.at.plus(DATE_WIDTH))
+            .or_else(|| Interval::new(self.at.pred(), Instant::MAX))
+            .unwrap_or_else(|| unreachable!("an instant before the last one begins an interval"))
+    }
+}
+
+/// An object's complete profile: a name that is not in it was not held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Whose profile.
+    pub object: ObjectId,
+    /// When and by whom it was read.
+    pub reading: Reading,
+    /// What it said.
+    pub profile: Profile,
+}
+
+/// What kind of directory object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// A user: a person, a shared mailbox, a room, a guest.
+    #[default]
+    User,
+    /// A group.
+    Group,
+    /// A mail contact.
+    Contact,
+}
+
+/// The properties of a directory object that matter for identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// User, group or contact.
+    pub kind: ObjectKind,
+    /// `userPrincipalName`. Local and social accounts have none.
+    pub upn: Option<Name>,
+    /// `mail`.
+    pub mail: Option<Name>,
+    /// `proxyAddresses`.
+    pub proxies: Vec<Proxy>,
+    /// `createdDateTime`: whole seconds, null for some old objects.
+    pub created: Option<Instant>,
+    /// `userType`: `Member`, `Guest` or null.
+    pub user_type: Option<String>,
+    /// `employeeId`, an anchor for lineage; never a ground for identity.
+    pub employee_id: Option<String>,
+    /// `onPremisesImmutableId`, case-sensitive, an anchor for lineage.
+    pub immutable_id: Option<String>,
+}
+
+impl Profile {
+    /// The user principal name, unless it is the mangled one of a deleted object.
+    pub fn upn_of(&self, object: ObjectId) -> Option<&Name> {
+        self.upn.as_ref().filter(|upn| upn.unmangled(object).is_none())
+    }
+
+    /// The primary SMTP address: the `SMTP:` entry, else `mail`.
+    pub fn primary(&self) -> Option<&Name> {
+        self.proxies
+            .iter()
+            .find_map(|proxy| if let Proxy::Primary(name) = proxy { Some(name) } else { None })
+            .or(self.mail.as_ref())
+    }
+
+    /// Every SMTP address: `mail` and the SMTP entries of `proxyAddresses`, each key once.
+    pub fn smtp(&self) -> Vec<&Name> {
+        let mut names: Vec<&Name> = self.mail.iter().chain(self.proxies.iter().filter_map(Proxy::smtp)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// How an object was found gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// Soft-deleted: it can come back.
+    Soft,
+    /// Gone for good.
+    Purged,
+    /// A live read answered 404: soft-deleted, purged or not yet replicated.
+    NotFound,
+}
+
+/// An object was found deleted. Deleting releases all of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Which object.
+    pub object: ObjectId,
+    /// When and by whom it was found so.
+    pub reading: Reading,
+    /// How.
+    pub removal: Removal,
+    /// `deletedDateTime`: whole seconds.
+    pub deleted: Option<Instant>,
+    /// The user principal name just before the deletion, without the object id that the directory puts in front.
+    pub last_upn: Option<Name>,
+}
+
+/// A property that an audit event can tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Property {
+    /// `UserPrincipalName`.
+    UserPrincipalName,
+    /// `ProxyAddresses`: the SMTP entries.
+    ProxyAddresses,
+}
+
+impl Property {
+    /// The namespace that its values belong to.
+    pub fn namespace(self) -> Namespace {
+        match self {
+            Self::UserPrincipalName => Namespace::Upn,
+            Self::ProxyAddresses => Namespace::Smtp,
+        }
+    }
+}
+
+/// An audit event `Update user`. `None` means that the event did not tell the value; an empty list that it was empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Whose property.
+    pub object: ObjectId,
+    /// When, to the microsecond.
+    pub at: Instant,
+    /// The event's id in the audit log.
+    pub event: String,
+    /// Which property.
+    pub property: Property,
+    /// The values just before.
+    pub old: Option<Vec<Name>>,
+    /// The values just after.
+    pub new: Option<Vec<Name>>,
+}
+
+/// What happened to an object's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// `Add user`: before it the object did not exist.
+    Created,
+    /// `Delete user`.
+    Deleted,
+    /// `Hard Delete user`.
+    Purged,
+    /// `Restore user`.
+    Restored,
+}
+
+/// An audit event about an object's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// Whose life.
+    pub object: ObjectId,
+    /// When, to the microsecond.
+    pub at: Instant,
+    /// The event's id in the audit log.
+    pub event: String,
+    /// What happened.
+    pub life: Life,
+    /// At a creation the UPN given then, at a deletion the one held just before; only where the event tells it.
+    pub upn: Option<Name>,
+}
+
+/// A live read by user principal name answered 404.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacant {
+    /// The name asked for.
+    pub name: Name,
+    /// When.
+    pub reading: Reading,
+}
+
+/// Which feed a horizon speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feed {
+    /// `/users/delta`: every object not reported is unchanged.
+    Delta,
+    /// The directory's audit log, read past its own lag without holes: every UPN change and every deletion or restore is known.
+    Audit,
+}
+
+/// A completed feed proves `(from, through]`. The delta feed's first round has `from` equal to `through`:
+/// it starts the proof and covers nothing yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Horizon {
+    /// Which feed.
+    pub feed: Feed,
+    /// The previous horizon of the same unbroken feed.
+    pub from: Instant,
+    /// The instant through which nothing was missed.
+    pub through: Instant,
+}
+
+/// A round's first page was committed and more are to come: until its horizon the state is half a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoundBegan {
+    /// The server's `Date` at the round's first page.
+    pub started: Instant,
+}
+
+/// A time not covered by any horizon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// The last horizon before it.
+    pub from: Instant,
+    /// The first horizon after it.
+    pub until: Instant,
+    /// Why, in a few words.
+    pub why: String,
+}
+
+/// By what a snapshot's mailbox was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressed {
+    /// By a name, which the service resolved at that time.
+    Name(Name, NameKind),
+    /// By the object id, which cannot be redirected.
+    Object(ObjectId),
+}
+
+/// One restore point: which chain, when it was taken, how its mailbox was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The chain it belongs to.
+    pub chain: ChainId,
+    /// Its id within the chain.
+    pub id: SnapshotId,
+    /// The first instant of the read.
+    pub from: Instant,
+    /// The last instant of the read.
+    pub until: Instant,
+    /// How the mailbox was opened.
+    pub addressed: Addressed,
+    /// The mailbox instance, if the agent knew it.
+    pub mailbox: Option<MailboxId>,
+}
+
+/// The object and mailbox that the agent really read, at the start and at the end of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The chain.
+    pub chain: ChainId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The object read at the start.
+    pub object: ObjectId,
+    /// The mailbox read at the start.
+    pub mailbox: Option<MailboxId>,
+    /// The object read at the end.
+    pub object_end: Option<ObjectId>,
+    /// The mailbox read at the end.
+    pub mailbox_end: Option<MailboxId>,
+}
+
+/// The backup product no longer keeps a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotExpired {
+    /// The chain.
+    pub chain: ChainId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+}
+
+impl Fact {
+    /// The directory object that the fact is about, if it is about one object's names or life.
+    pub fn object(&self) -> Option<ObjectId> {
+        match self {
+            Self::Seen(seen) => Some(seen.object),
+            Self::Removed(removed) => Some(removed.object),
+            Self::Changed(changed) => Some(changed.object),
+            Self::Lifecycle(lifecycle) => Some(lifecycle.object),
+            _ => None,
+        }
+    }
+
+    /// Every name that the fact says its object held at some time, in no order, possibly repeated.
+    pub fn names(&self) -> Vec<(Namespace, &Name)> {
+        match self {
+            Self::Seen(seen) => seen
+                .profile
+                .upn_of(seen.object)
+                .map(|upn| (Namespace::Upn, upn))
+                .into_iter()
+                .chain(seen.profile.smtp().into_iter().map(|name| (Namespace::Smtp, name)))
+                .collect(),
+            Self::Removed(removed) => removed.last_upn.iter().map(|upn| (Namespace::Upn, upn)).collect(),
+            Self::Changed(changed) => changed
+                .old
+                .iter()
+                .chain(&changed.new)
+                .flatten()
+                .map(|name| (changed.property.namespace(), name))
+                .filter(|(_, name)| name.unmangled(changed.object).is_none())
+                .collect(),
+            Self::Lifecycle(lifecycle) => lifecycle.upn.iter().map(|upn| (Namespace::Upn, upn)).collect(),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! whowas
+pub mod domain;
+pub mod store;

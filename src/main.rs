@@ -1,0 +1,2 @@
+//! whowas
+fn main() {}

@@ -1,0 +1,473 @@
+//! Where a ledger is kept: few high verbs, so that every engine can be native behind them.
+//!
+//! A store holds, for each tenant, the journal (a hash chain of commits, the only truth) and what is derived from it.
+//! [`LedgerStore::append`] writes a commit and its derived changes in one atomic, durable step. Deriving is the
+//! ledger's work; a store only keeps what it is given. Both stores pass the suite in `tests/conformance.rs`.
+
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::name::{NameKey, Namespace};
+use crate::domain::time::Instant;
+
+/// SHA-256 of a commit, chained to the one before.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+/// What one append brings: facts, and the sync state that must never part from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// When the ledger learnt it (transaction time). Never earlier than the commit before.
+    pub recorded: Instant,
+    /// Random; keeps a redacted payload unguessable from its hash.
+    pub salt: [u8; 16],
+    /// The facts, in the order in which the source gave them.
+    pub facts: Vec<Fact>,
+    /// The sync cursor from now on, if it changed.
+    pub cursor: Option<Cursor>,
+    /// The run log's entry, when a sync run ended with this commit.
+    pub run: Option<Run>,
+}
+
+/// A commit in its place in the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub sequence: Sequence,
+    /// The hash of the commit before; zeros for the first.
+    pub previous: Hash,
+    /// `H(previous ‖ header ‖ H(salt ‖ payload))`.
+    pub hash: Hash,
+    /// What it says.
+    pub commit: Commit,
+}
+
+/// Where the sync stands with the delta feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The link to ask next, byte for byte as the directory gave it.
+    pub link: Link,
+    /// The last horizon of the unbroken feed; `None` during its first round.
+    pub horizon: Option<Instant>,
+}
+
+/// A link of the delta feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// In the middle of a round: its next page.
+    Next {
+        /// `@odata.nextLink`.
+        url: String,
+        /// The server's `Date` at the round's first page.
+        round_started: Instant,
+    },
+    /// Between rounds: where the next round begins.
+    Delta {
+        /// `@odata.deltaLink`.
+        url: String,
+    },
+}
+
+/// An entry of the run log.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Run {
+    /// The run's number within the tenant, from 1.
+    pub run: u64,
+    /// Who asked for it.
+    pub trigger: Trigger,
+    /// What it read.
+    pub kind: RunKind,
+    /// When it started.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Option<Instant>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Pages read.
+    pub pages: u64,
+    /// Items read.
+    pub seen: u64,
+    /// Objects whose names or life changed.
+    pub changed: u64,
+    /// Objects found removed.
+    pub removed: u64,
+    /// Objects found live that were known as deleted.
+    pub restored: u64,
+    /// Facts appended.
+    pub facts: u64,
+    /// How long the directory made it wait, in milliseconds.
+    pub throttled_ms: u64,
+    /// The horizon that it reached.
+    pub horizon: Option<Instant>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Who asked for a sync run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The schedule.
+    Schedule,
+    /// A person or program.
+    Demand,
+    /// The service's start.
+    Startup,
+}
+
+/// What a sync run read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Every object, anew.
+    Full,
+    /// What changed since the last horizon.
+    Delta,
+    /// Deleted items and a full listing beside the feed.
+    Reconcile,
+}
+
+/// How a sync run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It reached its horizon.
+    Completed,
+    /// An error stopped it; what it had committed stays.
+    Failed,
+    /// A guard stopped it before it was applied.
+    Held,
+    /// It was stopped from outside or its process died; what it had committed stays.
+    Interrupted,
+}
+
+/// The newest state of a tenant, in one small record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The newest commit's number; 0 before the first.
+    pub sequence: Sequence,
+    /// Its hash; zeros before the first.
+    pub hash: Hash,
+    /// When it was recorded.
+    pub recorded: Option<Instant>,
+    /// The derived part.
+    pub state: TenantState,
+}
+
+/// What is derived for a tenant as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantState {
+    /// What time the feeds cover.
+    pub coverage: Coverage,
+    /// The sync cursor.
+    pub cursor: Option<Cursor>,
+    /// The start of a round of which only some pages are committed.
+    pub open_round: Option<Instant>,
+    /// How many runs the log has; the newest run's number.
+    pub runs: u64,
+    /// How many objects and snapshots there are.
+    pub counts: Counts,
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Live objects.
+    pub active: u64,
+    /// Objects that can come back.
+    pub soft_deleted: u64,
+    /// Objects gone for good.
+    pub purged: u64,
+    /// Snapshots recorded, expired ones included.
+    pub snapshots: u64,
+}
+
+/// A fact and the commit that brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The commit.
+    pub sequence: Sequence,
+    /// The fact.
+    pub fact: Fact,
+}
+
+/// An object that held a name at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Posting {
+    /// The object.
+    pub object: ObjectId,
+    /// Ever as its user principal name.
+    pub upn: bool,
+    /// Ever as an SMTP address.
+    pub smtp: bool,
+}
+
+/// A snapshot with all that was said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotRecord {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The commit that recorded it.
+    pub taken: Sequence,
+    /// What the agent really read, newest last, each with its commit.
+    pub receipts: Vec<(Sequence, Receipt)>,
+    /// The commit that said it is no longer kept.
+    pub expired: Option<Sequence>,
+}
+
+/// What a chain's snapshots are addressed by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An object id, in the address or in a receipt.
+    Object(ObjectId),
+    /// A name.
+    Name(NameKey),
+}
+
+/// The derived changes of one commit. Everything in it follows from the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// Facts to add to an object's record, each object at most once.
+    pub objects: Vec<(ObjectId, Vec<Fact>)>,
+    /// Names that an object now holds or held, in the namespaces given; earlier ones are kept.
+    pub postings: Vec<(NameKey, ObjectId, Namespace)>,
+    /// Reads that found nobody.
+    pub vacancies: Vec<Vacant>,
+    /// Snapshots in their new state.
+    pub snapshots: Vec<SnapshotRecord>,
+    /// What a chain is addressed by.
+    pub subjects: Vec<(Subject, ChainId)>,
+    /// Horizons, blind periods and round beginnings.
+    pub tenant: Vec<Fact>,
+    /// The run log's entry.
+    pub run: Option<Run>,
+    /// The tenant's state after the commit.
+    pub state: TenantState,
+}
+
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Forward,
+    /// Newest first.
+    Backward,
+}
+
+/// A place in a chain's snapshots, which are ordered by `(from, id)`.
+pub type SnapshotPlace = (Instant, SnapshotId);
+
+/// The storage of a ledger. All verbs block; answers are of the last acknowledged commit.
+pub trait LedgerStore: Send + Sync {
+    /// The tenants that have at least one commit, in order of their ids.
+    fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+
+    /// The newest state of a tenant; the empty head if it has no commit.
+    fn head(&self, tenant: TenantId) -> Result<Head, StoreError>;
+
+    /// Appends a commit after `expected` together with its derived changes: all or nothing, and on disk when it returns.
+    fn append(
+        &self,
+        tenant: TenantId,
+        expected: Sequence,
+        commit: Commit,
+        derived: Derived,
+    ) -> Result<Head, StoreError>;
+
+    /// Every fact about an object, oldest commit first; empty if it was never seen.
+    fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError>;
+
+    /// The objects that ever held a name, in order of their ids.
+    fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError>;
+
+    /// The reads that found nobody under a name, oldest commit first.
+    fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError>;
+
+    /// One snapshot.
+    fn snapshot(
+        &self,
+        tenant: TenantId,
+        chain: &ChainId,
+        id: &SnapshotId,
+    ) -> Result<Option<SnapshotRecord>, StoreError>;
+
+    /// Up to `limit` snapshots of a chain beyond `after` in the given order.
+    fn snapshots(
+        &self,
+        tenant: TenantId,
+        chain: &ChainId,
+        order: Order,
+        after: Option<&SnapshotPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError>;
+
+    /// The chains with a snapshot addressed by this object or name, in order of their ids.
+    fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError>;
+
+    /// Horizons, blind periods and round beginnings up to and including a commit, oldest first.
+    fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError>;
+
+    /// Up to `limit` entries of the run log, newest first.
+    fn runs(&self, tenant: TenantId, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Up to `limit` journal entries from `from` on. Each payload is checked against its own hash.
+    fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Drops everything derived, so that a rebuild can put it back. Until that is done the store answers as if empty.
+    fn drop_derived(&self) -> Result<(), StoreError>;
+
+    /// Puts back the derived changes of one journal entry. Entries come in order, from 1, for each tenant.
+    fn restore_derived(&self, tenant: TenantId, entry: &Entry, derived: Derived) -> Result<(), StoreError>;
+
+    /// Makes what `restore_derived` wrote durable.
+    fn sync(&self) -> Result<(), StoreError>;
+
+    /// Every derived record in its stored bytes, in order of its keys, given to `each`. Two stores of one kind that
+    /// were derived from one journal give the same sequence.
+    fn each_derived(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError>;
+
+    /// An empty store of the same kind, for a moment's use: it vanishes when dropped.
+    fn scratch(&self) -> Result<Box<dyn LedgerStore>, StoreError>;
+
+    /// Bytes on disk or in memory.
+    fn bytes(&self) -> Result<u64, StoreError>;
+
+    /// What kind of store, and its format version.
+    fn describe(&self) -> (&'static str, u32);
+}
+
+/// Why a store could not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another commit came first.
+    #[error("append commit {expected} of tenant {tenant}: the ledger has moved on to commit {found}")]
+    Conflict {
+        /// The tenant.
+        tenant: TenantId,
+        /// The head that the caller had read.
+        expected: Sequence,
+        /// The head there is.
+        found: Sequence,
+    },
+    /// Another process has the ledger open.
+    #[error("open the ledger {path}: it is held by {holder}")]
+    Held {
+        /// The ledger's directory.
+        path: String,
+        /// Who: process id, command, since when, and how far it is.
+        holder: Box<Holder>,
+    },
+    /// The ledger was written by a newer release.
+    #[error(
+        "open the ledger {path}: its format {found} is newer than {known}, the newest that this release reads; upgrade whowas"
+    )]
+    NewerFormat {
+        /// The ledger's directory.
+        path: String,
+        /// The version found.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// The directory is no ledger.
+    #[error("open the ledger {path}: {why}")]
+    NotALedger {
+        /// The directory.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Stored bytes are not what was written.
+    #[error("read {what}: the stored bytes are damaged ({why}); run `whowas verify`")]
+    Damaged {
+        /// Which record.
+        what: String,
+        /// How it shows.
+        why: String,
+    },
+    /// There is no room left.
+    #[error(
+        "write to the ledger {path}: the disk has {free} bytes left and {needed} are kept free; make room and try again, nothing was lost"
+    )]
+    DiskFull {
+        /// The ledger's directory.
+        path: String,
+        /// Bytes left.
+        free: u64,
+        /// Bytes wanted.
+        needed: u64,
+    },
+    /// A write failed before; nothing more is written through this handle.
+    #[error(
+        "write to the ledger {path}: an earlier write failed ({why}), so nothing more is written until it is opened again; what was acknowledged is safe"
+    )]
+    Stopped {
+        /// The ledger's directory.
+        path: String,
+        /// The first failure.
+        why: String,
+    },
+    /// A value too large for the engine's safe size.
+    #[error("write {what}: it has {bytes} bytes and at most {limit} are allowed")]
+    TooLarge {
+        /// Which record.
+        what: String,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The operating system or the engine failed.
+    #[error("{step}")]
+    Io {
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Who holds a ledger. Written beside the lock by its holder, read by whoever finds the lock taken.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Holder {
+    /// The process id.
+    pub pid: u32,
+    /// The command that it runs, for example `sync`.
+    pub command: String,
+    /// Since when.
+    pub since: Instant,
+    /// The tenant it is syncing, if it is.
+    pub tenant: Option<TenantId>,
+    /// How far it is, in words and figures.
+    pub progress: Option<serde_json::Value>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} (`whowas {}`) since {}", self.pid, self.command, self.since)?;
+        match &self.progress {
+            Some(progress) => write!(f, ", at {progress}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
