@@ -1,3 +1,4 @@
 //! whowas
 pub mod domain;
+pub mod ledger;
 pub mod store;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
 use super::name::{Name, NameKind, Namespace, Proxy};
 use super::time::Instant;
@@ -341,6 +341,15 @@ pub struct SnapshotExpired {
     pub chain: ChainId,
     /// The snapshot.
     pub snapshot: SnapshotId,
+}
+
+/// A fact and the commit that brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The commit.
+    pub sequence: Sequence,
+    /// The fact.
+    pub fact: Fact,
 }
 
 impl Fact {

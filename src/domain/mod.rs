@@ -1,8 +1,17 @@
 //! The pure core: what facts mean. No I/O, no clock, no async; time is always an argument.
+//!
+//! Reading order: ids, names and time; facts; what time they cover; the track of one presence; an object's timeline;
+//! who holds a name; whose data a snapshot holds; the verdict.
 
+pub mod attribution;
 pub mod coverage;
 pub mod fact;
+pub mod holder;
 pub mod id;
 pub mod interval;
+pub mod judge;
 pub mod name;
 pub mod time;
+pub mod timeline;
+pub mod track;
+pub mod verdict;

@@ -5,6 +5,7 @@
 //! ledger's work; a store only keeps what it is given. Both stores pass the suite in `tests/conformance.rs`.
 
 use crate::domain::coverage::Coverage;
+pub use crate::domain::fact::Known;
 use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::name::{NameKey, Namespace};
@@ -180,15 +181,6 @@ pub struct Counts {
     pub purged: u64,
     /// Snapshots recorded, expired ones included.
     pub snapshots: u64,
-}
-
-/// A fact and the commit that brought it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The commit.
-    pub sequence: Sequence,
-    /// The fact.
-    pub fact: Fact,
 }
 
 /// An object that held a name at some time.

@@ -1,0 +1,513 @@
+//! Judging an ask: a pure function of the ask, the evidence gathered for it, the policy and the time.
+
+use std::collections::BTreeMap;
+
+use super::coverage::Coverage;
+use super::holder::{Candidate, Holder, NameView};
+use super::id::{ChainId, ObjectId};
+use super::interval::Edge;
+use super::name::{Name, NameKey};
+use super::time::Instant;
+use super::timeline::{Names, Role, State, Timeline};
+use super::track::Confidence;
+use super::verdict::{Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, Outcome, Policy, Verdict};
+
+/// Everything that judging an ask looks at.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// What was asked.
+    pub ask: &'a Ask,
+    /// How old evidence may be.
+    pub policy: &'a Policy,
+    /// The ledger's time.
+    pub now: Instant,
+    /// What time the feeds cover.
+    pub coverage: &'a Coverage,
+    /// Only some pages of a round are committed.
+    pub round_open: bool,
+    /// Why the live read that was wanted could not be made.
+    pub live_failure: Option<&'a str>,
+    /// The claims to the name asked.
+    pub view: Option<&'a NameView>,
+    /// The newest live read that found nobody under the name.
+    pub vacant_at: Option<Instant>,
+    /// The timelines of every object that may be involved.
+    pub objects: &'a BTreeMap<ObjectId, Timeline>,
+    /// The chain asked for, or the most recent one of the object asked for.
+    pub chain: Option<&'a ChainCase>,
+    /// The most recent chain of each object that may be involved.
+    pub chains: &'a BTreeMap<ObjectId, ChainId>,
+    /// The claims to names that the chain's object had before.
+    pub old_names: &'a BTreeMap<NameKey, NameView>,
+}
+
+/// The object that the ask comes down to, as far as it names one: the id asked, else the holder of the name.
+pub fn subject(ask: &Ask, view: Option<&NameView>) -> Option<ObjectId> {
+    ask.object.or_else(|| match view?.holder(ask.kind) {
+        Holder::One(object) => Some(object),
+        _ => None,
+    })
+}
+
+/// The names that changed between a chain's last snapshot and now. A move to a quarantine placeholder is no rename.
+pub fn changes_since(timeline: &Timeline, last: Instant) -> Vec<Change> {
+    let (then, now) = (timeline.names_at(last), timeline.names());
+    let kinds =
+        [(ChangeKind::Upn, Role::Upn, then.upn, now.upn), (ChangeKind::Mail, Role::Primary, then.mail, now.mail)];
+    kinds
+        .into_iter()
+        .filter(|(_, _, from, to)| from != to && !to.as_ref().is_some_and(Name::is_quarantine_placeholder))
+        .map(|(kind, role, from, to)| {
+            let edge = end_of(timeline, role, from.as_ref()).or_else(|| start_of(timeline, role, to.as_ref()));
+            Change { kind, from, to, edge: edge.unwrap_or_else(|| Edge::new(Instant::MIN, Instant::MAX)) }
+        })
+        .collect()
+}
+
+/// Judges an ask.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let mut verdict = match (case.ask.object, &case.ask.name) {
+        (Some(object), name) => by_id(case, object, name.as_ref()),
+        (None, Some(name)) => by_name(case, name),
+        (None, None) => by_chain(case),
+    };
+    if let Some(at) = case.ask.at
+        && at.distance(case.now) > case.policy.max_skew
+    {
+        let apart = at.distance(case.now).as_secs();
+        let way = if at > case.now { "ahead of" } else { "behind" };
+        verdict.reasons.push(format!(
+            "the agent's clock ({at}) is {apart} s {way} the ledger's ({}); judged at the ledger's time",
+            case.now
+        ));
+    }
+    verdict
+}
+
+/// How a name's holder is proved at the time of the ask.
+#[derive(Clone, Copy)]
+struct Proof {
+    at: Instant,
+    live: bool,
+}
+
+fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
+    if let (Some(name), Some(view)) = (name, case.view)
+        && let Holder::One(holder) = view.holder(case.ask.kind)
+        && holder != object
+    {
+        let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
+        return mismatch(case, object, holder, why);
+    }
+    by_object(case, object, None)
+}
+
+fn by_chain(case: &Case<'_>) -> Verdict {
+    match case.chain {
+        Some(ChainCase { bound: Some(object), .. }) => by_object(case, *object, None),
+        Some(chain) if chain.has_snapshots => unattributable(case, chain),
+        _ => {
+            let why = match &case.ask.chain {
+                Some(chain) => format!("chain {chain} has no snapshots and neither a name nor an object was given"),
+                None => "nothing was asked: give a chain, a name or an object".to_owned(),
+            };
+            verdict(case, Outcome::Unknown, None, vec![why])
+        }
+    }
+}
+
+fn by_name(case: &Case<'_>, name: &Name) -> Verdict {
+    let bound = case.chain.and_then(|chain| chain.bound);
+    let holder = case.view.map_or(Holder::NeverSeen, |view| view.holder(case.ask.kind));
+    match holder {
+        Holder::One(holder) => held_by(case, name, holder),
+        Holder::Several(several) => {
+            if case.round_open && proof(case, None).is_none() {
+                return refresh(case, bound, half_round());
+            }
+            let why = format!("{name} is claimed by {} objects", several.len());
+            let mut answer = verdict(case, Outcome::Ambiguous, bound, vec![why]);
+            answer.candidates = now_candidates(case, &several);
+            answer
+        }
+        Holder::Nobody => match bound {
+            Some(object) => released_by(case, name, object),
+            None => released(case, name),
+        },
+        Holder::NeverSeen => {
+            if bound.is_some() && proof(case, None).is_none() {
+                let why = format!("{name} was never seen; it may be a new name that the next sync brings");
+                return refresh(case, bound, why);
+            }
+            let why = format!("{name} was never seen in this tenant; a live read (--verify) or a sync may know it");
+            verdict(case, Outcome::Unknown, bound, vec![why])
+        }
+    }
+}
+
+/// One object holds the name.
+fn held_by(case: &Case<'_>, name: &Name, holder: ObjectId) -> Verdict {
+    let proof = proof(case, Some(holder));
+    if let Some(chain) = case.chain
+        && chain.bound != Some(holder)
+        && chain.has_snapshots
+    {
+        let Some(bound) = chain.bound else { return unattributable(case, chain) };
+        if case.round_open && proof.is_none() {
+            return refresh(case, Some(bound), half_round());
+        }
+        let why = format!("{name} belongs to object {holder}{}", since(case, name, holder));
+        return mismatch(case, bound, holder, why);
+    }
+    match proof {
+        Some(proof) => by_object(case, holder, Some(proof)),
+        None => refresh(case, Some(holder), why_unproven(case, name)),
+    }
+}
+
+/// Nobody holds the name any more, and the chain belongs to an object that may have held it.
+fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
+    if let Some(frozen) = frozen(case, bound) {
+        return frozen;
+    }
+    let Some(proof) = proof(case, None) else { return refresh(case, Some(bound), why_unproven(case, name)) };
+    let mut answer = by_object(case, bound, Some(proof));
+    if answer.outcome == Outcome::Continue {
+        answer.outcome = Outcome::Renamed;
+    }
+    if answer.outcome == Outcome::Renamed {
+        answer.reasons.push(format!("nobody holds {name} now; the chain's object lives under other names"));
+        if !answer.changes.iter().any(|change| change.from.as_ref() == Some(name)) {
+            answer.changes.extend(asked_change(case, name, bound));
+        }
+    }
+    answer
+}
+
+/// Nobody holds the name any more, and there is no chain to go by.
+fn released(case: &Case<'_>, name: &Name) -> Verdict {
+    let former = case.view.map(|view| view.objects(case.ask.kind)).unwrap_or_default();
+    let last = former.iter().next().filter(|_| former.len() == 1);
+    if let Some(frozen) = last.and_then(|object| frozen(case, *object)) {
+        return frozen;
+    }
+    if proof(case, None).is_none() {
+        return refresh(case, None, why_unproven(case, name));
+    }
+    let ids: Vec<String> = former.iter().map(ToString::to_string).collect();
+    let why = format!("nobody holds {name} now; it was held by {}; ask by object id", ids.join(", "));
+    verdict(case, Outcome::Unknown, None, vec![why])
+}
+
+/// The judgement of one object, however it was found.
+fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict {
+    let Some(timeline) = case.objects.get(&object).filter(|timeline| !timeline.is_empty()) else {
+        let why = format!("object {object} was never seen in this tenant");
+        return verdict(case, Outcome::Unknown, Some(object), vec![why]);
+    };
+    if let Some(chain) = case.chain.filter(|chain| chain.has_snapshots) {
+        match chain.bound {
+            None => return unattributable(case, chain),
+            Some(bound) if bound != object => {
+                let why = format!("object {object} was asked for");
+                return mismatch(case, bound, object, why);
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(frozen) = frozen(case, object) {
+        return frozen;
+    }
+    let proved = timeline.last_seen_alive().max(proof.map(|proof| proof.at));
+    if proved.is_none_or(|at| case.now.since(at) > case.policy.id_max_age) {
+        let last = proved.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        return refresh(case, Some(object), format!("nothing proves that object {object} still lives (last: {last})"));
+    }
+    let mut answer = match case.chain.and_then(|chain| chain.base.as_ref().map(|base| (chain, base))) {
+        Some((chain, base)) => with_chain(case, timeline, chain, base),
+        None => {
+            let why = match case.chain.filter(|chain| chain.has_snapshots) {
+                Some(chain) => format!("chain {} keeps no snapshot to build on", chain.id),
+                None => format!("object {object} has no chain yet"),
+            };
+            verdict(case, Outcome::Baseline, Some(object), vec![why])
+        }
+    };
+    answer.evidence.proved_at = proved;
+    if let Some(proof) = proof {
+        answer.evidence.proved_at = Some(proof.at);
+        answer.evidence.live = proof.live;
+        answer.evidence.unproven_since = (!proof.live).then_some(proof.at);
+    }
+    answer
+}
+
+fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Base) -> Verdict {
+    let object = timeline.object();
+    if let (Some(asked), Some(before)) = (case.ask.mailbox, base.mailbox)
+        && asked != before
+    {
+        let why = format!("the mailbox is {asked}, the chain's is {before}: same object, another mailbox");
+        return verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
+    }
+    let changes = changes_since(timeline, base.until);
+    let outcome = if changes.is_empty() { Outcome::Continue } else { Outcome::Renamed };
+    let mut reasons = match outcome {
+        Outcome::Renamed => changes.iter().map(say_change).collect(),
+        _ => vec![format!("chain {} belongs to object {object}, which is active under the same names", chain.id)],
+    };
+    reasons.extend(gap_since(timeline, base.until));
+    let mut answer = verdict(case, outcome, Some(object), reasons);
+    answer.old_name_holder = changes.iter().find_map(|change| taken_over(case, change, object));
+    if let Some(holder) = answer.old_name_holder {
+        answer.reasons.push(format!("the old name now belongs to object {holder}"));
+    }
+    answer.changes = changes;
+    answer.evidence.mailbox_verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
+    if !answer.evidence.mailbox_verified {
+        answer.reasons.push("the mailbox instance was not verified".to_owned());
+    }
+    answer
+}
+
+fn mismatch(case: &Case<'_>, bound: ObjectId, other: ObjectId, why: String) -> Verdict {
+    let mut reasons = vec![why];
+    if let Some(chain) = case.chain {
+        reasons.push(format!("chain {} belongs to object {bound}{}", chain.id, now_called(case, bound)));
+    }
+    let mut answer = verdict(case, Outcome::Mismatch, Some(bound), reasons);
+    answer.instead = [bound, other].into_iter().map(|object| instead(case, object)).collect();
+    if let Some(proof) = proof(case, Some(other)) {
+        answer.evidence.proved_at = Some(proof.at);
+        answer.evidence.live = proof.live;
+    }
+    answer
+}
+
+fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
+    let own = case.chain.filter(|chain| chain.bound == Some(object)).map(|chain| chain.id.clone());
+    let chain = own.or_else(|| case.chains.get(&object).cloned());
+    let lives = case.objects.get(&object).is_some_and(|timeline| timeline.state() == State::Active);
+    let action = match (lives, &chain) {
+        (false, _) => Action::Stop,
+        (true, Some(_)) => Action::Incremental,
+        (true, None) => Action::Full,
+    };
+    Instead { object, action, chain }
+}
+
+fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
+    let state = case.objects.get(&object)?.state();
+    let why = match state {
+        State::Active => return None,
+        State::SoftDeleted => format!("object {object} is soft-deleted and can still come back; keep the chain"),
+        State::Purged => format!("object {object} is gone for good; keep the chain"),
+        State::Unknown => format!("object {object} is not in the directory, neither live nor deleted; keep the chain"),
+    };
+    Some(verdict(case, Outcome::Frozen, Some(object), vec![why]))
+}
+
+fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
+    let mut reasons = vec![why];
+    if let Some(failure) = case.live_failure {
+        reasons.push(format!("the live read failed: {failure}"));
+    }
+    verdict(case, Outcome::Refresh, object, reasons)
+}
+
+fn unattributable(case: &Case<'_>, chain: &ChainCase) -> Verdict {
+    let why = format!("no snapshot of chain {} can be attributed for certain, so it has no known owner", chain.id);
+    let mut answer = verdict(case, Outcome::Ambiguous, None, vec![why]);
+    answer.candidates = now_candidates(case, &chain.candidates);
+    answer
+}
+
+/// A verdict with the parts that every outcome shares.
+fn verdict(case: &Case<'_>, outcome: Outcome, object: Option<ObjectId>, mut reasons: Vec<String>) -> Verdict {
+    if let Some(chain) = case.chain {
+        reasons.extend(findings_of(chain));
+    }
+    let mine = case.chain.filter(|chain| chain.bound.is_some() && chain.bound == object);
+    Verdict {
+        outcome,
+        chain: case.ask.chain.clone().or_else(|| case.chain.map(|chain| chain.id.clone())),
+        object,
+        base: mine.and_then(|chain| chain.base.as_ref()).map(|base| base.id.clone()),
+        names: object.and_then(|object| case.objects.get(&object)).map(Timeline::names),
+        changes: Vec::new(),
+        old_name_holder: None,
+        instead: Vec::new(),
+        candidates: Vec::new(),
+        evidence: Freshness { horizon: case.coverage.horizon(), ..Freshness::default() },
+        reasons,
+    }
+}
+
+/// What a chain holds that an auditor must look at is named in every verdict about it.
+fn findings_of(chain: &ChainCase) -> Vec<String> {
+    let mut reasons: Vec<String> = chain
+        .others
+        .iter()
+        .map(|(object, snapshot)| {
+            format!("mixed_chain: snapshot {snapshot} of chain {} holds data of object {object}", chain.id)
+        })
+        .collect();
+    if let Some(first) = chain.unattributed.first() {
+        let count = chain.unattributed.len();
+        reasons.push(format!(
+            "unattributable: {count} snapshot(s) of chain {}, such as {first}, may hold anybody's data",
+            chain.id
+        ));
+    }
+    reasons
+}
+
+/// What proves, at the time of the ask, who holds the name asked: this object, or nobody.
+fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
+    let view = case.view;
+    let (kind, now, policy) = (case.ask.kind, case.now, case.policy);
+    let fresh = |at| policy.is_live(at, now);
+    let live = match holder {
+        Some(holder) => view.and_then(|view| view.live_proof(holder, kind, fresh)),
+        None => case
+            .vacant_at
+            .filter(|at| fresh(*at))
+            .filter(|_| view.is_none_or(|view| view.is_freshly_released(kind, now, fresh))),
+    };
+    if let Some(at) = live {
+        return Some(Proof { at, live: true });
+    }
+    let horizon = case.coverage.horizon()?;
+    let fresh = !policy.name_max_age.is_zero() && now.since(horizon) <= policy.name_max_age;
+    let view = view?;
+    if !fresh || case.round_open || view.is_hot(kind, now, policy.hot_window) {
+        return None;
+    }
+    let proved =
+        view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).any(|claim| match holder {
+            Some(holder) => claim.object == holder && claim.track.held().contains(horizon),
+            None => claim.track.absent().contains(horizon),
+        });
+    proved.then_some(Proof { at: horizon, live: false })
+}
+
+fn why_unproven(case: &Case<'_>, name: &Name) -> String {
+    let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
+    if case.round_open {
+        half_round()
+    } else if hot {
+        format!(
+            "{name} had more than one holder or was released lately, so only a live read can prove who holds it now"
+        )
+    } else {
+        let age = case.coverage.horizon().map_or_else(
+            || "there is no completed sync".to_owned(),
+            |horizon| format!("the last completed sync proves it only through {horizon}"),
+        );
+        format!("nothing proves who holds {name} now: {age}; ask with a live read (--verify) or by object id")
+    }
+}
+
+fn half_round() -> String {
+    "a sync round is only half committed, so who holds a name now is not known; finish the sync or ask with a live read"
+        .to_owned()
+}
+
+fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
+    let claim = case.view.and_then(|view| {
+        view.claims()
+            .iter()
+            .find(|claim| claim.object == holder && claim.track.is_present_last() && view.key() == name.key())
+    });
+    claim
+        .and_then(|claim| claim.track.last_edge())
+        .map(|edge| format!(", which took it {}", say_edge(edge)))
+        .unwrap_or_default()
+}
+
+fn now_called(case: &Case<'_>, object: ObjectId) -> String {
+    let Some(timeline) = case.objects.get(&object) else { return String::new() };
+    let state = match timeline.state() {
+        State::Active => "now",
+        State::SoftDeleted => "soft-deleted, last",
+        State::Purged => "gone for good, last",
+        State::Unknown => "no longer found, last",
+    };
+    match main_name(&timeline.names()) {
+        Some(name) => format!(" ({state} {name})"),
+        None => format!(" ({state} without a name)"),
+    }
+}
+
+fn main_name(names: &Names) -> Option<&Name> {
+    names.upn.as_ref().or(names.mail.as_ref())
+}
+
+fn now_candidates<'a>(case: &Case<'_>, objects: impl IntoIterator<Item = &'a ObjectId>) -> Vec<Candidate> {
+    objects
+        .into_iter()
+        .map(|object| {
+            let claims = case.view.map(NameView::claims).unwrap_or_default();
+            let held = claims
+                .iter()
+                .filter(|claim| claim.object == *object)
+                .flat_map(|claim| claim.track.periods().into_iter().map(|period| (claim.namespace, period)))
+                .collect();
+            Candidate { object: *object, confidence: Confidence::Possible, held }
+        })
+        .collect()
+}
+
+fn asked_change(case: &Case<'_>, name: &Name, bound: ObjectId) -> Option<Change> {
+    let timeline = case.objects.get(&bound)?;
+    let names = timeline.names();
+    let (kind, role, to) = match timeline.presence(Role::Upn, name.key()) {
+        Some(_) => (ChangeKind::Upn, Role::Upn, names.upn),
+        None => (ChangeKind::Mail, Role::Smtp, names.mail),
+    };
+    Some(Change { kind, from: Some(name.clone()), to, edge: end_of(timeline, role, Some(name))? })
+}
+
+fn taken_over(case: &Case<'_>, change: &Change, object: ObjectId) -> Option<ObjectId> {
+    let view = case.old_names.get(change.from.as_ref()?.key())?;
+    match view.holder(case.ask.kind) {
+        Holder::One(holder) if holder != object => Some(holder),
+        Holder::Several(several) => several.into_iter().find(|holder| *holder != object),
+        _ => None,
+    }
+}
+
+fn gap_since(timeline: &Timeline, last: Instant) -> Option<String> {
+    let gap = timeline.states().into_iter().find(|period| {
+        period.state != State::Active && period.until.is_some_and(|until| until.by().is_none_or(|by| by > last))
+    })?;
+    let until = gap.until.map(say_edge).unwrap_or_default();
+    Some(format!("gap: the object was deleted {} and came back {until}", say_edge(gap.from)))
+}
+
+fn end_of(timeline: &Timeline, role: Role, name: Option<&Name>) -> Option<Edge> {
+    timeline.track(role, name?.key())?.periods().into_iter().rev().find_map(|period| period.until)
+}
+
+fn start_of(timeline: &Timeline, role: Role, name: Option<&Name>) -> Option<Edge> {
+    timeline.track(role, name?.key())?.periods().last().map(|period| period.from)
+}
+
+fn say_change(change: &Change) -> String {
+    let text = |name: &Option<Name>| name.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let what = match change.kind {
+        ChangeKind::Upn => "user principal name",
+        ChangeKind::Mail => "primary address",
+    };
+    format!("{what} changed from {} to {} {}", text(&change.from), text(&change.to), say_edge(change.edge))
+}
+
+fn say_edge(edge: Edge) -> String {
+    match (edge.as_point(), edge.after(), edge.by()) {
+        (Some(at), ..) => format!("at {at}"),
+        (None, Some(after), Some(by)) => format!("after {after} and by {by}"),
+        (None, Some(after), None) => format!("after {after}"),
+        (None, None, Some(by)) => format!("by {by}"),
+        (None, None, None) => "at an unknown time".to_owned(),
+    }
+}

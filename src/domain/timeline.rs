@@ -1,0 +1,597 @@
+//! One object's timeline: a pure function of its facts and of what time the feeds cover.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::coverage::Coverage;
+use super::fact::{
+    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, ObjectKind, Profile, Property, Removal, Removed, Seen,
+    Source,
+};
+use super::id::{ObjectId, Sequence};
+use super::interval::{Edge, Interval};
+use super::name::{Name, NameKey, Namespace};
+use super::time::Instant;
+use super::track::{Evidence, Origin, Track};
+
+/// What a name is to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Its user principal name.
+    Upn,
+    /// One of its SMTP addresses, primary or alias.
+    Smtp,
+    /// The SMTP address it sends from.
+    Primary,
+}
+
+/// Where an object stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Live.
+    Active,
+    /// Deleted; it can come back.
+    SoftDeleted,
+    /// Gone for good.
+    Purged,
+    /// Not found in the directory, and nothing says why.
+    Unknown,
+}
+
+/// A stretch of an object's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatePeriod {
+    /// Which state.
+    pub state: State,
+    /// When it began.
+    pub from: Edge,
+    /// When it ended.
+    pub until: Option<Edge>,
+}
+
+/// An object's names at some time, as labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The user principal name.
+    pub upn: Option<Name>,
+    /// The primary SMTP address.
+    pub mail: Option<Name>,
+    /// The other SMTP addresses.
+    pub aliases: Vec<Name>,
+}
+
+/// All evidence about one object's hold of one name in one role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The spelling seen last.
+    pub spelling: Name,
+    /// What is known about it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One object's timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    object: ObjectId,
+    presences: BTreeMap<(Role, NameKey), Presence>,
+    life: Track,
+    removals: Vec<(Instant, Removal)>,
+    labels: Vec<Label>,
+    kind: ObjectKind,
+    created: Option<Instant>,
+}
+
+/// The names that one fact shows, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Label {
+    at: Instant,
+    names: Names,
+}
+
+/// A statement about all of an object's names at once: its profile, or that it is gone.
+struct Moment<'a> {
+    profile: Option<&'a Profile>,
+    span: Interval,
+    solid: bool,
+    origin: Origin,
+}
+
+impl Timeline {
+    /// The timeline of these facts about `object`; facts about others are passed over. Order and repetition do not matter.
+    pub fn of(object: ObjectId, facts: &[Known], coverage: &Coverage) -> Self {
+        let facts = canonical(object, facts);
+        let moments = moments(&facts, coverage);
+        let mut presences: BTreeMap<(Role, NameKey), Presence> = BTreeMap::new();
+        for ((role, key), spelling) in names_in(&facts) {
+            let mut evidence = evidence_from_moments(role, &key, &moments);
+            evidence.extend(evidence_from_events(role, &key, &facts));
+            if role == Role::Upn {
+                let continued = audited(&evidence, &facts, coverage);
+                evidence.extend(continued);
+            }
+            presences.insert((role, key), Presence { spelling, evidence });
+        }
+        Self {
+            object,
+            presences,
+            life: Track::of(&life_evidence(&moments)),
+            removals: removals(&facts),
+            labels: labels(&facts),
+            kind: kind(&facts),
+            created: created(&facts),
+        }
+    }
+
+    /// Whose timeline.
+    pub fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    /// User, group or contact.
+    pub fn kind(&self) -> ObjectKind {
+        self.kind
+    }
+
+    /// When the object was created, where a source says so.
+    pub fn created(&self) -> Option<Instant> {
+        self.created
+    }
+
+    /// Whether no fact speaks of the object.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.removals.is_empty() && self.presences.is_empty()
+    }
+
+    /// Every name that the object ever held, with its role.
+    pub fn presences(&self) -> impl Iterator<Item = (Role, &NameKey, &Presence)> {
+        self.presences.iter().map(|((role, key), presence)| (*role, key, presence))
+    }
+
+    /// The evidence about one name in one role.
+    pub fn presence(&self, role: Role, key: &NameKey) -> Option<&Presence> {
+        self.presences.get(&(role, key.clone()))
+    }
+
+    /// The track of one name in one role, by this object's own facts.
+    pub fn track(&self, role: Role, key: &NameKey) -> Option<Track> {
+        self.presence(role, key).map(|presence| Track::of(&presence.evidence))
+    }
+
+    /// Being alive, over time.
+    pub fn life(&self) -> &Track {
+        &self.life
+    }
+
+    /// Where the object stands by the newest evidence.
+    pub fn state(&self) -> State {
+        if self.life.is_present_last() {
+            return State::Active;
+        }
+        self.removal_after(Instant::MIN)
+    }
+
+    /// The states of the object's life, in order.
+    pub fn states(&self) -> Vec<StatePeriod> {
+        let periods = self.life.periods();
+        let mut states = Vec::new();
+        for (index, period) in periods.iter().enumerate() {
+            states.push(StatePeriod { state: State::Active, from: period.from, until: period.until });
+            if let Some(ended) = period.until {
+                let next = periods.get(index + 1).map(|next| next.from);
+                let state = match next {
+                    Some(edge) => self.removal_between(ended, edge),
+                    None => self.removal_after(ended.after().unwrap_or(Instant::MIN)),
+                };
+                states.push(StatePeriod { state, from: ended, until: next });
+            }
+        }
+        if periods.is_empty() && !self.removals.is_empty() {
+            let from = self.life.last_edge().unwrap_or(Edge::new(Instant::MIN, Instant::MAX));
+            states.push(StatePeriod { state: self.removal_after(Instant::MIN), from, until: None });
+        }
+        states
+    }
+
+    /// The names by the newest evidence. Those of a deleted object are the last it had.
+    pub fn names(&self) -> Names {
+        self.labels.last().map(|label| label.names.clone()).unwrap_or_default()
+    }
+
+    /// The names as the newest evidence up to an instant shows them; before the first evidence, the first.
+    pub fn names_at(&self, at: Instant) -> Names {
+        let known = self.labels.partition_point(|label| label.at <= at);
+        self.labels.get(known.saturating_sub(1)).map(|label| label.names.clone()).unwrap_or_default()
+    }
+
+    /// The newest instant at which a source showed the object alive.
+    pub fn last_seen_alive(&self) -> Option<Instant> {
+        if !self.life.is_present_last() {
+            return None;
+        }
+        let read = self.life.last_evidence().iter().map(|origin| origin.at).max();
+        let proved = self.life.held().iter().next_back().map(Interval::last);
+        read.max(proved)
+    }
+
+    fn removal_after(&self, at: Instant) -> State {
+        let found = self.removals.iter().filter(|(when, _)| *when >= at).map(|(_, removal)| *removal);
+        strongest(found)
+    }
+
+    fn removal_between(&self, from: Edge, until: Edge) -> State {
+        let (from, until) = (from.after().unwrap_or(Instant::MIN), until.by().unwrap_or(Instant::MAX));
+        strongest(self.removals.iter().filter(|(when, _)| from <= *when && *when <= until).map(|(_, removal)| *removal))
+    }
+}
+
+impl Role {
+    /// The role that a hold in this namespace plays.
+    pub fn of(namespace: Namespace) -> Self {
+        match namespace {
+            Namespace::Upn => Self::Upn,
+            Namespace::Smtp => Self::Smtp,
+        }
+    }
+}
+
+fn strongest(removals: impl Iterator<Item = Removal>) -> State {
+    removals.fold(State::Unknown, |state, removal| match (state, removal) {
+        (State::Purged, _) | (_, Removal::Purged) => State::Purged,
+        (State::SoftDeleted, _) | (_, Removal::Soft) => State::SoftDeleted,
+        (state, Removal::NotFound) => state,
+    })
+}
+
+/// The object's facts in an order of their own, each once. The commit that brought a fact first is kept.
+fn canonical(object: ObjectId, facts: &[Known]) -> Vec<&Known> {
+    let mut facts: Vec<&Known> = facts.iter().filter(|known| known.fact.object() == Some(object)).collect();
+    // The order must not depend on the commits that brought the facts; the sequence only decides which of several equal
+    // facts is kept.
+    facts.sort_by(|a, b| canonical_order(&a.fact, &b.fact).then(a.sequence.cmp(&b.sequence)));
+    facts.dedup_by(|later, first| later.fact == first.fact);
+    facts
+}
+
+fn canonical_order(a: &Fact, b: &Fact) -> Ordering {
+    (instant_of(a), rank(a)).cmp(&(instant_of(b), rank(b))).then_with(|| {
+        if a == b { Ordering::Equal } else { format!("{:?}", Canonical(a)).cmp(&format!("{:?}", Canonical(b))) }
+    })
+}
+
+/// Prints a fact with its names, for ordering only.
+struct Canonical<'a>(&'a Fact);
+
+impl std::fmt::Debug for Canonical<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (namespace, name) in self.0.names() {
+            write!(f, "{namespace}:{}:{};", name.key(), name.spelling())?;
+        }
+        write!(f, "{:?}", self.0)
+    }
+}
+
+fn rank(fact: &Fact) -> u8 {
+    match fact {
+        Fact::Lifecycle(_) => 0,
+        Fact::Changed(_) => 1,
+        Fact::Removed(_) => 2,
+        _ => 3,
+    }
+}
+
+fn instant_of(fact: &Fact) -> Instant {
+    match fact {
+        Fact::Seen(seen) => seen.reading.at,
+        Fact::Removed(removed) => removed.reading.at,
+        Fact::Changed(changed) => changed.at,
+        Fact::Lifecycle(lifecycle) => lifecycle.at,
+        _ => Instant::MIN,
+    }
+}
+
+fn names_in(facts: &[&Known]) -> BTreeMap<(Role, NameKey), Name> {
+    let mut names = BTreeMap::new();
+    for known in facts {
+        for (namespace, name) in known.fact.names() {
+            names.insert((Role::of(namespace), name.key().clone()), name.clone());
+        }
+        if let Fact::Seen(seen) = &known.fact
+            && let Some(primary) = seen.profile.primary()
+        {
+            names.insert((Role::Primary, primary.key().clone()), primary.clone());
+        }
+    }
+    names
+}
+
+fn has(profile: &Profile, object: ObjectId, role: Role, key: &NameKey) -> bool {
+    match role {
+        Role::Upn => profile.upn_of(object).is_some_and(|upn| upn.key() == key),
+        Role::Smtp => {
+            profile.mail.iter().any(|mail| mail.key() == key)
+                || profile.proxies.iter().any(|proxy| proxy.smtp().is_some_and(|name| name.key() == key))
+        }
+        Role::Primary => profile.primary().is_some_and(|primary| primary.key() == key),
+    }
+}
+
+fn moments<'a>(facts: &[&'a Known], coverage: &Coverage) -> Vec<(ObjectId, Moment<'a>)> {
+    let mut moments = Vec::new();
+    for known in facts {
+        match &known.fact {
+            Fact::Seen(seen) => {
+                let origin = origin(known.sequence, seen.reading.source, seen.reading.at, None);
+                let push = |moments: &mut Vec<_>, profile, span, solid| {
+                    moments.push((seen.object, Moment { profile, span, solid, origin: origin.clone() }));
+                };
+                push(&mut moments, Some(&seen.profile), seen.reading.window(), false);
+                if let Some(span) = continuity(seen, facts, coverage) {
+                    push(&mut moments, Some(&seen.profile), span, true);
+                }
+                let before = seen.profile.created.and_then(|created| Interval::new(Instant::MIN, created));
+                if let Some(before) = before {
+                    push(&mut moments, None, before, true);
+                }
+            }
+            Fact::Removed(removed) => moments.extend(gone(known.sequence, removed)),
+            Fact::Lifecycle(lifecycle) => moments.extend(lived(known.sequence, lifecycle, facts, coverage)),
+            _ => {}
+        }
+    }
+    moments
+}
+
+/// How long after a reading the delta feed proves the profile unchanged: from the reading's end through the horizon before
+/// the object's next report, within one unbroken stretch.
+fn continuity(seen: &Seen, facts: &[&Known], coverage: &Coverage) -> Option<Interval> {
+    if seen.reading.source == Source::Import {
+        return None;
+    }
+    let window = seen.reading.window();
+    let stretch = coverage.stretch_from(Feed::Delta, window.from())?;
+    let mut end = stretch.through;
+    for known in facts {
+        let (reading, same, is_gone) = match &known.fact {
+            Fact::Seen(other) if std::ptr::eq(other, seen) => continue,
+            Fact::Seen(other) => (&other.reading, other.profile == seen.profile, false),
+            Fact::Removed(removed) => (&removed.reading, false, true),
+            _ => continue,
+        };
+        let overlaps = reading.window().until() > window.from();
+        if !overlaps {
+            continue;
+        }
+        let later = reading.at >= seen.reading.at;
+        let is_report = reading.source == Source::Delta;
+        if is_gone && later {
+            // Nothing but a new reading proves anything about an object once it was found deleted.
+            end = end.min(reading.window().from());
+        }
+        if is_report && later {
+            match reading.unchanged_since {
+                Some(unchanged) => end = end.min(unchanged),
+                // A first round reports everything, changed or not, so within its own stretch it leaves nothing proved
+                // before it. A stretch that ended earlier keeps its proof: its horizon lies before such a report's window.
+                None if stretch.through >= reading.window().from() => return None,
+                None => {}
+            }
+        } else if is_report && !same {
+            // The report's window reaches into this reading's, so which of the two states came last is unknown.
+            return None;
+        }
+    }
+    Interval::closed(window.until(), end)
+}
+
+fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)> {
+    let window = removed.reading.window();
+    let origin = origin(sequence, removed.reading.source, removed.reading.at, None);
+    let moment = |span, solid| (removed.object, Moment { profile: None, span, solid, origin: origin.clone() });
+    let mut moments = vec![moment(window, false)];
+    // The deletion time is still the same at the reading, so the object stayed deleted from then to the reading.
+    let deleted = removed.deleted.map(|deleted| deleted.plus(DATE_WIDTH));
+    moments.extend(
+        deleted.and_then(|from| Interval::closed(from, window.from().max(from))).map(|span| moment(span, true)),
+    );
+    if removed.removal == Removal::Purged {
+        moments.extend(Interval::new(window.until(), Instant::MAX).map(|span| moment(span, true)));
+    }
+    moments
+}
+
+fn lived<'a>(
+    sequence: Sequence,
+    lifecycle: &Lifecycle,
+    facts: &[&Known],
+    coverage: &Coverage,
+) -> Vec<(ObjectId, Moment<'a>)> {
+    let at = lifecycle.at;
+    let span = match lifecycle.life {
+        Life::Created => Interval::new(Instant::MIN, at),
+        Life::Purged => Interval::new(at, Instant::MAX),
+        Life::Restored => Interval::closed(at.pred(), at.pred()),
+        Life::Deleted => {
+            let next = lifecycles(facts).filter(|other| other.at > at).map(|other| other.at.pred()).min();
+            let through = audit_through(coverage, at).unwrap_or(at);
+            Interval::closed(at, next.unwrap_or(through).min(through).max(at))
+        }
+    };
+    let origin = origin(sequence, Source::Audit, at, Some(lifecycle.event.clone()));
+    span.map(|span| (lifecycle.object, Moment { profile: None, span, solid: true, origin })).into_iter().collect()
+}
+
+fn lifecycles<'a>(facts: &'a [&Known]) -> impl Iterator<Item = &'a Lifecycle> {
+    facts.iter().filter_map(|known| if let Fact::Lifecycle(lifecycle) = &known.fact { Some(lifecycle) } else { None })
+}
+
+fn audit_through(coverage: &Coverage, at: Instant) -> Option<Instant> {
+    coverage.stretch_from(Feed::Audit, at).map(|stretch| stretch.through).filter(|through| *through >= at)
+}
+
+fn evidence_from_moments(role: Role, key: &NameKey, moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
+    moments
+        .iter()
+        .map(|(object, moment)| Evidence {
+            present: moment.profile.is_some_and(|profile| has(profile, *object, role, key)),
+            span: moment.span,
+            solid: moment.solid,
+            origin: moment.origin.clone(),
+        })
+        .collect()
+}
+
+/// What audit events and deletion records say about one name exactly at their instants.
+fn evidence_from_events(role: Role, key: &NameKey, facts: &[&Known]) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    for known in facts {
+        match &known.fact {
+            Fact::Changed(changed) if Role::of(changed.property.namespace()) == role => {
+                evidence.extend(changed_evidence(known.sequence, changed, key));
+            }
+            Fact::Lifecycle(lifecycle) if role == Role::Upn => {
+                let Some(upn) = &lifecycle.upn else { continue };
+                let at = match lifecycle.life {
+                    Life::Created => lifecycle.at,
+                    _ => lifecycle.at.pred(),
+                };
+                let origin = origin(known.sequence, Source::Audit, lifecycle.at, Some(lifecycle.event.clone()));
+                evidence.extend(point(upn.key() == key, at, origin));
+            }
+            Fact::Removed(Removed { deleted: Some(deleted), last_upn: Some(upn), reading, .. })
+                if role == Role::Upn =>
+            {
+                // The deletion time has whole seconds, and the name was held just before some instant of that second.
+                let origin = origin(known.sequence, reading.source, reading.at, None);
+                let span = Interval::new(deleted.pred(), deleted.plus(DATE_WIDTH));
+                let present = upn.key() == key;
+                evidence.extend(span.map(|span| Evidence { present, span, solid: false, origin }));
+            }
+            _ => {}
+        }
+    }
+    evidence
+}
+
+fn changed_evidence(sequence: Sequence, changed: &Changed, key: &NameKey) -> Vec<Evidence> {
+    let origin = origin(sequence, Source::Audit, changed.at, Some(changed.event.clone()));
+    let side = |values: &Option<Vec<Name>>, at| {
+        values.as_ref().and_then(|values| {
+            // A mangled name is the mark of a deletion, which has an event of its own; it says nothing about names.
+            let mangled = values.iter().any(|name| name.unmangled(changed.object).is_some());
+            let present = values.iter().any(|name| name.key() == key);
+            if mangled { None } else { point(present, at, origin.clone()) }
+        })
+    };
+    side(&changed.old, changed.at.pred()).into_iter().chain(side(&changed.new, changed.at)).collect()
+}
+
+/// What an audit log without holes adds to evidence about a user principal name: between two of the object's events
+/// its UPN did not change, so each piece of evidence holds from the event before it to the event after it.
+fn audited(evidence: &[Evidence], facts: &[&Known], coverage: &Coverage) -> Vec<Evidence> {
+    let mut events: BTreeSet<Instant> = lifecycles(facts).map(|lifecycle| lifecycle.at).collect();
+    events.extend(facts.iter().filter_map(|known| match &known.fact {
+        Fact::Changed(changed) if changed.property == Property::UserPrincipalName => Some(changed.at),
+        _ => None,
+    }));
+    evidence
+        .iter()
+        .filter(|piece| {
+            piece.origin.source != Source::Import
+                && piece.span.from() > Instant::MIN
+                && piece.span.until() < Instant::MAX
+        })
+        .filter_map(|piece| {
+            let stretch = coverage.stretch_from(Feed::Audit, piece.span.until())?;
+            // A solid piece may begin before the log does; its first instant within the log is as good.
+            let from = piece.span.from().max(if piece.solid { stretch.from } else { Instant::MIN });
+            let until = if piece.solid { from.succ() } else { piece.span.until() };
+            // An event inside a reading's window tells more exactly what the reading could mean.
+            if from < stretch.from
+                || until > stretch.through.succ()
+                || events.range(from.succ()..until).next().is_some()
+            {
+                return None;
+            }
+            let before = events.range(..=from).next_back().copied().unwrap_or(Instant::MIN);
+            let after = events.range(until..).next().map_or(Instant::MAX, |next| next.pred());
+            let span = Interval::closed(before.max(stretch.from), after.min(stretch.through))?;
+            Some(Evidence { span, solid: true, ..piece.clone() })
+        })
+        .collect()
+}
+
+fn point(present: bool, at: Instant, origin: Origin) -> Option<Evidence> {
+    Interval::closed(at, at).map(|span| Evidence { present, span, solid: true, origin })
+}
+
+fn origin(sequence: Sequence, source: Source, at: Instant, event: Option<String>) -> Origin {
+    Origin { sequence, source, at, event, rival: None }
+}
+
+fn life_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
+    moments
+        .iter()
+        .map(|(_, moment)| Evidence {
+            present: moment.profile.is_some(),
+            span: moment.span,
+            solid: moment.solid,
+            origin: moment.origin.clone(),
+        })
+        .collect()
+}
+
+fn removals(facts: &[&Known]) -> Vec<(Instant, Removal)> {
+    facts
+        .iter()
+        .filter_map(|known| match &known.fact {
+            Fact::Removed(removed) => Some((removed.reading.at, removed.removal)),
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some((lifecycle.at, Removal::Soft)),
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Purged => Some((lifecycle.at, Removal::Purged)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn labels(facts: &[&Known]) -> Vec<Label> {
+    let mut labels: Vec<Label> = Vec::new();
+    for known in facts {
+        match &known.fact {
+            Fact::Seen(seen) => {
+                let mail = seen.profile.primary().cloned();
+                let aliases = seen.profile.smtp().into_iter().filter(|name| Some(*name) != mail.as_ref()).cloned();
+                let names = Names { upn: seen.profile.upn_of(seen.object).cloned(), aliases: aliases.collect(), mail };
+                labels.push(Label { at: seen.reading.at, names });
+            }
+            Fact::Changed(Changed { property: Property::UserPrincipalName, new: Some(new), at, object, .. }) => {
+                let mut names = labels.last().map(|label| label.names.clone()).unwrap_or_default();
+                if let Some(upn) = new.first().filter(|upn| upn.unmangled(*object).is_none()) {
+                    names.upn = Some(upn.clone());
+                    labels.push(Label { at: *at, names });
+                }
+            }
+            _ => {}
+        }
+    }
+    labels
+}
+
+fn kind(facts: &[&Known]) -> ObjectKind {
+    facts
+        .iter()
+        .rev()
+        .find_map(|known| if let Fact::Seen(seen) = &known.fact { Some(seen.profile.kind) } else { None })
+        .unwrap_or_default()
+}
+
+fn created(facts: &[&Known]) -> Option<Instant> {
+    facts
+        .iter()
+        .filter_map(|known| match &known.fact {
+            Fact::Seen(seen) => seen.profile.created,
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Created => Some(lifecycle.at),
+            _ => None,
+        })
+        .min()
+}

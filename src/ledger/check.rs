@@ -1,0 +1,131 @@
+//! The verdict: gathers what an ask may involve and has it judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::fact::Source;
+use crate::domain::holder::NameView;
+use crate::domain::id::{ChainId, ObjectId, TenantId};
+use crate::domain::judge::{Case, changes_since, judge, subject};
+use crate::domain::name::NameKey;
+use crate::domain::time::Instant;
+use crate::domain::verdict::{Ask, ChainCase, Policy, Verdict};
+
+use super::chain::Attributor;
+use super::{Basis, KnownAt, Ledger, LedgerError};
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+impl Ledger {
+    /// Answers an ask: may I append to this chain, and whose mailbox is it? `live_failure` says why a live read that was
+    /// wanted could not be made. The same basis, time and policy always give the same answer.
+    pub fn check(
+        &self,
+        tenant: TenantId,
+        ask: &Ask,
+        policy: &Policy,
+        now: Instant,
+        known_at: KnownAt,
+        live_failure: Option<&str>,
+    ) -> Result<Checked, LedgerError> {
+        let view = self.view(tenant, known_at)?;
+        let mut attributor = Attributor::new(&view, policy.settling);
+        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key()).cloned()).transpose()?;
+        let vacant_at = match &ask.name {
+            Some(name) => newest_vacancy(&view.vacancies(name.key())?),
+            None => None,
+        };
+        let asked = subject(ask, claims.as_ref());
+        let chain = match (&ask.chain, asked) {
+            (Some(id), _) => Some(attributor.chain(id)?),
+            (None, Some(object)) => attributor.newest_chain_of(object)?,
+            (None, None) => None,
+        };
+        let bound = chain.as_ref().and_then(|chain| chain.bound);
+        let involved = involved(asked, claims.as_ref(), chain.as_ref());
+        view.load(involved, &mut attributor.timelines)?;
+        let chains = other_chains(&mut attributor, asked.filter(|asked| Some(*asked) != bound))?;
+        let old_names = old_names(&mut attributor, chain.as_ref())?;
+        let case = Case {
+            ask,
+            policy,
+            now,
+            coverage: view.coverage(),
+            round_open: view.is_round_open(),
+            live_failure,
+            view: claims.as_ref(),
+            vacant_at,
+            objects: &attributor.timelines,
+            chain: chain.as_ref(),
+            chains: &chains,
+            old_names: &old_names,
+        };
+        Ok(Checked { verdict: judge(&case), basis: view.basis(now) })
+    }
+
+    /// The objects that a live read for this ask should look at besides the name itself: whoever may hold the name, the
+    /// object asked for, and the chain's.
+    pub fn objects_to_read(
+        &self,
+        tenant: TenantId,
+        ask: &Ask,
+        policy: &Policy,
+    ) -> Result<BTreeSet<ObjectId>, LedgerError> {
+        let view = self.view(tenant, KnownAt::Now)?;
+        let mut attributor = Attributor::new(&view, policy.settling);
+        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key()).cloned()).transpose()?;
+        let chain = ask.chain.as_ref().map(|id| attributor.chain(id)).transpose()?;
+        Ok(involved(ask.object, claims.as_ref(), chain.as_ref()))
+    }
+}
+
+fn newest_vacancy(vacancies: &[(crate::domain::id::Sequence, crate::domain::fact::Vacant)]) -> Option<Instant> {
+    let live = vacancies.iter().filter(|(_, vacant)| vacant.reading.source == Source::Live);
+    live.map(|(_, vacant)| vacant.reading.at).max()
+}
+
+fn involved(asked: Option<ObjectId>, claims: Option<&NameView>, chain: Option<&ChainCase>) -> BTreeSet<ObjectId> {
+    let mut objects: BTreeSet<ObjectId> = asked.into_iter().collect();
+    objects.extend(claims.into_iter().flat_map(|claims| claims.claims().iter().map(|claim| claim.object)));
+    if let Some(chain) = chain {
+        objects.extend(chain.bound);
+        objects.extend(chain.others.iter().map(|(object, _)| *object));
+        objects.extend(chain.candidates.iter().copied());
+    }
+    objects
+}
+
+fn other_chains(
+    attributor: &mut Attributor<'_, '_>,
+    object: Option<ObjectId>,
+) -> Result<BTreeMap<ObjectId, ChainId>, LedgerError> {
+    let mut chains = BTreeMap::new();
+    if let Some(object) = object
+        && let Some(chain) = attributor.newest_chain_of(object)?
+    {
+        chains.insert(object, chain.id);
+    }
+    Ok(chains)
+}
+
+fn old_names(
+    attributor: &mut Attributor<'_, '_>,
+    chain: Option<&ChainCase>,
+) -> Result<BTreeMap<NameKey, NameView>, LedgerError> {
+    let mut views = BTreeMap::new();
+    let Some((bound, base)) = chain.and_then(|chain| Some((chain.bound?, chain.base.as_ref()?))) else {
+        return Ok(views);
+    };
+    let changes = attributor.timelines.get(&bound).map(|timeline| changes_since(timeline, base.until));
+    for name in changes.into_iter().flatten().filter_map(|change| change.from) {
+        let claims = attributor.claims(name.key())?.clone();
+        views.insert(name.key().clone(), claims);
+    }
+    Ok(views)
+}

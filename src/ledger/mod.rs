@@ -1,0 +1,158 @@
+//! The ledger: the one writer, and the questions that are asked of it.
+//!
+//! [`Ledger::append`] takes facts, drops those already known, derives what follows from the rest and gives both to the
+//! store in one step. Every question is answered as known at a commit, so that an answer can be replayed from its basis.
+
+mod chain;
+mod check;
+mod derive;
+mod query;
+mod rebuild;
+mod view;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::fact::Fact;
+use crate::domain::id::{ChainId, Sequence, SnapshotId, TenantId};
+use crate::domain::time::Instant;
+use crate::store::{Commit, Cursor, Head, LedgerStore, Run, StoreError};
+
+pub use check::Checked;
+pub use derive::Summary;
+pub use query::{NameHistory, ObjectHistory, SnapshotView, Who};
+pub use rebuild::{Difference, VerifyReport};
+pub use view::{Basis, KnownAt, View};
+
+/// A ledger over some store. Cheap to clone; all clones share one writer.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn LedgerStore>,
+    writer: Arc<Mutex<()>>,
+}
+
+/// What one append brings.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The facts.
+    pub facts: Vec<Fact>,
+    /// The sync cursor from now on, if it changes.
+    pub cursor: Option<Cursor>,
+    /// The run log's entry, if a run ends with this append.
+    pub run: Option<Run>,
+}
+
+/// What an append did.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// The head after it.
+    pub head: Head,
+    /// What it changed.
+    pub summary: Summary,
+}
+
+/// Time and randomness of one append, given by the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The ledger's time.
+    pub now: Instant,
+    /// Sixteen random bytes.
+    pub salt: [u8; 16],
+}
+
+/// Why the ledger could not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A snapshot id was used before for something else.
+    #[error(
+        "record snapshot {snapshot} of chain {chain}: the ledger has it with other data ({difference}); use another snapshot id"
+    )]
+    SnapshotConflict {
+        /// The chain.
+        chain: ChainId,
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// What differs.
+        difference: &'static str,
+    },
+    /// A receipt or expiry for a snapshot that was never recorded.
+    #[error(
+        "find snapshot {snapshot} of chain {chain}: the ledger does not have it; record it with `snapshot add` first"
+    )]
+    NoSnapshot {
+        /// The chain.
+        chain: ChainId,
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// A snapshot that ends before it begins.
+    #[error("record snapshot {snapshot} of chain {chain}: it ends before it begins")]
+    SnapshotBackward {
+        /// The chain.
+        chain: ChainId,
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// A question about a commit that does not exist.
+    #[error("look at commit {asked} of tenant {tenant}: the newest is {newest}")]
+    NoSuchCommit {
+        /// The tenant.
+        tenant: TenantId,
+        /// The commit asked for.
+        asked: Sequence,
+        /// The newest one.
+        newest: Sequence,
+    },
+}
+
+impl Ledger {
+    /// A ledger over this store.
+    pub fn new(store: impl LedgerStore + 'static) -> Self {
+        Self { store: Arc::new(store), writer: Arc::default() }
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &dyn LedgerStore {
+        self.store.as_ref()
+    }
+
+    /// The tenants that have a commit.
+    pub fn tenants(&self) -> Result<Vec<TenantId>, LedgerError> {
+        Ok(self.store.tenants()?)
+    }
+
+    /// The newest state of a tenant.
+    pub fn head(&self, tenant: TenantId) -> Result<Head, LedgerError> {
+        Ok(self.store.head(tenant)?)
+    }
+
+    /// Appends facts, durably and all or nothing. Facts already known are dropped; if nothing is left, no commit is made.
+    ///
+    /// # Errors
+    /// A snapshot that contradicts a recorded one, a receipt for an unknown one, or the store's failure. Nothing of the
+    /// batch is then kept.
+    pub fn append(&self, tenant: TenantId, batch: Batch, stamp: Stamp) -> Result<Appended, LedgerError> {
+        // The guard protects no data of its own, so a panic of another writer leaves nothing half done.
+        let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = self.store.head(tenant)?;
+        let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch)?;
+        let derive::Kept { facts, cursor, run } = facts;
+        if facts.is_empty() && cursor.is_none() && run.is_none() {
+            return Ok(Appended { head, summary });
+        }
+        // Transaction time never runs backwards, or "as known at" would lose its meaning.
+        let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
+        let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
+        let head = self.store.append(tenant, head.sequence, commit, derived)?;
+        Ok(Appended { head, summary })
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("store", &self.store.describe()).finish()
+    }
+}

@@ -1,0 +1,182 @@
+//! The ledger as known at a commit.
+
+use std::collections::BTreeMap;
+
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::{Fact, Feed, Known, Vacant};
+use crate::domain::holder::NameView;
+use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::name::NameKey;
+use crate::domain::time::Instant;
+use crate::domain::timeline::Timeline;
+use crate::store::{Hash, LedgerStore};
+
+use super::{Ledger, LedgerError};
+
+/// As known when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KnownAt {
+    /// By everything the ledger holds.
+    #[default]
+    Now,
+    /// By the commits up to and including this one.
+    Sequence(Sequence),
+    /// By the commits recorded up to and including this instant.
+    Time(Instant),
+}
+
+/// What an answer rests on; with it the answer can be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Basis {
+    /// The newest commit looked at.
+    pub sequence: Sequence,
+    /// Its hash.
+    pub hash: Hash,
+    /// The time at which it was judged.
+    pub clock: Instant,
+}
+
+/// One tenant as known at a commit. What it reads does not change while others append.
+pub struct View<'a> {
+    store: &'a dyn LedgerStore,
+    tenant: TenantId,
+    through: Sequence,
+    hash: Hash,
+    coverage: Coverage,
+    round_open: bool,
+}
+
+impl Ledger {
+    /// The tenant as known at some time.
+    pub fn view(&self, tenant: TenantId, known_at: KnownAt) -> Result<View<'_>, LedgerError> {
+        let head = self.store().head(tenant)?;
+        let through = match known_at {
+            KnownAt::Now => head.sequence,
+            KnownAt::Sequence(asked) if asked > head.sequence => {
+                return Err(LedgerError::NoSuchCommit { tenant, asked, newest: head.sequence });
+            }
+            KnownAt::Sequence(asked) => asked,
+            KnownAt::Time(time) => newest_recorded_by(self.store(), tenant, head.sequence, time)?,
+        };
+        if through == head.sequence {
+            let round_open = head.state.open_round.is_some();
+            let (hash, coverage) = (head.hash, head.state.coverage);
+            return Ok(View { store: self.store(), tenant, through, hash, coverage, round_open });
+        }
+        let (coverage, round_open) = tenant_state(&self.store().tenant_facts(tenant, through)?);
+        let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
+        let hash = entry.map(|entry| entry.hash).unwrap_or_default();
+        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open })
+    }
+}
+
+impl<'a> View<'a> {
+    /// What an answer from this view rests on.
+    pub fn basis(&self, clock: Instant) -> Basis {
+        Basis { sequence: self.through, hash: self.hash, clock }
+    }
+
+    /// What time the feeds cover.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Whether only some pages of a round are committed.
+    pub fn is_round_open(&self) -> bool {
+        self.round_open
+    }
+
+    /// The newest commit looked at.
+    pub fn through(&self) -> Sequence {
+        self.through
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &'a dyn LedgerStore {
+        self.store
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The facts about an object.
+    pub fn facts(&self, object: ObjectId) -> Result<Vec<Known>, LedgerError> {
+        let mut facts = self.store.object(self.tenant, object)?;
+        facts.retain(|known| known.sequence <= self.through);
+        Ok(facts)
+    }
+
+    /// An object's timeline; empty if it was never seen.
+    pub fn timeline(&self, object: ObjectId) -> Result<Timeline, LedgerError> {
+        Ok(Timeline::of(object, &self.facts(object)?, &self.coverage))
+    }
+
+    /// Puts the timelines of these objects into a map, unless they are there.
+    pub fn load(
+        &self,
+        objects: impl IntoIterator<Item = ObjectId>,
+        into: &mut BTreeMap<ObjectId, Timeline>,
+    ) -> Result<(), LedgerError> {
+        for object in objects {
+            if !into.contains_key(&object) {
+                into.insert(object, self.timeline(object)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The reads that found nobody under a name.
+    pub fn vacancies(&self, key: &NameKey) -> Result<Vec<(Sequence, Vacant)>, LedgerError> {
+        let mut vacancies = self.store.vacancies(self.tenant, key)?;
+        vacancies.retain(|(sequence, _)| *sequence <= self.through);
+        Ok(vacancies)
+    }
+
+    /// All claims to a name. The timelines of the claimants are left in the map.
+    pub fn claims(&self, key: &NameKey, timelines: &mut BTreeMap<ObjectId, Timeline>) -> Result<NameView, LedgerError> {
+        let holders: Vec<ObjectId> =
+            self.store.holders(self.tenant, key)?.iter().map(|posting| posting.object).collect();
+        self.load(holders.iter().copied(), timelines)?;
+        let vacancies = self.vacancies(key)?;
+        Ok(NameView::of(key, holders.iter().filter_map(|object| timelines.get(object)), &vacancies))
+    }
+}
+
+/// The coverage, and whether a round is open, after these facts.
+fn tenant_state(facts: &[Known]) -> (Coverage, bool) {
+    let mut coverage = Coverage::default();
+    let mut round_open = false;
+    for known in facts {
+        match &known.fact {
+            Fact::Horizon(horizon) => {
+                coverage.add(horizon);
+                round_open &= horizon.feed != Feed::Delta;
+            }
+            Fact::RoundBegan(_) => round_open = true,
+            _ => {}
+        }
+    }
+    (coverage, round_open)
+}
+
+/// The newest commit recorded at or before a time. Recording times never run backwards, so halving finds it.
+fn newest_recorded_by(
+    store: &dyn LedgerStore,
+    tenant: TenantId,
+    newest: Sequence,
+    time: Instant,
+) -> Result<Sequence, LedgerError> {
+    let (mut low, mut high) = (0, newest.0);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        let entry = store.journal(tenant, Sequence(middle), 1)?.into_iter().next();
+        if entry.is_some_and(|entry| entry.commit.recorded <= time) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(Sequence(low))
+}
