@@ -1,3 +1,7 @@
 //! whowas
 pub mod domain;
 pub mod store;
+
+// The generators in `store/testing.rs` are shared with the tests outside, where the crate has its own name.
+#[cfg(test)]
+extern crate self as whowas;
