@@ -30,6 +30,9 @@ pub(crate) struct JournalV1 {
     pub(crate) first: Vec<u8>,
 }
 
+/// A payload in the domain's types.
+pub(crate) type Said = (Vec<Fact>, Option<Cursor>, Option<Run>);
+
 impl Record for PayloadV1 {
     const VERSION: u8 = 1;
 }
@@ -47,7 +50,7 @@ impl PayloadV1 {
         }
     }
 
-    pub(crate) fn read(self) -> Result<(Vec<Fact>, Option<Cursor>, Option<Run>), RecordError> {
+    pub(crate) fn read(self) -> Result<Said, RecordError> {
         let facts: Result<Vec<Fact>, RecordError> = self.facts.into_iter().map(FactV1::read).collect();
         Ok((facts?, self.cursor.map(CursorV1::read), self.run.map(RunV1::read)))
     }
