@@ -4,6 +4,18 @@
 //! [`LedgerStore::append`] writes a commit and its derived changes in one atomic, durable step. Deriving is the
 //! ledger's work; a store only keeps what it is given. Both stores pass the suite in `tests/conformance.rs`.
 
+mod codec;
+pub mod hash;
+mod key;
+pub mod memory;
+mod prepare;
+mod record;
+pub mod sled;
+#[cfg(test)]
+mod testing;
+
+pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
+
 use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
 use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
@@ -251,13 +263,14 @@ pub type SnapshotPlace = (Instant, SnapshotId);
 
 /// The storage of a ledger. All verbs block; answers are of the last acknowledged commit.
 pub trait LedgerStore: Send + Sync {
-    /// The tenants that have at least one commit, in order of their ids.
+    /// The tenants that have at least one commit in the journal, in order of their ids; also while a rebuild is under way.
     fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
 
     /// The newest state of a tenant; the empty head if it has no commit.
     fn head(&self, tenant: TenantId) -> Result<Head, StoreError>;
 
     /// Appends a commit after `expected` together with its derived changes: all or nothing, and on disk when it returns.
+    /// The facts of an object's record must be about that object, and the receipts of a snapshot about that snapshot.
     fn append(
         &self,
         tenant: TenantId,
@@ -305,13 +318,15 @@ pub trait LedgerStore: Send + Sync {
     /// Up to `limit` journal entries from `from` on. Each payload is checked against its own hash.
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// Drops everything derived, so that a rebuild can put it back. Until that is done the store answers as if empty.
+    /// Drops everything derived, heads included, so that a rebuild can put it back. Until every tenant's entries are
+    /// restored and `sync` was called, `append` answers [`StoreError::NeedsRebuild`]; `tenants` and `journal` answer in
+    /// full, every other verb from what is restored.
     fn drop_derived(&self) -> Result<(), StoreError>;
 
     /// Puts back the derived changes of one journal entry. Entries come in order, from 1, for each tenant.
     fn restore_derived(&self, tenant: TenantId, entry: &Entry, derived: Derived) -> Result<(), StoreError>;
 
-    /// Makes what `restore_derived` wrote durable.
+    /// Makes what `restore_derived` wrote durable, and ends the rebuild if every tenant's newest entry is restored.
     fn sync(&self) -> Result<(), StoreError>;
 
     /// Every derived record in its stored bytes, in order of its keys, given to `each`. Two stores of one kind that
@@ -349,6 +364,30 @@ pub enum StoreError {
         path: String,
         /// Who: process id, command, since when, and how far it is.
         holder: Box<Holder>,
+    },
+    /// Another process has the ledger open, and who it is cannot be told.
+    #[error("open the ledger {path}: another process holds it, and its holder.json does not tell which ({why})")]
+    HeldBySomeone {
+        /// The ledger's directory.
+        path: String,
+        /// Why the holder's file could not be read.
+        why: String,
+    },
+    /// The derived records are gone or only partly rebuilt; the journal is whole.
+    #[error(
+        "open the ledger {path}: a rebuild of what is derived from its journal has not been completed; run `whowas rebuild`"
+    )]
+    NeedsRebuild {
+        /// The ledger's directory.
+        path: String,
+    },
+    /// The caller's records contradict one another or what is stored. Nothing was written.
+    #[error("write {what}: {why}")]
+    Unsound {
+        /// What was to be written.
+        what: String,
+        /// The contradiction.
+        why: String,
     },
     /// The ledger was written by a newer release.
     #[error(

@@ -1,0 +1,365 @@
+//! The layout of the keys of an ordered byte store.
+//!
+//! Every key is the tenant's sixteen bytes, one byte for the kind of record, and then the fields below. Numbers are
+//! big-endian, instants have their sign bit flipped, and texts (names' keys, chain and snapshot ids, none of which can
+//! contain a control character) end in `0x00`; so the order of the bytes is the order of the fields, and no key is the
+//! beginning of another.
+//!
+//! | kind | record | fields |
+//! | --- | --- | --- |
+//! | `01` | journal | sequence (8), chunk (2): chunk 0 is the header with the first bytes of the payload |
+//! | `02` | head | – |
+//! | `03` | object | object (16), part (2): part 0 has the newest facts, parts 1, 2, … the older ones, oldest first |
+//! | `04` | posting | name, object (16) |
+//! | `05` | vacancies | name, sequence (8) |
+//! | `06` | snapshot | chain, from (8), snapshot |
+//! | `07` | place of a snapshot | chain, snapshot |
+//! | `08` | chain by object | object (16), chain |
+//! | `09` | chain by name | name, chain |
+//! | `0a` | tenant fact | sequence (8), index (2) |
+//! | `0b` | run | number (8) |
+//!
+//! The journal has the lowest kind, so a tenant's derived records are one range.
+
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::time::Instant;
+
+/// A key in parts. Names stand as the text of their [`NameKey`](crate::domain::name::NameKey).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Journal { tenant: TenantId, sequence: Sequence, chunk: u16 },
+    Head { tenant: TenantId },
+    Object { tenant: TenantId, object: ObjectId, part: u16 },
+    Posting { tenant: TenantId, name: String, object: ObjectId },
+    Vacancy { tenant: TenantId, name: String, sequence: Sequence },
+    Snapshot { tenant: TenantId, chain: ChainId, from: Instant, id: SnapshotId },
+    SnapshotPlace { tenant: TenantId, chain: ChainId, id: SnapshotId },
+    ObjectChain { tenant: TenantId, object: ObjectId, chain: ChainId },
+    NameChain { tenant: TenantId, name: String, chain: ChainId },
+    TenantFact { tenant: TenantId, sequence: Sequence, index: u16 },
+    Run { tenant: TenantId, run: u64 },
+}
+
+impl Key {
+    /// The key's bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Journal { tenant, sequence, chunk } => {
+                Prefix::of(*tenant, JOURNAL).number(sequence.0).short(*chunk).bytes()
+            }
+            Self::Head { tenant } => Prefix::of(*tenant, HEAD).bytes(),
+            Self::Object { tenant, object, part } => {
+                Prefix::of(*tenant, OBJECT).id(object.as_bytes()).short(*part).bytes()
+            }
+            Self::Posting { tenant, name, object } => {
+                Prefix::of(*tenant, POSTING).text(name).id(object.as_bytes()).bytes()
+            }
+            Self::Vacancy { tenant, name, sequence } => {
+                Prefix::of(*tenant, VACANCY).text(name).number(sequence.0).bytes()
+            }
+            Self::Snapshot { tenant, chain, from, id } => {
+                Prefix::of(*tenant, SNAPSHOT).text(chain.as_str()).time(*from).text(id.as_str()).bytes()
+            }
+            Self::SnapshotPlace { tenant, chain, id } => {
+                Prefix::of(*tenant, SNAPSHOT_PLACE).text(chain.as_str()).text(id.as_str()).bytes()
+            }
+            Self::ObjectChain { tenant, object, chain } => {
+                Prefix::of(*tenant, OBJECT_CHAIN).id(object.as_bytes()).text(chain.as_str()).bytes()
+            }
+            Self::NameChain { tenant, name, chain } => {
+                Prefix::of(*tenant, NAME_CHAIN).text(name).text(chain.as_str()).bytes()
+            }
+            Self::TenantFact { tenant, sequence, index } => {
+                Prefix::of(*tenant, TENANT_FACT).number(sequence.0).short(*index).bytes()
+            }
+            Self::Run { tenant, run } => Prefix::of(*tenant, RUN).number(*run).bytes(),
+        }
+    }
+
+    /// The tenant whose record it is.
+    pub(crate) fn tenant(&self) -> TenantId {
+        match self {
+            Self::Journal { tenant, .. }
+            | Self::Head { tenant }
+            | Self::Object { tenant, .. }
+            | Self::Posting { tenant, .. }
+            | Self::Vacancy { tenant, .. }
+            | Self::Snapshot { tenant, .. }
+            | Self::SnapshotPlace { tenant, .. }
+            | Self::ObjectChain { tenant, .. }
+            | Self::NameChain { tenant, .. }
+            | Self::TenantFact { tenant, .. }
+            | Self::Run { tenant, .. } => *tenant,
+        }
+    }
+
+    /// Reads a key back; `None` if the bytes are none.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        let tenant = TenantId::from_bytes(rest.chunk()?);
+        let [kind] = rest.chunk()?;
+        let key = match kind {
+            JOURNAL => Self::Journal { tenant, sequence: Sequence(rest.number()?), chunk: rest.short()? },
+            HEAD => Self::Head { tenant },
+            OBJECT => Self::Object { tenant, object: ObjectId::from_bytes(rest.chunk()?), part: rest.short()? },
+            POSTING => {
+                Self::Posting { tenant, name: rest.text()?.to_owned(), object: ObjectId::from_bytes(rest.chunk()?) }
+            }
+            VACANCY => Self::Vacancy { tenant, name: rest.text()?.to_owned(), sequence: Sequence(rest.number()?) },
+            SNAPSHOT => Self::Snapshot {
+                tenant,
+                chain: rest.text()?.parse().ok()?,
+                from: rest.time()?,
+                id: rest.text()?.parse().ok()?,
+            },
+            SNAPSHOT_PLACE => {
+                Self::SnapshotPlace { tenant, chain: rest.text()?.parse().ok()?, id: rest.text()?.parse().ok()? }
+            }
+            OBJECT_CHAIN => Self::ObjectChain {
+                tenant,
+                object: ObjectId::from_bytes(rest.chunk()?),
+                chain: rest.text()?.parse().ok()?,
+            },
+            NAME_CHAIN => Self::NameChain { tenant, name: rest.text()?.to_owned(), chain: rest.text()?.parse().ok()? },
+            TENANT_FACT => Self::TenantFact { tenant, sequence: Sequence(rest.number()?), index: rest.short()? },
+            RUN => Self::Run { tenant, run: rest.number()? },
+            _ => return None,
+        };
+        rest.0.is_empty().then_some(key)
+    }
+}
+
+/// The beginning that a range of keys has in common.
+#[derive(Clone)]
+pub(crate) struct Prefix(Vec<u8>);
+
+impl Prefix {
+    /// All of a tenant's journal.
+    pub(crate) fn journal(tenant: TenantId) -> Self {
+        Self::of(tenant, JOURNAL)
+    }
+
+    /// All holders of a name.
+    pub(crate) fn postings(tenant: TenantId, name: &str) -> Self {
+        Self::of(tenant, POSTING).text(name)
+    }
+
+    /// All vacancies of a name.
+    pub(crate) fn vacancies(tenant: TenantId, name: &str) -> Self {
+        Self::of(tenant, VACANCY).text(name)
+    }
+
+    /// All snapshots of a chain, in order of their time.
+    pub(crate) fn snapshots(tenant: TenantId, chain: &ChainId) -> Self {
+        Self::of(tenant, SNAPSHOT).text(chain.as_str())
+    }
+
+    /// All chains addressed by an object.
+    pub(crate) fn object_chains(tenant: TenantId, object: ObjectId) -> Self {
+        Self::of(tenant, OBJECT_CHAIN).id(object.as_bytes())
+    }
+
+    /// All chains addressed by a name.
+    pub(crate) fn name_chains(tenant: TenantId, name: &str) -> Self {
+        Self::of(tenant, NAME_CHAIN).text(name)
+    }
+
+    /// All facts about a tenant as a whole.
+    pub(crate) fn tenant_facts(tenant: TenantId) -> Self {
+        Self::of(tenant, TENANT_FACT)
+    }
+
+    /// All of the run log.
+    pub(crate) fn runs(tenant: TenantId) -> Self {
+        Self::of(tenant, RUN)
+    }
+
+    /// The first key that a tenant's derived records can have.
+    pub(crate) fn derived(tenant: TenantId) -> Self {
+        Self::of(tenant, HEAD)
+    }
+
+    /// Everything of a tenant.
+    pub(crate) fn tenant(tenant: TenantId) -> Self {
+        Self(tenant.as_bytes().to_vec())
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The first bytes after every key with this beginning; `None` if there are none.
+    pub(crate) fn end(mut self) -> Option<Vec<u8>> {
+        while let Some(last) = self.0.pop() {
+            if let Some(next) = last.checked_add(1) {
+                self.0.push(next);
+                return Some(self.0);
+            }
+        }
+        None
+    }
+
+    fn of(tenant: TenantId, kind: u8) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(tenant.as_bytes());
+        bytes.push(kind);
+        Self(bytes)
+    }
+
+    fn id(mut self, id: &[u8; 16]) -> Self {
+        self.0.extend_from_slice(id);
+        self
+    }
+
+    fn number(mut self, number: u64) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    fn short(mut self, number: u16) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    fn time(self, at: Instant) -> Self {
+        self.number(at.as_micros().cast_unsigned() ^ SIGN)
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        debug_assert!(!text.contains('\0'), "names and text ids have no control characters");
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(0);
+        self
+    }
+}
+
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (chunk, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*chunk)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.chunk().map(u64::from_be_bytes)
+    }
+
+    fn short(&mut self) -> Option<u16> {
+        self.chunk().map(u16::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Option<Instant> {
+        self.number().map(|number| Instant::from_micros((number ^ SIGN).cast_signed()))
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let length = self.0.iter().position(|byte| *byte == 0)?;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest.split_first()?.1;
+        std::str::from_utf8(text).ok()
+    }
+}
+
+const JOURNAL: u8 = 0x01;
+const HEAD: u8 = 0x02;
+const OBJECT: u8 = 0x03;
+const POSTING: u8 = 0x04;
+const VACANCY: u8 = 0x05;
+const SNAPSHOT: u8 = 0x06;
+const SNAPSHOT_PLACE: u8 = 0x07;
+const OBJECT_CHAIN: u8 = 0x08;
+const NAME_CHAIN: u8 = 0x09;
+const TENANT_FACT: u8 = 0x0a;
+const RUN: u8 = 0x0b;
+const SIGN: u64 = 1 << 63;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        // Short texts over few letters, so that one is often the beginning of another.
+        prop_oneof!["[ab]{1,4}", "[a-c @.]{1,8}".prop_filter("not blank", |text| !text.trim().is_empty()), "é{1,3}"]
+    }
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let tenant = prop_oneof![Just([0u8; 16]), Just([255; 16]), any::<[u8; 16]>()].prop_map(TenantId::from_bytes);
+        let object = prop_oneof![Just([0u8; 16]), any::<[u8; 16]>()].prop_map(ObjectId::from_bytes);
+        let at = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), any::<i64>()];
+        let number = prop_oneof![0u64..3, any::<u64>()];
+        (0..11, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
+            |(kind, tenant, object, a, b, at, number, short)| {
+                let (name, sequence, from) = (a.clone(), Sequence(number), Instant::from_micros(at));
+                let (chain, id) = (a.parse().unwrap(), b.parse().unwrap());
+                match kind {
+                    0 => Key::Journal { tenant, sequence, chunk: short },
+                    1 => Key::Head { tenant },
+                    2 => Key::Object { tenant, object, part: short },
+                    3 => Key::Posting { tenant, name, object },
+                    4 => Key::Vacancy { tenant, name, sequence },
+                    5 => Key::Snapshot { tenant, chain, from, id },
+                    6 => Key::SnapshotPlace { tenant, chain, id },
+                    7 => Key::ObjectChain { tenant, object, chain },
+                    8 => Key::NameChain { tenant, name, chain: b.parse().unwrap() },
+                    9 => Key::TenantFact { tenant, sequence, index: short },
+                    _ => Key::Run { tenant, run: number },
+                }
+            },
+        )
+    }
+
+    /// What orders keys, written independently: the tenant, the kind by its place in the enum, the fields.
+    fn same_tenant(key: Key) -> Key {
+        let mut bytes = key.encode();
+        bytes[..16].fill(7);
+        Key::decode(&bytes).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_reads_back_as_it_was(key in keys()) {
+            prop_assert_eq!(Key::decode(&key.encode()), Some(key));
+        }
+
+        #[test]
+        fn the_order_of_bytes_is_the_order_of_fields(a in keys(), b in keys()) {
+            // The enum's own order has the kind before the tenant, so both keys are put into one tenant.
+            let (a, b) = (same_tenant(a), same_tenant(b));
+            prop_assert_eq!(a.encode().cmp(&b.encode()), a.cmp(&b));
+        }
+
+        #[test]
+        fn no_key_is_the_beginning_of_another(a in keys(), b in keys()) {
+            let (a, b) = (same_tenant(a), same_tenant(b));
+            prop_assert_eq!(b.encode().starts_with(&a.encode()), a == b);
+        }
+
+        #[test]
+        fn decoding_any_bytes_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Key::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn golden_snapshot_key() {
+        let key = Key::Snapshot {
+            tenant: TenantId::from_bytes([0x11; 16]),
+            chain: "c1".parse().unwrap(),
+            from: Instant::from_micros(1),
+            id: "s9".parse().unwrap(),
+        };
+        let expected = [&[0x11; 16][..], &[6], b"c1\0", &[0x80, 0, 0, 0, 0, 0, 0, 1], b"s9\0"].concat();
+        assert_eq!(key.encode(), expected);
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_after_all_its_keys_even_at_the_last_tenant() {
+        assert_eq!(Prefix(vec![1, 255]).end(), Some(vec![2]));
+        assert_eq!(Prefix::tenant(TenantId::from_bytes([255; 16])).end(), None);
+    }
+}

@@ -1,0 +1,413 @@
+//! Facts as they are stored.
+
+use std::time::Duration;
+
+use bincode::{Decode, Encode};
+
+use super::name::{MailV1, ProxyV1, name, object, spelling};
+use crate::domain::fact::{
+    Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Receipt,
+    Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
+};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::name::{Name, NameKind, Proxy};
+use crate::domain::time::Instant;
+use crate::store::codec::{Record, RecordError};
+
+/// Any fact.
+#[derive(Encode, Decode)]
+pub(crate) enum FactV1 {
+    Object([u8; 16], ObjectFactV1),
+    Vacant(VacantV1),
+    Horizon { feed: FeedV1, from: i64, through: i64 },
+    RoundBegan(i64),
+    Blind { from: i64, until: i64, why: String },
+    SnapshotTaken(Box<SnapshotV1>),
+    Receipt { chain: String, snapshot: String, read: ReadV1 },
+    SnapshotExpired { chain: String, snapshot: String },
+}
+
+/// A fact about one object, without the object's id: an object's record has it in its key.
+#[derive(Encode, Decode)]
+pub(crate) enum ObjectFactV1 {
+    Seen(ReadingV1, Box<ProfileV1>),
+    Removed { reading: ReadingV1, removal: RemovalV1, deleted: Option<i64>, last_upn: Option<String> },
+    Changed { at: i64, event: String, property: PropertyV1, old: Option<Vec<String>>, new: Option<Vec<String>> },
+    Lifecycle { at: i64, event: String, life: LifeV1, upn: Option<String> },
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct ReadingV1 {
+    at: i64,
+    lag: Duration,
+    source: SourceV1,
+    unchanged_since: Option<i64>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct ProfileV1 {
+    kind: ObjectKindV1,
+    upn: Option<String>,
+    mail: MailV1,
+    proxies: Vec<ProxyV1>,
+    created: Option<i64>,
+    user_type: UserTypeV1,
+    employee_id: Option<String>,
+    immutable_id: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct VacantV1 {
+    name: String,
+    reading: ReadingV1,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct SnapshotV1 {
+    chain: String,
+    id: String,
+    from: i64,
+    until: i64,
+    addressed: AddressedV1,
+    mailbox: Option<[u8; 16]>,
+}
+
+/// What a receipt says was read.
+#[derive(Encode, Decode)]
+pub(crate) struct ReadV1 {
+    object: [u8; 16],
+    mailbox: Option<[u8; 16]>,
+    object_end: Option<[u8; 16]>,
+    mailbox_end: Option<[u8; 16]>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) enum AddressedV1 {
+    Any(String),
+    Upn(String),
+    Smtp(String),
+    Object([u8; 16]),
+}
+
+#[derive(Encode, Decode)]
+enum UserTypeV1 {
+    None,
+    Member,
+    Guest,
+    Other(String),
+}
+
+macro_rules! mirrored {
+    ($stored:ident = $domain:ident { $($variant:ident),+ }) => {
+        #[derive(Encode, Decode)]
+        pub(crate) enum $stored { $($variant),+ }
+
+        impl From<$domain> for $stored {
+            fn from(value: $domain) -> Self {
+                match value { $($domain::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$stored> for $domain {
+            fn from(value: $stored) -> Self {
+                match value { $($stored::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+pub(super) use mirrored;
+
+mirrored!(SourceV1 = Source { Delta, Reconcile, Live, Audit, Import, Agent, Operator });
+mirrored!(ObjectKindV1 = ObjectKind { User, Group, Contact });
+mirrored!(RemovalV1 = Removal { Soft, Purged, NotFound });
+mirrored!(PropertyV1 = Property { UserPrincipalName, ProxyAddresses });
+mirrored!(LifeV1 = Life { Created, Deleted, Purged, Restored });
+mirrored!(FeedV1 = Feed { Delta, Audit });
+
+impl Record for FactV1 {
+    const VERSION: u8 = 1;
+}
+
+impl FactV1 {
+    pub(crate) fn of(fact: &Fact) -> Self {
+        if let Some((object, fact)) = ObjectFactV1::of(fact) {
+            return Self::Object(*object.as_bytes(), fact);
+        }
+        match fact {
+            Fact::Vacant(vacant) => Self::Vacant(VacantV1::of(vacant)),
+            Fact::Horizon(Horizon { feed, from, through }) => {
+                Self::Horizon { feed: (*feed).into(), from: from.as_micros(), through: through.as_micros() }
+            }
+            Fact::RoundBegan(RoundBegan { started }) => Self::RoundBegan(started.as_micros()),
+            Fact::Blind(Blind { from, until, why }) => {
+                Self::Blind { from: from.as_micros(), until: until.as_micros(), why: why.clone() }
+            }
+            Fact::SnapshotTaken(snapshot) => Self::SnapshotTaken(Box::new(SnapshotV1::of(snapshot))),
+            Fact::Receipt(receipt) => Self::Receipt {
+                chain: receipt.chain.to_string(),
+                snapshot: receipt.snapshot.to_string(),
+                read: ReadV1::of(receipt),
+            },
+            Fact::SnapshotExpired(SnapshotExpired { chain, snapshot }) => {
+                Self::SnapshotExpired { chain: chain.to_string(), snapshot: snapshot.to_string() }
+            }
+            Fact::Seen(_) | Fact::Removed(_) | Fact::Changed(_) | Fact::Lifecycle(_) => {
+                unreachable!("facts about an object were taken above")
+            }
+        }
+    }
+
+    pub(crate) fn read(self) -> Result<Fact, RecordError> {
+        Ok(match self {
+            Self::Object(id, fact) => fact.read(object(id))?,
+            Self::Vacant(vacant) => Fact::Vacant(vacant.read()?),
+            Self::Horizon { feed, from, through } => {
+                Fact::Horizon(Horizon { feed: feed.into(), from: instant(from), through: instant(through) })
+            }
+            Self::RoundBegan(started) => Fact::RoundBegan(RoundBegan { started: instant(started) }),
+            Self::Blind { from, until, why } => Fact::Blind(Blind { from: instant(from), until: instant(until), why }),
+            Self::SnapshotTaken(snapshot) => Fact::SnapshotTaken(snapshot.read()?),
+            Self::Receipt { chain, snapshot, read } => {
+                Fact::Receipt(read.read(text(&chain, "chain id")?, text(&snapshot, "snapshot id")?))
+            }
+            Self::SnapshotExpired { chain, snapshot } => Fact::SnapshotExpired(SnapshotExpired {
+                chain: text(&chain, "chain id")?,
+                snapshot: text(&snapshot, "snapshot id")?,
+            }),
+        })
+    }
+}
+
+impl ObjectFactV1 {
+    /// The object that the fact is about and the rest of the fact; `None` if it is not about one object.
+    pub(crate) fn of(fact: &Fact) -> Option<(ObjectId, Self)> {
+        match fact {
+            Fact::Seen(Seen { object, reading, profile }) => {
+                Some((*object, Self::Seen(ReadingV1::of(reading), Box::new(ProfileV1::of(profile)))))
+            }
+            Fact::Removed(Removed { object, reading, removal, deleted, last_upn }) => Some((
+                *object,
+                Self::Removed {
+                    reading: ReadingV1::of(reading),
+                    removal: (*removal).into(),
+                    deleted: deleted.map(Instant::as_micros),
+                    last_upn: last_upn.as_ref().map(spelling),
+                },
+            )),
+            Fact::Changed(Changed { object, at, event, property, old, new }) => Some((
+                *object,
+                Self::Changed {
+                    at: at.as_micros(),
+                    event: event.clone(),
+                    property: (*property).into(),
+                    old: old.as_deref().map(spellings),
+                    new: new.as_deref().map(spellings),
+                },
+            )),
+            Fact::Lifecycle(Lifecycle { object, at, event, life, upn }) => Some((
+                *object,
+                Self::Lifecycle {
+                    at: at.as_micros(),
+                    event: event.clone(),
+                    life: (*life).into(),
+                    upn: upn.as_ref().map(spelling),
+                },
+            )),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn read(self, object: ObjectId) -> Result<Fact, RecordError> {
+        Ok(match self {
+            Self::Seen(reading, profile) => {
+                Fact::Seen(Seen { object, reading: reading.read(), profile: profile.read()? })
+            }
+            Self::Removed { reading, removal, deleted, last_upn } => Fact::Removed(Removed {
+                object,
+                reading: reading.read(),
+                removal: removal.into(),
+                deleted: deleted.map(instant),
+                last_upn: last_upn.as_deref().map(name).transpose()?,
+            }),
+            Self::Changed { at, event, property, old, new } => Fact::Changed(Changed {
+                object,
+                at: instant(at),
+                event,
+                property: property.into(),
+                old: old.as_deref().map(names).transpose()?,
+                new: new.as_deref().map(names).transpose()?,
+            }),
+            Self::Lifecycle { at, event, life, upn } => Fact::Lifecycle(Lifecycle {
+                object,
+                at: instant(at),
+                event,
+                life: life.into(),
+                upn: upn.as_deref().map(name).transpose()?,
+            }),
+        })
+    }
+}
+
+impl ReadingV1 {
+    fn of(reading: &Reading) -> Self {
+        Self {
+            at: reading.at.as_micros(),
+            lag: reading.lag,
+            source: reading.source.into(),
+            unchanged_since: reading.unchanged_since.map(Instant::as_micros),
+        }
+    }
+
+    fn read(self) -> Reading {
+        Reading {
+            at: instant(self.at),
+            lag: self.lag,
+            source: self.source.into(),
+            unchanged_since: self.unchanged_since.map(instant),
+        }
+    }
+}
+
+impl ProfileV1 {
+    fn of(profile: &Profile) -> Self {
+        let upn = profile.upn.as_ref();
+        Self {
+            kind: profile.kind.into(),
+            upn: upn.map(spelling),
+            mail: MailV1::of(profile.mail.as_ref(), upn),
+            proxies: profile.proxies.iter().map(|proxy| ProxyV1::of(proxy, upn)).collect(),
+            created: profile.created.map(Instant::as_micros),
+            user_type: UserTypeV1::of(profile.user_type.as_deref()),
+            employee_id: profile.employee_id.clone(),
+            immutable_id: profile.immutable_id.clone(),
+        }
+    }
+
+    fn read(self) -> Result<Profile, RecordError> {
+        let upn = self.upn.as_deref().map(name).transpose()?;
+        let proxies: Result<Vec<Proxy>, RecordError> =
+            self.proxies.into_iter().map(|proxy| proxy.read(upn.as_ref())).collect();
+        Ok(Profile {
+            kind: self.kind.into(),
+            mail: self.mail.read(upn.as_ref())?,
+            proxies: proxies?,
+            upn,
+            created: self.created.map(instant),
+            user_type: self.user_type.read(),
+            employee_id: self.employee_id,
+            immutable_id: self.immutable_id,
+        })
+    }
+}
+
+impl UserTypeV1 {
+    fn of(text: Option<&str>) -> Self {
+        match text {
+            None => Self::None,
+            Some("Member") => Self::Member,
+            Some("Guest") => Self::Guest,
+            Some(other) => Self::Other(other.to_owned()),
+        }
+    }
+
+    fn read(self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Member => Some("Member".to_owned()),
+            Self::Guest => Some("Guest".to_owned()),
+            Self::Other(text) => Some(text),
+        }
+    }
+}
+
+impl VacantV1 {
+    pub(crate) fn of(vacant: &Vacant) -> Self {
+        Self { name: spelling(&vacant.name), reading: ReadingV1::of(&vacant.reading) }
+    }
+
+    pub(crate) fn read(self) -> Result<Vacant, RecordError> {
+        Ok(Vacant { name: name(&self.name)?, reading: self.reading.read() })
+    }
+}
+
+impl SnapshotV1 {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            chain: snapshot.chain.to_string(),
+            id: snapshot.id.to_string(),
+            from: snapshot.from.as_micros(),
+            until: snapshot.until.as_micros(),
+            addressed: AddressedV1::of(&snapshot.addressed),
+            mailbox: snapshot.mailbox.map(|id| *id.as_bytes()),
+        }
+    }
+
+    fn read(self) -> Result<Snapshot, RecordError> {
+        Ok(Snapshot {
+            chain: text(&self.chain, "chain id")?,
+            id: text(&self.id, "snapshot id")?,
+            from: instant(self.from),
+            until: instant(self.until),
+            addressed: self.addressed.read()?,
+            mailbox: self.mailbox.map(MailboxId::from_bytes),
+        })
+    }
+}
+
+impl AddressedV1 {
+    pub(crate) fn of(addressed: &Addressed) -> Self {
+        match addressed {
+            Addressed::Name(name, NameKind::Any) => Self::Any(spelling(name)),
+            Addressed::Name(name, NameKind::Upn) => Self::Upn(spelling(name)),
+            Addressed::Name(name, NameKind::Smtp) => Self::Smtp(spelling(name)),
+            Addressed::Object(object) => Self::Object(*object.as_bytes()),
+        }
+    }
+
+    pub(crate) fn read(self) -> Result<Addressed, RecordError> {
+        Ok(match self {
+            Self::Any(text) => Addressed::Name(name(&text)?, NameKind::Any),
+            Self::Upn(text) => Addressed::Name(name(&text)?, NameKind::Upn),
+            Self::Smtp(text) => Addressed::Name(name(&text)?, NameKind::Smtp),
+            Self::Object(id) => Addressed::Object(object(id)),
+        })
+    }
+}
+
+impl ReadV1 {
+    pub(crate) fn of(receipt: &Receipt) -> Self {
+        Self {
+            object: *receipt.object.as_bytes(),
+            mailbox: receipt.mailbox.map(|id| *id.as_bytes()),
+            object_end: receipt.object_end.map(|id| *id.as_bytes()),
+            mailbox_end: receipt.mailbox_end.map(|id| *id.as_bytes()),
+        }
+    }
+
+    pub(crate) fn read(self, chain: ChainId, snapshot: SnapshotId) -> Receipt {
+        Receipt {
+            chain,
+            snapshot,
+            object: object(self.object),
+            mailbox: self.mailbox.map(MailboxId::from_bytes),
+            object_end: self.object_end.map(object),
+            mailbox_end: self.mailbox_end.map(MailboxId::from_bytes),
+        }
+    }
+}
+
+pub(super) fn instant(micros: i64) -> Instant {
+    Instant::from_micros(micros)
+}
+
+fn text<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, RecordError> {
+    text.parse().map_err(|_| RecordError::Text(what))
+}
+
+fn spellings(names: &[Name]) -> Vec<String> {
+    names.iter().map(spelling).collect()
+}
+
+fn names(spellings: &[String]) -> Result<Vec<Name>, RecordError> {
+    spellings.iter().map(|spelling| name(spelling)).collect()
+}

@@ -1,0 +1,187 @@
+//! A tenant's head, its cursor and its run log.
+
+use bincode::{Decode, Encode};
+
+use super::fact::{instant, mirrored};
+use crate::domain::coverage::{Coverage, Stretch};
+use crate::domain::fact::Feed;
+use crate::domain::id::Sequence;
+use crate::domain::time::Instant;
+use crate::store::codec::Record;
+use crate::store::{Counts, Cursor, Hash, Head, Link, Outcome, Run, RunKind, TenantState, Trigger};
+
+#[derive(Encode, Decode)]
+pub(crate) struct HeadV1 {
+    sequence: u64,
+    hash: [u8; 32],
+    recorded: Option<i64>,
+    delta: Vec<(i64, i64)>,
+    audit: Vec<(i64, i64)>,
+    cursor: Option<CursorV1>,
+    open_round: Option<i64>,
+    runs: u64,
+    active: u64,
+    soft_deleted: u64,
+    purged: u64,
+    snapshots: u64,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct CursorV1 {
+    link: LinkV1,
+    horizon: Option<i64>,
+}
+
+#[derive(Encode, Decode)]
+enum LinkV1 {
+    Next { url: String, round_started: i64 },
+    Delta { url: String },
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct RunV1 {
+    run: u64,
+    trigger: TriggerV1,
+    kind: RunKindV1,
+    started: i64,
+    ended: Option<i64>,
+    outcome: OutcomeV1,
+    pages: u64,
+    seen: u64,
+    changed: u64,
+    removed: u64,
+    restored: u64,
+    facts: u64,
+    throttled_ms: u64,
+    horizon: Option<i64>,
+    error: Option<String>,
+}
+
+/// An entry of the run log and the commit that brought it.
+#[derive(Encode, Decode)]
+pub(crate) struct LoggedRunV1 {
+    pub(crate) sequence: u64,
+    pub(crate) run: RunV1,
+}
+
+mirrored!(TriggerV1 = Trigger { Schedule, Demand, Startup });
+mirrored!(RunKindV1 = RunKind { Full, Delta, Reconcile });
+mirrored!(OutcomeV1 = Outcome { Completed, Failed, Held, Interrupted });
+
+impl Record for HeadV1 {
+    const VERSION: u8 = 1;
+}
+
+impl Record for LoggedRunV1 {
+    const VERSION: u8 = 1;
+}
+
+impl HeadV1 {
+    pub(crate) fn of(head: &Head) -> Self {
+        let TenantState { coverage, cursor, open_round, runs, counts } = &head.state;
+        Self {
+            sequence: head.sequence.0,
+            hash: head.hash.0,
+            recorded: head.recorded.map(Instant::as_micros),
+            delta: pairs(coverage.stretches(Feed::Delta)),
+            audit: pairs(coverage.stretches(Feed::Audit)),
+            cursor: cursor.as_ref().map(CursorV1::of),
+            open_round: open_round.map(Instant::as_micros),
+            runs: *runs,
+            active: counts.active,
+            soft_deleted: counts.soft_deleted,
+            purged: counts.purged,
+            snapshots: counts.snapshots,
+        }
+    }
+
+    pub(crate) fn read(self) -> Head {
+        Head {
+            sequence: Sequence(self.sequence),
+            hash: Hash(self.hash),
+            recorded: self.recorded.map(instant),
+            state: TenantState {
+                coverage: Coverage::from_stretches(stretches(&self.delta), stretches(&self.audit)),
+                cursor: self.cursor.map(CursorV1::read),
+                open_round: self.open_round.map(instant),
+                runs: self.runs,
+                counts: Counts {
+                    active: self.active,
+                    soft_deleted: self.soft_deleted,
+                    purged: self.purged,
+                    snapshots: self.snapshots,
+                },
+            },
+        }
+    }
+}
+
+impl CursorV1 {
+    pub(crate) fn of(cursor: &Cursor) -> Self {
+        let link = match &cursor.link {
+            Link::Next { url, round_started } => {
+                LinkV1::Next { url: url.clone(), round_started: round_started.as_micros() }
+            }
+            Link::Delta { url } => LinkV1::Delta { url: url.clone() },
+        };
+        Self { link, horizon: cursor.horizon.map(Instant::as_micros) }
+    }
+
+    pub(crate) fn read(self) -> Cursor {
+        let link = match self.link {
+            LinkV1::Next { url, round_started } => Link::Next { url, round_started: instant(round_started) },
+            LinkV1::Delta { url } => Link::Delta { url },
+        };
+        Cursor { link, horizon: self.horizon.map(instant) }
+    }
+}
+
+impl RunV1 {
+    pub(crate) fn of(run: &Run) -> Self {
+        Self {
+            run: run.run,
+            trigger: run.trigger.into(),
+            kind: run.kind.into(),
+            started: run.started.as_micros(),
+            ended: run.ended.map(Instant::as_micros),
+            outcome: run.outcome.into(),
+            pages: run.pages,
+            seen: run.seen,
+            changed: run.changed,
+            removed: run.removed,
+            restored: run.restored,
+            facts: run.facts,
+            throttled_ms: run.throttled_ms,
+            horizon: run.horizon.map(Instant::as_micros),
+            error: run.error.clone(),
+        }
+    }
+
+    pub(crate) fn read(self) -> Run {
+        Run {
+            run: self.run,
+            trigger: self.trigger.into(),
+            kind: self.kind.into(),
+            started: instant(self.started),
+            ended: self.ended.map(instant),
+            outcome: self.outcome.into(),
+            pages: self.pages,
+            seen: self.seen,
+            changed: self.changed,
+            removed: self.removed,
+            restored: self.restored,
+            facts: self.facts,
+            throttled_ms: self.throttled_ms,
+            horizon: self.horizon.map(instant),
+            error: self.error,
+        }
+    }
+}
+
+fn pairs(stretches: &[Stretch]) -> Vec<(i64, i64)> {
+    stretches.iter().map(|stretch| (stretch.from.as_micros(), stretch.through.as_micros())).collect()
+}
+
+fn stretches(pairs: &[(i64, i64)]) -> Vec<Stretch> {
+    pairs.iter().map(|(from, through)| Stretch { from: instant(*from), through: instant(*through) }).collect()
+}

@@ -1,0 +1,289 @@
+//! Every record comes back as it was, and every version keeps its bytes.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fact::{FactV1, VacantV1};
+use super::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
+use super::journal::{JournalV1, PayloadV1};
+use super::object::{BlockV1, KnownV1, ObjectV1, PartV1};
+use super::snapshot::SnapshotRecordV1;
+use super::tenant::{HeadV1, LoggedRunV1, RunV1};
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::*;
+use crate::domain::id::{ObjectId, Sequence};
+use crate::domain::name::{Name, NameKind, Namespace, Proxy};
+use crate::domain::time::Instant;
+use crate::store::codec::{Record, decode, encode};
+use crate::store::testing;
+use crate::store::{
+    Commit, Counts, Cursor, Hash, Head, Known, Link, Outcome, Run, RunKind, SnapshotRecord, TenantState, Trigger,
+};
+
+/// `Debug` beside equality: within the crate it tells spellings, which equality leaves out.
+fn same<T: PartialEq + std::fmt::Debug>(a: &T, b: &T) -> Result<(), TestCaseError> {
+    prop_assert_eq!(a, b);
+    prop_assert_eq!(format!("{a:?}"), format!("{b:?}"));
+    Ok(())
+}
+
+fn again<R: Record>(record: &R) -> R {
+    decode(&encode(record).unwrap()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn facts_come_back(fact in testing::facts()) {
+        same(&again(&FactV1::of(&fact)).read().unwrap(), &fact)?;
+    }
+
+    #[test]
+    fn facts_of_an_object_come_back_without_its_id(fact in testing::objects().prop_flat_map(testing::object_facts)) {
+        let object = fact.object().unwrap();
+        let stored = ObjectV1 { parts: 3, facts: vec![KnownV1::of(object, Sequence(9), &fact).unwrap()] };
+        let read = again(&stored).facts.remove(0).read(object).unwrap();
+        same(&read, &Known { sequence: Sequence(9), fact })?;
+    }
+
+    #[test]
+    fn payloads_heads_runs_and_snapshots_come_back((commit, derived) in testing::commits()) {
+        let (facts, cursor, run) = again(&PayloadV1::of(&commit)).read().unwrap();
+        same(&(facts, cursor, run), &(commit.facts, commit.cursor, commit.run))?;
+        let recorded = Some(commit.recorded);
+        let head = Head { sequence: Sequence(3), hash: Hash([9; 32]), recorded, state: derived.state };
+        same(&again(&HeadV1::of(&head)).read(), &head)?;
+        if let Some(run) = derived.run {
+            same(&again(&LoggedRunV1 { sequence: 4, run: RunV1::of(&run) }).run.read(), &run)?;
+        }
+        for record in derived.snapshots {
+            let Snapshot { chain, id, from, .. } = record.snapshot.clone();
+            same(&again(&SnapshotRecordV1::of(&record)).read(chain, id, from).unwrap(), &record)?;
+        }
+        for vacant in derived.vacancies {
+            let read = again(&VacanciesV1(vec![VacantV1::of(&vacant)])).0.remove(0).read().unwrap();
+            same(&read, &vacant)?;
+        }
+    }
+
+    #[test]
+    fn decoding_any_bytes_never_panics(mut bytes in prop::collection::vec(any::<u8>(), 1..60)) {
+        bytes[0] = 1;
+        let _ = decode::<PayloadV1>(&bytes).map(PayloadV1::read);
+        let _ = decode::<ObjectV1>(&bytes);
+        let _ = decode::<HeadV1>(&bytes);
+        let _ = decode::<JournalV1>(&bytes);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn at(micros: i64) -> Instant {
+    Instant::from_micros(micros)
+}
+
+const OBJECT: ObjectId = ObjectId::from_bytes([0xab; 16]);
+
+fn reading() -> Reading {
+    Reading { at: at(1), lag: Duration::from_secs(300), source: Source::Delta, unchanged_since: Some(at(-1)) }
+}
+
+fn seen() -> Fact {
+    let upn = name("Ann@x.test");
+    Fact::Seen(Seen {
+        object: OBJECT,
+        reading: reading(),
+        profile: Profile {
+            kind: ObjectKind::User,
+            upn: Some(upn.clone()),
+            mail: Some(upn.clone()),
+            proxies: vec![Proxy::Primary(upn), Proxy::Alias(name("a@x")), Proxy::Other("SIP:a".into())],
+            created: Some(at(2)),
+            user_type: Some("Guest".into()),
+            employee_id: None,
+            immutable_id: Some("Q==".into()),
+        },
+    })
+}
+
+fn taken() -> Snapshot {
+    Snapshot {
+        chain: "c".parse().unwrap(),
+        id: "s".parse().unwrap(),
+        from: at(1),
+        until: at(2),
+        addressed: Addressed::Name(name("a@x"), NameKind::Upn),
+        mailbox: None,
+    }
+}
+
+fn receipt() -> Receipt {
+    let (chain, snapshot) = ("c".parse().unwrap(), "s".parse().unwrap());
+    Receipt { chain, snapshot, object: OBJECT, mailbox: None, object_end: Some(OBJECT), mailbox_end: None }
+}
+
+fn run() -> Run {
+    Run {
+        run: 1,
+        trigger: Trigger::Demand,
+        kind: RunKind::Delta,
+        started: at(1),
+        ended: Some(at(2)),
+        outcome: Outcome::Completed,
+        pages: 3,
+        seen: 4,
+        changed: 5,
+        removed: 6,
+        restored: 7,
+        facts: 8,
+        throttled_ms: 300,
+        horizon: None,
+        error: Some("e".into()),
+    }
+}
+
+fn cursor() -> Cursor {
+    Cursor { link: Link::Next { url: "u".into(), round_started: at(3) }, horizon: Some(at(4)) }
+}
+
+/// A change here is a change of the format: give the record a new version instead.
+#[test]
+fn golden_facts_of_version_1() {
+    let facts = [
+        seen(),
+        Fact::Removed(Removed {
+            object: OBJECT,
+            reading: reading(),
+            removal: Removal::Purged,
+            deleted: None,
+            last_upn: Some(name("a@x")),
+        }),
+        Fact::Changed(Changed {
+            object: OBJECT,
+            at: at(1),
+            event: "e".into(),
+            property: Property::ProxyAddresses,
+            old: None,
+            new: Some(vec![name("a@x")]),
+        }),
+        Fact::Lifecycle(Lifecycle { object: OBJECT, at: at(1), event: "e".into(), life: Life::Restored, upn: None }),
+        Fact::Vacant(Vacant { name: name("a@x"), reading: reading() }),
+        Fact::Horizon(Horizon { feed: Feed::Audit, from: at(1), through: at(2) }),
+        Fact::RoundBegan(RoundBegan { started: at(1) }),
+        Fact::Blind(Blind { from: at(1), until: at(2), why: "w".into() }),
+        Fact::SnapshotTaken(taken()),
+        Fact::Receipt(receipt()),
+        Fact::SnapshotExpired(SnapshotExpired { chain: "c".parse().unwrap(), snapshot: "s".parse().unwrap() }),
+    ];
+    let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
+    assert_eq!(golden, GOLDEN_FACTS);
+}
+
+/// A change here is a change of the format: give the record a new version instead.
+#[test]
+fn golden_records_of_version_1() {
+    let commit = Commit {
+        recorded: at(1),
+        salt: [1; 16],
+        facts: vec![Fact::RoundBegan(RoundBegan { started: at(1) })],
+        cursor: Some(cursor()),
+        run: Some(run()),
+    };
+    let journal = JournalV1 {
+        recorded: 1,
+        salt: [1; 16],
+        previous: [2; 32],
+        payload_hash: [3; 32],
+        hash: [4; 32],
+        payload_bytes: 5,
+        first: vec![6],
+    };
+    let known = || vec![KnownV1::of(OBJECT, Sequence(300), &seen()).unwrap()];
+    let state = TenantState {
+        coverage: Coverage::of(&[Horizon { feed: Feed::Delta, from: at(1), through: at(2) }]),
+        cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None }),
+        open_round: Some(at(5)),
+        runs: 6,
+        counts: Counts { active: 7, soft_deleted: 8, purged: 9, snapshots: 10 },
+    };
+    let head = Head { sequence: Sequence(300), hash: Hash([4; 32]), recorded: Some(at(1)), state };
+    let snapshot = SnapshotRecord {
+        snapshot: taken(),
+        taken: Sequence(1),
+        receipts: vec![(Sequence(2), receipt())],
+        expired: Some(Sequence(3)),
+    };
+    let vacant = Vacant { name: name("a@x"), reading: reading() };
+    let golden = [
+        ("payload", encode(&PayloadV1::of(&commit))),
+        ("journal", encode(&journal)),
+        ("object", encode(&ObjectV1 { parts: 2, facts: known() })),
+        ("part", encode(&PartV1 { goes_on: true, piece: vec![1, 2] })),
+        ("block", encode(&BlockV1(known()))),
+        ("posting", encode(&PostingV1::of(Namespace::Smtp))),
+        ("vacancies", encode(&VacanciesV1(vec![VacantV1::of(&vacant)]))),
+        ("place", encode(&PlaceV1::of(at(-1)))),
+        ("present", encode(&PresentV1)),
+        ("snapshot", encode(&SnapshotRecordV1::of(&snapshot))),
+        ("head", encode(&HeadV1::of(&head))),
+        ("run", encode(&LoggedRunV1 { sequence: 9, run: RunV1::of(&run()) })),
+    ]
+    .map(|(record, bytes)| format!("{record} {}", hex(&bytes.unwrap())));
+    assert_eq!(golden, GOLDEN_RECORDS);
+}
+
+/// The sizes that the disk usage of a large tenant follows from.
+#[test]
+fn a_typical_user_is_small() {
+    let upn = name("firstname.lastname@contoso.example");
+    let fact = Fact::Seen(Seen {
+        object: OBJECT,
+        reading: Reading { unchanged_since: None, at: at(1_700_000_000_000_000), ..reading() },
+        profile: Profile {
+            upn: Some(upn.clone()),
+            mail: Some(upn.clone()),
+            proxies: vec![Proxy::Primary(upn), Proxy::Alias(name("flastname@contoso.onmicrosoft.com"))],
+            created: Some(at(1_600_000_000_000_000)),
+            user_type: Some("Member".into()),
+            ..Profile::default()
+        },
+    });
+    let record = ObjectV1 { parts: 0, facts: vec![KnownV1::of(OBJECT, Sequence(1), &fact).unwrap()] };
+    let bytes = encode(&record).unwrap().len();
+    assert!(bytes <= 110, "{bytes}");
+}
+
+const GOLDEN_FACTS: [&str; 11] = [
+    "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+    "0100abababababababababababababababab0102fb2c010000010101000103614078",
+    "0100abababababababababababababababab020201650100010103614078",
+    "0100abababababababababababababababab030201650300",
+    "01010361407802fb2c0100000101",
+    "0102010204",
+    "010302",
+    "010402040177",
+    "0105016301730204010361407800",
+    "010601630173abababababababababababababababab0001abababababababababababababababab00",
+    "010701630173",
+];
+
+const GOLDEN_RECORDS: [&str; 12] = [
+    "payload 01010302010001750601080101010102010400030405060708fb2c0100010165",
+    "journal 010201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
+    "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+    "part 0101020102",
+    "block 0101fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+    "posting 0101",
+    "vacancies 01010361407802fb2c0100000101",
+    "place 0101",
+    "present 01",
+    "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab000103",
+    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a060708090a",
+    "run 010901010102010400030405060708fb2c0100010165",
+];

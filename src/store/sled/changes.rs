@@ -1,0 +1,214 @@
+//! The changes of one commit as one batch of records.
+
+use std::collections::BTreeMap;
+
+use ::sled::Batch;
+
+use super::engine::{Engine, VALUE_BYTES_MAX};
+use super::read::{get, what};
+use crate::domain::fact::Fact;
+use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::name::NameKey;
+use crate::store::codec::{self, Record, RecordError};
+use crate::store::key::Key;
+use crate::store::prepare::Prepared;
+use crate::store::record::fact::{FactV1, VacantV1};
+use crate::store::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
+use crate::store::record::journal::JournalV1;
+use crate::store::record::object::{BlockV1, KnownV1, ObjectV1, PartV1};
+use crate::store::record::snapshot::SnapshotRecordV1;
+use crate::store::record::tenant::{HeadV1, LoggedRunV1, RunV1};
+use crate::store::{Derived, Head, SnapshotRecord, StoreError, Subject};
+
+/// What a batch will put and remove, in order of the keys, which is also the order that sled likes best.
+pub(super) struct Changes<'a> {
+    engine: &'a Engine,
+    tenant: TenantId,
+    records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Changes<'a> {
+    pub(super) fn new(engine: &'a Engine, tenant: TenantId) -> Self {
+        Self { engine, tenant, records: BTreeMap::new() }
+    }
+
+    /// Adds the journal's entry.
+    pub(super) fn journal(&mut self, prepared: &Prepared) -> Result<(), StoreError> {
+        let (tenant, entry) = (self.tenant, &prepared.entry);
+        let mut chunks = prepared.payload.chunks(CHUNK_BYTES_MAX);
+        let header = JournalV1 {
+            recorded: entry.commit.recorded.as_micros(),
+            salt: entry.commit.salt,
+            previous: entry.previous.0,
+            payload_hash: prepared.payload_hash.0,
+            hash: entry.hash.0,
+            payload_bytes: u64::try_from(prepared.payload.len()).unwrap_or(u64::MAX),
+            first: chunks.next().unwrap_or_default().to_vec(),
+        };
+        let key = Key::Journal { tenant, sequence: entry.sequence, chunk: 0 };
+        let bytes = codec::encode(&header).map_err(|error| unsound(&key, &error))?;
+        self.put_bytes(&key, bytes)?;
+        for (chunk, bytes) in (1..).zip(chunks) {
+            self.put_bytes(&Key::Journal { tenant, sequence: entry.sequence, chunk }, bytes.to_vec())?;
+        }
+        Ok(())
+    }
+
+    /// Adds everything derived from a commit, and the head after it.
+    pub(super) fn derived(&mut self, head: &Head, derived: &Derived) -> Result<(), StoreError> {
+        let (tenant, sequence) = (self.tenant, head.sequence);
+        self.put(&Key::Head { tenant }, &HeadV1::of(head))?;
+        for (object, facts) in &derived.objects {
+            self.object(sequence, *object, facts)?;
+        }
+        self.postings(derived)?;
+        self.vacancies(sequence, derived)?;
+        let newest: BTreeMap<_, _> =
+            derived.snapshots.iter().map(|record| ((&record.snapshot.chain, &record.snapshot.id), record)).collect();
+        for record in newest.into_values() {
+            self.snapshot(record)?;
+        }
+        for (subject, chain) in &derived.subjects {
+            let chain = chain.clone();
+            let key = match subject {
+                Subject::Object(object) => Key::ObjectChain { tenant, object: *object, chain },
+                Subject::Name(name) => Key::NameChain { tenant, name: name.as_str().to_owned(), chain },
+            };
+            self.put(&key, &PresentV1)?;
+        }
+        for (index, fact) in (0..).zip(&derived.tenant) {
+            self.put(&Key::TenantFact { tenant, sequence, index }, &FactV1::of(fact))?;
+        }
+        if let Some(run) = &derived.run {
+            let record = LoggedRunV1 { sequence: sequence.0, run: RunV1::of(run) };
+            self.put(&Key::Run { tenant, run: run.run }, &record)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_batch(self) -> Batch {
+        let mut batch = Batch::default();
+        for (key, value) in self.records {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch
+    }
+
+    /// Part 0 takes the new facts while it stays small. When it would grow too large, what it holds moves to overflow
+    /// parts that are never written again, so an object with a long history costs no more to write than a new one.
+    fn object(&mut self, sequence: Sequence, object: ObjectId, facts: &[Fact]) -> Result<(), StoreError> {
+        let key = Key::Object { tenant: self.tenant, object, part: 0 };
+        let mut record: ObjectV1 = get(self.engine, &key)?.unwrap_or(ObjectV1 { parts: 0, facts: Vec::new() });
+        let older = record.facts.len();
+        record.facts.extend(facts.iter().filter_map(|fact| KnownV1::of(object, sequence, fact)));
+        if self.put_if_small(&key, &record)? {
+            return Ok(());
+        }
+        let newer = record.facts.split_off(older);
+        let parts = self.overflow(object, record.parts, record.facts)?;
+        let record = ObjectV1 { parts, facts: newer };
+        if self.put_if_small(&key, &record)? {
+            return Ok(());
+        }
+        let parts = self.overflow(object, parts, record.facts)?;
+        self.put(&key, &ObjectV1 { parts, facts: Vec::new() })
+    }
+
+    fn put_if_small(&mut self, key: &Key, record: &ObjectV1) -> Result<bool, StoreError> {
+        let encoded = key.encode();
+        let bytes = codec::seal(&encoded, record).map_err(|error| unsound(key, &error))?;
+        let small = bytes.len() <= OBJECT_BYTES_MAX;
+        if small {
+            self.records.insert(encoded, Some(bytes));
+        }
+        Ok(small)
+    }
+
+    fn overflow(&mut self, object: ObjectId, parts: u16, facts: Vec<KnownV1>) -> Result<u16, StoreError> {
+        if facts.is_empty() {
+            return Ok(parts);
+        }
+        let tenant = self.tenant;
+        let block = codec::encode(&BlockV1(facts))
+            .map_err(|error| unsound(&Key::Object { tenant, object, part: 0 }, &error))?;
+        let pieces = block.chunks(CHUNK_BYTES_MAX);
+        let count = pieces.len();
+        let mut part = parts;
+        for (nth, piece) in (1..).zip(pieces) {
+            part = part.checked_add(1).ok_or_else(|| StoreError::TooLarge {
+                what: what(&Key::Object { tenant, object, part: 0 }),
+                bytes: usize::from(parts).saturating_mul(CHUNK_BYTES_MAX),
+                limit: usize::from(u16::MAX).saturating_mul(CHUNK_BYTES_MAX),
+            })?;
+            self.put(&Key::Object { tenant, object, part }, &PartV1 { goes_on: nth < count, piece: piece.to_vec() })?;
+        }
+        Ok(part)
+    }
+
+    fn postings(&mut self, derived: &Derived) -> Result<(), StoreError> {
+        let mut merged: BTreeMap<(&NameKey, ObjectId), PostingV1> = BTreeMap::new();
+        for (name, object, namespace) in &derived.postings {
+            let held = PostingV1::of(*namespace);
+            merged.entry((name, *object)).and_modify(|before| *before = before.and(held)).or_insert(held);
+        }
+        for ((name, object), held) in merged {
+            let key = Key::Posting { tenant: self.tenant, name: name.as_str().to_owned(), object };
+            let before: Option<PostingV1> = get(self.engine, &key)?;
+            let after = before.map_or(held, |before| before.and(held));
+            if before != Some(after) {
+                self.put(&key, &after)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn vacancies(&mut self, sequence: Sequence, derived: &Derived) -> Result<(), StoreError> {
+        let mut merged: BTreeMap<&NameKey, Vec<VacantV1>> = BTreeMap::new();
+        for vacant in &derived.vacancies {
+            merged.entry(vacant.name.key()).or_default().push(VacantV1::of(vacant));
+        }
+        for (name, vacancies) in merged {
+            let key = Key::Vacancy { tenant: self.tenant, name: name.as_str().to_owned(), sequence };
+            self.put(&key, &VacanciesV1(vacancies))?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, record: &SnapshotRecord) -> Result<(), StoreError> {
+        let tenant = self.tenant;
+        let (chain, id, from) = (&record.snapshot.chain, &record.snapshot.id, record.snapshot.from);
+        let place = Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() };
+        let key = |from| Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
+        let before: Option<PlaceV1> = get(self.engine, &place)?;
+        if let Some(before) = before.map(PlaceV1::read).filter(|before| *before != from) {
+            self.records.insert(key(before).encode(), None);
+        }
+        self.put(&place, &PlaceV1::of(from))?;
+        self.put(&key(from), &SnapshotRecordV1::of(record))
+    }
+
+    fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), StoreError> {
+        let bytes = codec::seal(&key.encode(), record).map_err(|error| unsound(key, &error))?;
+        self.put_bytes(key, bytes)
+    }
+
+    fn put_bytes(&mut self, key: &Key, bytes: Vec<u8>) -> Result<(), StoreError> {
+        if bytes.len() > VALUE_BYTES_MAX {
+            return Err(StoreError::TooLarge { what: what(key), bytes: bytes.len(), limit: VALUE_BYTES_MAX });
+        }
+        self.records.insert(key.encode(), Some(bytes));
+        Ok(())
+    }
+}
+
+/// Largest piece of a payload or of old facts in one value; with what stands around it, it stays under 64 KiB.
+const CHUNK_BYTES_MAX: usize = 48 * 1024;
+/// Largest part 0 of an object. A user's profile has about 150 bytes, so this is some hundred changes.
+const OBJECT_BYTES_MAX: usize = 16 * 1024;
+
+fn unsound(key: &Key, error: &RecordError) -> StoreError {
+    StoreError::Unsound { what: what(key), why: error.to_string() }
+}

@@ -1,0 +1,258 @@
+//! The ledger's directory: what is in it, and who may open it.
+//!
+//! | entry | what |
+//! | --- | --- |
+//! | `format` | the format's version, in digits; written last when a ledger is created |
+//! | `lock` | locked by the process that has the ledger open; never removed |
+//! | `holder.json` | who that is and how far it is |
+//! | `rebuild` | there while what is derived from the journal is incomplete |
+//! | `engine/` | sled's own files |
+//! | `scratch-*` | a store for a moment's use; leftovers are removed at the next opening |
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::store::{Holder, StoreError};
+
+/// The newest format that this release reads, and the one it writes.
+pub const FORMAT: u32 = 1;
+
+/// A ledger's directory, locked for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Locks the directory. Nothing in a directory that is no ledger is touched.
+    pub(super) fn lock(path: &Path, create: bool) -> Result<Self, StoreError> {
+        if create {
+            fs::create_dir_all(path).map_err(|error| io_error(path, "create the directory", error))?;
+        }
+        check_is_ours(path, create)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK))
+            .map_err(|error| io_error(path, "open the lock file", error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(path)),
+            Err(TryLockError::Error(error)) => return Err(io_error(path, "lock", error)),
+        }
+        let directory = Self { path: path.to_owned(), _lock: file };
+        directory.remove_leftovers()?;
+        Ok(directory)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn engine(&self) -> PathBuf {
+        self.path.join(ENGINE)
+    }
+
+    /// The format's version; `None` if the ledger has not been created in full.
+    pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
+        let text = match fs::read_to_string(self.path.join(FORMAT_FILE)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.io_error("read the format file", error)),
+        };
+        let Ok(found) = text.trim().parse::<u32>() else {
+            return Err(self.not_a_ledger("its format file holds no version number"));
+        };
+        if found > FORMAT {
+            return Err(StoreError::NewerFormat { path: self.shown(), found, known: FORMAT });
+        }
+        Ok(Some(found))
+    }
+
+    /// Completes the creation: from now on this is a ledger.
+    pub(super) fn write_format(&self) -> Result<(), StoreError> {
+        self.replace(FORMAT_FILE, format!("{FORMAT}\n").as_bytes(), true)
+    }
+
+    pub(super) fn write_holder(&self, holder: &Holder) -> Result<(), StoreError> {
+        let text = serde_json::to_vec_pretty(holder).map_err(|error| self.io_error("write holder.json", error))?;
+        // After a crash nobody holds the ledger, so this file need not survive one.
+        self.replace(HOLDER, &text, false)
+    }
+
+    pub(super) fn remove_holder(&self) {
+        // The lock tells whether the ledger is held; a stale file only waits for the next holder.
+        let _ = fs::remove_file(self.path.join(HOLDER));
+    }
+
+    pub(super) fn is_rebuilding(&self) -> Result<bool, StoreError> {
+        self.path.join(REBUILD).try_exists().map_err(|error| self.io_error("look for the rebuild mark", error))
+    }
+
+    pub(super) fn mark_rebuilding(&self) -> Result<(), StoreError> {
+        self.replace(REBUILD, b"run `whowas rebuild`\n", true)
+    }
+
+    pub(super) fn clear_rebuilding(&self) -> Result<(), StoreError> {
+        match fs::remove_file(self.path.join(REBUILD)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.io_error("remove the rebuild mark", error))
+            }
+            _ => sync_directory(&self.path),
+        }
+    }
+
+    /// Bytes of all files below the directory, scratch stores apart.
+    pub(super) fn bytes(&self) -> Result<u64, StoreError> {
+        bytes_below(&self.path).map_err(|error| self.io_error("measure", error))
+    }
+
+    pub(super) fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    pub(super) fn not_a_ledger(&self, why: &str) -> StoreError {
+        StoreError::NotALedger { path: self.shown(), why: why.to_owned() }
+    }
+
+    fn io_error(&self, step: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+        io_error(&self.path, step, error)
+    }
+
+    /// sled takes a half-written `snap.*.generating` for its newest snapshot and then refuses to open, for ever. Under
+    /// our lock nobody is writing one, and without it sled recovers from its log.
+    fn remove_leftovers(&self) -> Result<(), StoreError> {
+        let failed = |error| self.io_error("remove what an interrupted process left", error);
+        for (name, path) in entries(&self.engine()).map_err(failed)? {
+            if name.starts_with("snap.") && name.ends_with(".generating") {
+                fs::remove_file(path).map_err(failed)?;
+            }
+        }
+        for (name, path) in entries(&self.path).map_err(failed)? {
+            if name.starts_with(SCRATCH) {
+                fs::remove_dir_all(path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&self, name: &str, content: &[u8], durable: bool) -> Result<(), StoreError> {
+        let failed = |error| self.io_error(&format!("write {name}"), error);
+        let new = self.path.join(format!("{name}{NEW}"));
+        let mut file = File::create(&new).map_err(failed)?;
+        file.write_all(content).map_err(failed)?;
+        if durable {
+            file.sync_all().map_err(failed)?;
+        }
+        fs::rename(&new, self.path.join(name)).map_err(failed)?;
+        if durable { sync_directory(&self.path) } else { Ok(()) }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // The lock itself goes after this, with the field.
+        self.remove_holder();
+    }
+}
+
+/// Makes the names in a directory durable, and its own name too.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    // Windows has no such call, and needs none: its file systems write names through their log.
+    if cfg!(unix) {
+        let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
+        sync(path).map_err(|error| io_error(path, "make the directory durable", error))?;
+        if let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent) {
+            // A parent that may not be opened is not ours, and was there before.
+            let _ = sync(parent);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn io_error(
+    path: &Path,
+    step: &str,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Io { step: format!("{step} of the ledger {}", path.display()), source: error.into() }
+}
+
+/// The name of a scratch store's directory begins so.
+pub(super) const SCRATCH: &str = "scratch-";
+
+const FORMAT_FILE: &str = "format";
+const LOCK: &str = "lock";
+const HOLDER: &str = "holder.json";
+const REBUILD: &str = "rebuild";
+const ENGINE: &str = "engine";
+const NEW: &str = ".new";
+
+fn check_is_ours(path: &Path, create: bool) -> Result<(), StoreError> {
+    let no = |why: &str| Err(StoreError::NotALedger { path: path.display().to_string(), why: why.to_owned() });
+    let found = match entries_strict(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return no("there is no such directory"),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return no("it is a file, not a directory"),
+        Err(error) => return Err(io_error(path, "list the directory", error)),
+    };
+    if found.iter().any(|(name, _)| name == FORMAT_FILE) {
+        return Ok(());
+    }
+    if !found.iter().all(|(name, _)| is_our_name(name)) {
+        return no("it has other files in it and no format file, so it is no ledger");
+    }
+    if found.is_empty() && !create {
+        return no("it is empty, so there is no ledger in it yet");
+    }
+    Ok(())
+}
+
+fn is_our_name(name: &str) -> bool {
+    let name = name.strip_suffix(NEW).unwrap_or(name);
+    [FORMAT_FILE, LOCK, HOLDER, REBUILD, ENGINE].contains(&name) || name.starts_with(SCRATCH)
+}
+
+fn held(path: &Path) -> StoreError {
+    let shown = path.display().to_string();
+    let read =
+        || -> Result<Holder, Box<dyn std::error::Error>> { Ok(serde_json::from_slice(&fs::read(path.join(HOLDER))?)?) };
+    match read() {
+        Ok(holder) => StoreError::Held { path: shown, holder: Box::new(holder) },
+        Err(error) => StoreError::HeldBySomeone { path: shown, why: error.to_string() },
+    }
+}
+
+fn entries(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    match entries_strict(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+fn entries_strict(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())))
+        .collect()
+}
+
+fn bytes_below(path: &Path) -> io::Result<u64> {
+    let mut sum = 0u64;
+    for (name, path) in entries(path)? {
+        if name.starts_with(SCRATCH) {
+            continue;
+        }
+        let bytes = match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => bytes_below(&path)?,
+            Ok(found) => found.len(),
+            // The engine removes files of its own meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        sum = sum.saturating_add(bytes);
+    }
+    Ok(sum)
+}

@@ -1,0 +1,530 @@
+//! The store on disk, in the embedded engine sled.
+//!
+//! One tree holds everything under the keys of `key.rs`. A commit is one batch (journal, derived records, head), then
+//! `flush`, then `fdatasync`, then the acknowledgement: measured, one batch on one tree is atomic under kills where several
+//! trees are not, and `flush` alone loses acknowledged commits in a power cut. No value exceeds 64 KiB.
+//!
+//! Readers do not wait for the sync of a commit under way, so what is in the engine may be ahead of what is acknowledged;
+//! every verb therefore leaves out what a commit after the acknowledged head brought. The indexes of names and chains
+//! carry no commit: they may already point to an object or a chain of which nothing more is told yet.
+
+mod changes;
+mod directory;
+mod engine;
+mod read;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ::sled::Batch;
+
+use self::changes::Changes;
+use self::directory::{Directory, SCRATCH, io_error};
+use self::engine::Engine;
+use self::read::{all, damaged, get, scan};
+use super::key::{Key, Prefix};
+use super::prepare::{head_after, prepare, prepare_restore};
+use super::record::fact::FactV1;
+use super::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
+use super::record::snapshot::SnapshotRecordV1;
+use super::record::tenant::{HeadV1, LoggedRunV1};
+use super::{
+    Commit, Derived, Entry, Head, Holder, Known, LedgerStore, Order, Posting, Run, SnapshotPlace, SnapshotRecord,
+    StoreError, Subject,
+};
+use crate::domain::fact::Vacant;
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::name::NameKey;
+use crate::domain::time::Instant;
+
+pub use self::directory::FORMAT;
+
+/// How much sled may keep in memory unless told otherwise. It takes about twice as much.
+pub const CACHE_CAPACITY_BYTES: u64 = 128 << 20;
+/// How much space must be left on the disk for a commit to be begun.
+pub const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// How to open a [`SledStore`].
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// How much sled may keep in memory.
+    pub cache_capacity_bytes: u64,
+    /// The command that opens it, told to whoever finds it held.
+    pub command: String,
+    /// Whether to create a ledger where there is none.
+    pub create: bool,
+    /// The time, told to whoever finds it held.
+    pub now: Instant,
+    /// How much space must be left on the disk for a commit to be begun.
+    pub free_bytes_min: u64,
+    /// Whether to open it even if a rebuild was interrupted, in order to rebuild it.
+    pub rebuild: bool,
+}
+
+impl SledOptions {
+    /// The usual options for a command.
+    pub fn new(command: &str, now: Instant) -> Self {
+        Self {
+            cache_capacity_bytes: CACHE_CAPACITY_BYTES,
+            command: command.to_owned(),
+            create: false,
+            now,
+            free_bytes_min: FREE_BYTES_MIN,
+            rebuild: false,
+        }
+    }
+}
+
+/// A ledger in a directory, held by this process until it is dropped.
+pub struct SledStore {
+    // Fields are dropped in this order: the engine is closed before the lock is given up, and both before a scratch
+    // directory is removed.
+    engine: Engine,
+    directory: Directory,
+    options: SledOptions,
+    /// Heads that are acknowledged, and nothing newer.
+    heads: RwLock<HashMap<TenantId, Arc<Head>>>,
+    /// Held by the one writer; says why nothing more is written.
+    stopped: Mutex<Option<String>>,
+    rebuilding: AtomicBool,
+    _vanishing: Option<Vanishing>,
+}
+
+impl SledStore {
+    /// Opens the ledger in a directory.
+    pub fn open(path: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
+        Self::open_in(path.as_ref(), options, None)
+    }
+
+    /// Tells whoever finds the ledger held how far the work on it is.
+    pub fn set_progress(
+        &self,
+        tenant: Option<TenantId>,
+        progress: Option<serde_json::Value>,
+    ) -> Result<(), StoreError> {
+        self.directory.write_holder(&holder(&self.options, tenant, progress))
+    }
+
+    /// Whether derived records are missing because a rebuild is under way or was interrupted.
+    pub fn needs_rebuild(&self) -> bool {
+        self.rebuilding.load(Ordering::Acquire)
+    }
+
+    /// The ledger's directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn open_in(path: &Path, options: SledOptions, vanishing: Option<Vanishing>) -> Result<Self, StoreError> {
+        let directory = Directory::lock(path, options.create)?;
+        let format = directory.format()?;
+        // A full disk must not keep anyone from reading, so a holder that cannot be written is only not told.
+        if directory.write_holder(&holder(&options, None, None)).is_err() {
+            directory.remove_holder();
+        }
+        let rebuilding = directory.is_rebuilding()?;
+        if rebuilding && !options.rebuild {
+            return Err(StoreError::NeedsRebuild { path: directory.shown() });
+        }
+        let engine = open_engine(&directory, format, &options)?;
+        Ok(Self {
+            engine,
+            directory,
+            options,
+            heads: RwLock::default(),
+            stopped: Mutex::default(),
+            rebuilding: AtomicBool::new(rebuilding),
+            _vanishing: vanishing,
+        })
+    }
+
+    /// The acknowledged head. A head that is read from the engine never replaces one that an append has put here.
+    fn acknowledged(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
+        if let Some(head) = self.heads.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
+            return Ok(Arc::clone(head));
+        }
+        let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
+        let Some(head) = stored.map(HeadV1::read) else { return Ok(Arc::default()) };
+        let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(heads.entry(tenant).or_insert_with(|| Arc::new(head))))
+    }
+
+    /// Pins what readers see while a write is under way.
+    fn pin(&self, tenant: TenantId, head: &Arc<Head>) {
+        self.heads.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, Arc::clone(head));
+    }
+
+    fn forget_heads(&self) {
+        self.heads.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The one writer's turn; refused after a failed write.
+    fn writer(&self) -> Result<MutexGuard<'_, Option<String>>, StoreError> {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        match stopped.as_ref() {
+            Some(why) => Err(StoreError::Stopped { path: self.directory.shown(), why: why.clone() }),
+            None => Ok(stopped),
+        }
+    }
+
+    /// After a failed write nobody knows what is on the disk, so nothing may follow it until the log is read again.
+    fn or_stop<T>(stopped: &mut Option<String>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        outcome.inspect_err(|error| *stopped = Some(chain(error)))
+    }
+
+    fn check_space(&self) -> Result<(), StoreError> {
+        let path = self.directory.path();
+        let free = fs4::available_space(path).map_err(|error| io_error(path, "measure the free space", error))?;
+        let needed = self.options.free_bytes_min;
+        if free < needed {
+            return Err(StoreError::DiskFull { path: self.directory.shown(), free, needed });
+        }
+        Ok(())
+    }
+
+    /// How far the journal may be read.
+    fn journal_end(&self, tenant: TenantId) -> Result<Sequence, StoreError> {
+        // Heads are derived: during a rebuild there are none, or old ones, while all of the journal is acknowledged.
+        if self.needs_rebuild() { Ok(Sequence(u64::MAX)) } else { Ok(self.acknowledged(tenant)?.sequence) }
+    }
+
+    fn remove_derived(&self, tenant: TenantId) -> Result<(), StoreError> {
+        let range = (Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end());
+        loop {
+            let (mut batch, mut count) = (Batch::default(), 0);
+            self.engine.scan(range.clone(), Order::Forward, |key, _| {
+                batch.remove(key);
+                count += 1;
+                Ok(if count < REMOVED_AT_ONCE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.engine.apply(batch)?;
+        }
+    }
+
+    fn is_whole(&self) -> Result<bool, StoreError> {
+        for (tenant, _) in read::tenants(&self.engine)? {
+            if read::newest_journaled(&self.engine, tenant)? != self.acknowledged(tenant)?.sequence {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl LedgerStore for SledStore {
+    fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = Vec::new();
+        for (tenant, _) in read::tenants(&self.engine)?.into_iter().filter(|(_, begun)| *begun) {
+            if self.journal_end(tenant)? > Sequence(0) {
+                tenants.push(tenant);
+            }
+        }
+        Ok(tenants)
+    }
+
+    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
+        Ok(Head::clone(&*self.acknowledged(tenant)?))
+    }
+
+    fn append(
+        &self,
+        tenant: TenantId,
+        expected: Sequence,
+        commit: Commit,
+        derived: Derived,
+    ) -> Result<Head, StoreError> {
+        let mut stopped = self.writer()?;
+        if self.needs_rebuild() {
+            return Err(StoreError::NeedsRebuild { path: self.directory.shown() });
+        }
+        let before = self.acknowledged(tenant)?;
+        let prepared = prepare(tenant, &before, expected, commit, &derived)?;
+        let head = head_after(&prepared.entry, &derived);
+        let mut changes = Changes::new(&self.engine, tenant);
+        changes.journal(&prepared)?;
+        changes.derived(&head, &derived)?;
+        self.check_space()?;
+        self.pin(tenant, &before);
+        let written = self.engine.apply(changes.into_batch()).and_then(|()| self.engine.persist());
+        Self::or_stop(&mut stopped, written)?;
+        self.pin(tenant, &Arc::new(head.clone()));
+        Ok(head)
+    }
+
+    fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
+        let newest = self.acknowledged(tenant)?.sequence;
+        let mut facts = read::object(&self.engine, tenant, object)?;
+        facts.retain(|known| known.sequence <= newest);
+        Ok(facts)
+    }
+
+    fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
+        let mut postings = Vec::new();
+        let range = all(Prefix::postings(tenant, name.as_str()));
+        scan(&self.engine, range, Order::Forward, |key, held: PostingV1| {
+            if let Key::Posting { object, .. } = key {
+                postings.push(held.read(object));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(postings)
+    }
+
+    fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
+        let newest = self.acknowledged(tenant)?.sequence;
+        let mut vacancies = Vec::new();
+        let range = all(Prefix::vacancies(tenant, name.as_str()));
+        scan(&self.engine, range, Order::Forward, |key, record: VacanciesV1| {
+            if let Key::Vacancy { sequence, .. } = key
+                && sequence <= newest
+            {
+                for vacant in record.0 {
+                    let vacant = vacant.read().map_err(|error| damaged(&key, error.to_string()))?;
+                    vacancies.push((sequence, vacant));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(vacancies)
+    }
+
+    fn snapshot(
+        &self,
+        tenant: TenantId,
+        chain: &ChainId,
+        id: &SnapshotId,
+    ) -> Result<Option<SnapshotRecord>, StoreError> {
+        let newest = self.acknowledged(tenant)?.sequence;
+        let place: Option<PlaceV1> =
+            get(&self.engine, &Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() })?;
+        let Some(from) = place.map(PlaceV1::read) else { return Ok(None) };
+        let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
+        let record: SnapshotRecordV1 =
+            get(&self.engine, &key)?.ok_or_else(|| damaged(&key, "it is missing".to_owned()))?;
+        let record = record.read(chain.clone(), id.clone(), from);
+        Ok(as_of(record.map_err(|error| damaged(&key, error.to_string()))?, newest))
+    }
+
+    fn snapshots(
+        &self,
+        tenant: TenantId,
+        chain: &ChainId,
+        order: Order,
+        after: Option<&SnapshotPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        let newest = self.acknowledged(tenant)?.sequence;
+        let (mut start, mut end) = all(Prefix::snapshots(tenant, chain));
+        if let Some((from, id)) = after {
+            let place = Key::Snapshot { tenant, chain: chain.clone(), from: *from, id: id.clone() }.encode();
+            match order {
+                // No key is the beginning of another, so the place with one more byte is just after it.
+                Order::Forward => start = [place.as_slice(), &[0]].concat(),
+                Order::Backward => end = Some(place),
+            }
+        }
+        scan(&self.engine, (start, end), order, |key, record: SnapshotRecordV1| {
+            if let Key::Snapshot { chain, from, id, .. } = key.clone() {
+                let record = record.read(chain, id, from).map_err(|error| damaged(&key, error.to_string()))?;
+                found.extend(as_of(record, newest));
+            }
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError> {
+        let prefix = match subject {
+            Subject::Object(object) => Prefix::object_chains(tenant, *object),
+            Subject::Name(name) => Prefix::name_chains(tenant, name.as_str()),
+        };
+        let mut chains = Vec::new();
+        scan(&self.engine, all(prefix), Order::Forward, |key, PresentV1| {
+            if let Key::ObjectChain { chain, .. } | Key::NameChain { chain, .. } = key {
+                chains.push(chain);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(chains)
+    }
+
+    fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
+        let through = through.min(self.acknowledged(tenant)?.sequence);
+        let mut facts = Vec::new();
+        scan(&self.engine, all(Prefix::tenant_facts(tenant)), Order::Forward, |key, record: FactV1| {
+            let Key::TenantFact { sequence, .. } = key else { return Ok(ControlFlow::Break(())) };
+            if sequence > through {
+                return Ok(ControlFlow::Break(()));
+            }
+            let fact = record.read().map_err(|error| damaged(&key, error.to_string()))?;
+            facts.push(Known { sequence, fact });
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(facts)
+    }
+
+    fn runs(&self, tenant: TenantId, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let mut runs = Vec::new();
+        if limit == 0 {
+            return Ok(runs);
+        }
+        let newest = self.acknowledged(tenant)?.sequence;
+        scan(&self.engine, all(Prefix::runs(tenant)), Order::Backward, |_, record: LoggedRunV1| {
+            if Sequence(record.sequence) <= newest {
+                runs.push(record.run.read());
+            }
+            Ok(if runs.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(runs)
+    }
+
+    fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let last = self.journal_end(tenant)?;
+        let entries = read::journal(&self.engine, tenant, from, last, limit)?;
+        let next = entries.last().map_or(from.max(Sequence(1)), |entry| entry.sequence.next());
+        let missing = entries.len() < limit && next <= last && !self.needs_rebuild();
+        if missing {
+            return Err(damaged(&Key::Journal { tenant, sequence: next, chunk: 0 }, "it is missing".to_owned()));
+        }
+        Ok(entries)
+    }
+
+    fn drop_derived(&self) -> Result<(), StoreError> {
+        let mut stopped = self.writer()?;
+        // The mark is on the disk before the first record goes, so that no crash can leave half of them unnoticed.
+        self.directory.mark_rebuilding()?;
+        self.rebuilding.store(true, Ordering::Release);
+        let removed = read::tenants(&self.engine)
+            .and_then(|tenants| tenants.into_iter().try_for_each(|(tenant, _)| self.remove_derived(tenant)))
+            .and_then(|()| self.engine.persist());
+        self.forget_heads();
+        Self::or_stop(&mut stopped, removed)
+    }
+
+    fn restore_derived(&self, tenant: TenantId, entry: &Entry, derived: Derived) -> Result<(), StoreError> {
+        let mut stopped = self.writer()?;
+        prepare_restore(tenant, &*self.acknowledged(tenant)?, entry, &derived)?;
+        let head = head_after(entry, &derived);
+        let mut changes = Changes::new(&self.engine, tenant);
+        changes.derived(&head, &derived)?;
+        self.check_space()?;
+        Self::or_stop(&mut stopped, self.engine.apply(changes.into_batch()))?;
+        self.pin(tenant, &Arc::new(head));
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let mut stopped = self.writer()?;
+        Self::or_stop(&mut stopped, self.engine.persist())?;
+        if self.needs_rebuild() && self.is_whole()? {
+            self.directory.clear_rebuilding()?;
+            self.rebuilding.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn each_derived(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        for (tenant, _) in read::tenants(&self.engine)? {
+            let range = (Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end());
+            self.engine.scan(range, Order::Forward, |key, value| {
+                each(key, value);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn scratch(&self) -> Result<Box<dyn LedgerStore>, StoreError> {
+        // Inside the ledger's own directory it has the same disk, and the next opening removes what a crash leaves.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.path().join(format!("{SCRATCH}{}-{number}", std::process::id()));
+        let options = SledOptions { create: true, rebuild: false, ..self.options.clone() };
+        let store = Self::open_in(&path, options, Some(Vanishing(path.clone())))?;
+        Ok(Box::new(store))
+    }
+
+    fn bytes(&self) -> Result<u64, StoreError> {
+        self.directory.bytes()
+    }
+
+    fn describe(&self) -> (&'static str, u32) {
+        ("sled", FORMAT)
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+/// A snapshot's record as it was after a commit; `None` if it was not yet taken.
+fn as_of(mut record: SnapshotRecord, newest: Sequence) -> Option<SnapshotRecord> {
+    record.receipts.retain(|(sequence, _)| *sequence <= newest);
+    record.expired = record.expired.filter(|sequence| *sequence <= newest);
+    (record.taken <= newest).then_some(record)
+}
+
+/// Removes a scratch store's directory.
+struct Vanishing(PathBuf);
+
+impl Drop for Vanishing {
+    fn drop(&mut self) {
+        // What stays is removed at the next opening of the ledger.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How many keys are removed in one batch: readers wait behind a batch.
+const REMOVED_AT_ONCE: usize = 1_000;
+
+fn open_engine(directory: &Directory, format: Option<u32>, options: &SledOptions) -> Result<Engine, StoreError> {
+    let path = directory.engine();
+    let there = engine::exists(&path);
+    match format {
+        Some(_) if !there => {
+            let what = format!("the engine's files in {}", path.display());
+            return Err(StoreError::Damaged { what, why: "they are missing".to_owned() });
+        }
+        None if !there && !options.create => {
+            return Err(directory.not_a_ledger("there is no ledger in it yet"));
+        }
+        _ => {}
+    }
+    let engine = Engine::open(&path, options.cache_capacity_bytes)?;
+    if format.is_none() {
+        // A creation that was interrupted left nothing in the engine. Anything else lost its format file.
+        if !engine.is_empty()? {
+            return Err(directory.not_a_ledger("its format file is missing, so its version is unknown"));
+        }
+        engine.persist_creation()?;
+        directory.write_format()?;
+    }
+    Ok(engine)
+}
+
+fn holder(options: &SledOptions, tenant: Option<TenantId>, progress: Option<serde_json::Value>) -> Holder {
+    Holder { pid: std::process::id(), command: options.command.clone(), since: options.now, tenant, progress }
+}
+
+fn chain(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

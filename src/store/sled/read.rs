@@ -1,0 +1,215 @@
+//! Reading records back, each checked before it is believed.
+
+use std::ops::ControlFlow;
+
+use super::engine::{Engine, Range};
+use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::time::Instant;
+use crate::store::codec::{self, Record, RecordError};
+use crate::store::hash::{Header, commit_hash, payload_hash};
+use crate::store::key::{Key, Prefix};
+use crate::store::record::journal::{JournalV1, PayloadV1};
+use crate::store::record::object::{BlockV1, ObjectV1, PartV1};
+use crate::store::{Commit, Entry, Hash, Known, Order, StoreError};
+
+/// The sealed record under a key.
+pub(super) fn get<R: Record>(engine: &Engine, key: &Key) -> Result<Option<R>, StoreError> {
+    let encoded = key.encode();
+    let Some(bytes) = engine.get(&encoded)? else { return Ok(None) };
+    codec::unseal(&encoded, &bytes).map(Some).map_err(|error| damaged(key, error.to_string()))
+}
+
+/// The sealed records of a range, with their keys.
+pub(super) fn scan<R: Record>(
+    engine: &Engine,
+    range: Range,
+    order: Order,
+    mut each: impl FnMut(Key, R) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    engine.scan(range, order, |encoded, bytes| {
+        let key = decode_key(encoded)?;
+        let record = codec::unseal(encoded, bytes).map_err(|error| damaged(&key, error.to_string()))?;
+        each(key, record)
+    })
+}
+
+/// All keys with a prefix.
+pub(super) fn all(prefix: Prefix) -> Range {
+    (prefix.clone().bytes(), prefix.end())
+}
+
+/// Every fact about an object, oldest first: a single read unless it has overflow parts.
+pub(super) fn object(engine: &Engine, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
+    let key = Key::Object { tenant, object, part: 0 };
+    let Some(record) = get::<ObjectV1>(engine, &key)? else { return Ok(Vec::new()) };
+    let bad = |error: RecordError| damaged(&key, error.to_string());
+    let mut facts = Vec::new();
+    let mut block = Vec::new();
+    for part in 1..=record.parts {
+        let missing = || damaged(&key, format!("its part {part} is missing"));
+        let part: PartV1 = get(engine, &Key::Object { tenant, object, part })?.ok_or_else(missing)?;
+        block.extend_from_slice(&part.piece);
+        if !part.goes_on {
+            facts.extend(codec::decode::<BlockV1>(&block).map_err(bad)?.0);
+            block.clear();
+        }
+    }
+    if !block.is_empty() {
+        return Err(damaged(&key, "its last part goes on, and none follows".to_owned()));
+    }
+    facts.extend(record.facts);
+    facts.into_iter().map(|known| known.read(object)).collect::<Result<_, _>>().map_err(bad)
+}
+
+/// Entries of the journal from a sequence on, through `last` at most, each checked against its hashes and its neighbour.
+pub(super) fn journal(
+    engine: &Engine,
+    tenant: TenantId,
+    from: Sequence,
+    last: Sequence,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let from = from.max(Sequence(1));
+    let start = Key::Journal { tenant, sequence: from, chunk: 0 };
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut open: Option<Pieces> = None;
+    let mut expected = from;
+    if limit == 0 {
+        return Ok(entries);
+    }
+    engine.scan((start.encode(), Prefix::journal(tenant).end()), Order::Forward, |encoded, bytes| {
+        let key = decode_key(encoded)?;
+        let Key::Journal { sequence, chunk, .. } = key else {
+            return Err(damaged(&key, "it stands in the journal's range".to_owned()));
+        };
+        if sequence > last {
+            return Ok(ControlFlow::Break(()));
+        }
+        if chunk > 0 {
+            let pieces = open.as_mut().filter(|pieces| pieces.sequence == sequence && pieces.next == chunk);
+            let pieces = pieces.ok_or_else(|| damaged(&key, format!("its chunk {chunk} has none before it")))?;
+            pieces.payload.extend_from_slice(bytes);
+            pieces.next = pieces.next.saturating_add(1);
+            return Ok(ControlFlow::Continue(()));
+        }
+        if let Some(pieces) = open.take() {
+            push(&mut entries, pieces.entry(tenant)?, tenant)?;
+            if entries.len() >= limit {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if sequence != expected {
+            return Err(damaged(&Key::Journal { tenant, sequence: expected, chunk: 0 }, "it is missing".to_owned()));
+        }
+        expected = sequence.next();
+        let header: JournalV1 = codec::decode(bytes).map_err(|error| damaged(&key, error.to_string()))?;
+        let payload = header.first.clone();
+        open = Some(Pieces { sequence, next: 1, header, payload });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if let Some(pieces) = open.filter(|_| entries.len() < limit) {
+        push(&mut entries, pieces.entry(tenant)?, tenant)?;
+    }
+    Ok(entries)
+}
+
+/// The newest number in the journal, whole or not.
+pub(super) fn newest_journaled(engine: &Engine, tenant: TenantId) -> Result<Sequence, StoreError> {
+    let mut newest = Sequence(0);
+    engine.scan(all(Prefix::journal(tenant)), Order::Backward, |encoded, _| {
+        if let Key::Journal { sequence, .. } = decode_key(encoded)? {
+            newest = sequence;
+        }
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(newest)
+}
+
+/// Every tenant that has any record, and whether its journal has begun.
+pub(super) fn tenants(engine: &Engine) -> Result<Vec<(TenantId, bool)>, StoreError> {
+    let mut found = Vec::new();
+    let mut start = Some(Vec::new());
+    while let Some(from) = start.take() {
+        // One seek a tenant: from the first key of one to the first key after all of its own.
+        engine.scan((from, None), Order::Forward, |encoded, _| {
+            let key = decode_key(encoded)?;
+            let tenant = key.tenant();
+            found.push((tenant, matches!(key, Key::Journal { .. })));
+            start = Prefix::tenant(tenant).end();
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    Ok(found)
+}
+
+/// What a record is, for messages; without the name in its key, which is personal data.
+pub(super) fn what(key: &Key) -> String {
+    let tenant = key.tenant();
+    match key {
+        Key::Journal { sequence, .. } => format!("commit {sequence} of tenant {tenant}"),
+        Key::Head { .. } => format!("head of tenant {tenant}"),
+        Key::Object { object, .. } => format!("record of object {object} of tenant {tenant}"),
+        Key::Posting { object, .. } => format!("posting of a name of object {object} of tenant {tenant}"),
+        Key::Vacancy { sequence, .. } => format!("vacancy of a name from commit {sequence} of tenant {tenant}"),
+        Key::Snapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} of tenant {tenant}"),
+        Key::SnapshotPlace { chain, id, .. } => format!("place of snapshot {id} in chain {chain} of tenant {tenant}"),
+        Key::ObjectChain { object, chain, .. } => format!("chain {chain} by object {object} of tenant {tenant}"),
+        Key::NameChain { chain, .. } => format!("chain {chain} by a name of tenant {tenant}"),
+        Key::TenantFact { sequence, .. } => format!("fact from commit {sequence} about tenant {tenant}"),
+        Key::Run { run, .. } => format!("run {run} of tenant {tenant}"),
+    }
+}
+
+pub(super) fn damaged(key: &Key, why: String) -> StoreError {
+    StoreError::Damaged { what: what(key), why }
+}
+
+pub(super) fn decode_key(encoded: &[u8]) -> Result<Key, StoreError> {
+    Key::decode(encoded).ok_or_else(|| {
+        let what = format!("a record under a key of {} bytes", encoded.len());
+        StoreError::Damaged { what, why: "its key is none of this format".to_owned() }
+    })
+}
+
+/// A journal entry while its chunks are read.
+struct Pieces {
+    sequence: Sequence,
+    next: u16,
+    header: JournalV1,
+    payload: Vec<u8>,
+}
+
+impl Pieces {
+    fn entry(self, tenant: TenantId) -> Result<Entry, StoreError> {
+        let Self { sequence, header, payload, .. } = self;
+        let bad = |why: &str| damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why.to_owned());
+        if u64::try_from(payload.len()).ok() != Some(header.payload_bytes) {
+            return Err(bad("its payload is cut short"));
+        }
+        let recorded = Instant::from_micros(header.recorded);
+        let (previous, hash) = (Hash(header.previous), Hash(header.hash));
+        if payload_hash(&header.salt, &payload) != Hash(header.payload_hash) {
+            return Err(bad("its payload does not have its hash"));
+        }
+        if commit_hash(&previous, &Header { tenant, sequence, recorded }, &Hash(header.payload_hash)) != hash {
+            return Err(bad("it does not have its hash"));
+        }
+        let read = codec::decode::<PayloadV1>(&payload).and_then(PayloadV1::read);
+        let (facts, cursor, run) = read.map_err(|error| bad(&error.to_string()))?;
+        Ok(Entry { sequence, previous, hash, commit: Commit { recorded, salt: header.salt, facts, cursor, run } })
+    }
+}
+
+fn push(entries: &mut Vec<Entry>, entry: Entry, tenant: TenantId) -> Result<(), StoreError> {
+    let before = match entries.last() {
+        Some(before) => Some(before.hash),
+        // The first commit follows on nothing.
+        None => (entry.sequence == Sequence(1)).then(Hash::default),
+    };
+    if before.is_some_and(|before| before != entry.previous) {
+        let key = Key::Journal { tenant, sequence: entry.sequence, chunk: 0 };
+        return Err(damaged(&key, "it does not follow on the commit before".to_owned()));
+    }
+    entries.push(entry);
+    Ok(())
+}

@@ -1,0 +1,284 @@
+//! Generators of facts and commits, for the tests of this crate and, by path, for those outside of it.
+//!
+//! They are weighted toward few objects, names and chains, so that records meet and merge.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+use whowas::domain::coverage::Coverage;
+use whowas::domain::fact::*;
+use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
+use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
+use whowas::domain::time::Instant;
+use whowas::store::{
+    Commit, Counts, Cursor, Derived, Link, Outcome, Run, RunKind, SnapshotRecord, Subject, TenantState, Trigger,
+};
+
+pub fn objects() -> BoxedStrategy<ObjectId> {
+    (0u8..4).prop_map(|n| ObjectId::from_bytes([n; 16])).boxed()
+}
+
+pub fn names() -> BoxedStrategy<Name> {
+    let few = ["ann@x.test", "Ann@x.test", "bob@x.test", "ann", "ann@x.test.example", "müller@bücher.test"];
+    prop_oneof![4 => select(few.to_vec()).prop_map(str::to_owned), 1 => "[a-zÄß]{1,12}@[a-z]{1,8}\\.test"]
+        .prop_map(|text| text.parse().expect("a name"))
+        .boxed()
+}
+
+pub fn chains() -> BoxedStrategy<ChainId> {
+    select(vec!["c", "c1", "c 1/ä"]).prop_map(|text| text.parse().expect("a chain id")).boxed()
+}
+
+pub fn snapshot_ids() -> BoxedStrategy<SnapshotId> {
+    select(vec!["s", "s1", "s2", "ß"]).prop_map(|text| text.parse().expect("a snapshot id")).boxed()
+}
+
+pub fn instants() -> BoxedStrategy<Instant> {
+    prop_oneof![6 => -3i64..4, 2 => 1_700_000_000_000_000i64..1_800_000_000_000_000, 1 => any::<i64>()]
+        .prop_map(Instant::from_micros)
+        .boxed()
+}
+
+pub fn facts() -> BoxedStrategy<Fact> {
+    prop_oneof![
+        4 => objects().prop_flat_map(object_facts),
+        1 => vacancies().prop_map(Fact::Vacant),
+        2 => tenant_facts(),
+        1 => snapshots().prop_map(Fact::SnapshotTaken),
+        1 => (chains(), snapshot_ids()).prop_flat_map(|(chain, id)| receipts(chain, id)).prop_map(Fact::Receipt),
+        1 => (chains(), snapshot_ids())
+            .prop_map(|(chain, snapshot)| Fact::SnapshotExpired(SnapshotExpired { chain, snapshot })),
+    ]
+    .boxed()
+}
+
+pub fn object_facts(object: ObjectId) -> BoxedStrategy<Fact> {
+    let lives = select(vec![Life::Created, Life::Deleted, Life::Purged, Life::Restored]);
+    let removals = select(vec![Removal::Soft, Removal::Purged, Removal::NotFound]);
+    let properties = select(vec![Property::UserPrincipalName, Property::ProxyAddresses]);
+    prop_oneof![
+        4 => (readings(), profiles())
+            .prop_map(move |(reading, profile)| Fact::Seen(Seen { object, reading, profile })),
+        1 => (readings(), removals, of(instants()), of(names())).prop_map(
+            move |(reading, removal, deleted, last_upn)| Fact::Removed(Removed {
+                object,
+                reading,
+                removal,
+                deleted,
+                last_upn
+            })
+        ),
+        1 => (instants(), "[a-z0-9-]{0,9}", properties, of(vec(names(), 0..3)), of(vec(names(), 0..3))).prop_map(
+            move |(at, event, property, old, new)| Fact::Changed(Changed { object, at, event, property, old, new })
+        ),
+        1 => (instants(), "[a-z0-9-]{0,9}", lives, of(names()))
+            .prop_map(move |(at, event, life, upn)| Fact::Lifecycle(Lifecycle { object, at, event, life, upn })),
+    ]
+    .boxed()
+}
+
+pub fn vacancies() -> BoxedStrategy<Vacant> {
+    (names(), readings()).prop_map(|(name, reading)| Vacant { name, reading }).boxed()
+}
+
+pub fn tenant_facts() -> BoxedStrategy<Fact> {
+    let feeds = select(vec![Feed::Delta, Feed::Audit]);
+    prop_oneof![
+        (feeds, instants(), instants()).prop_map(|(feed, from, through)| Fact::Horizon(Horizon {
+            feed,
+            from,
+            through
+        })),
+        instants().prop_map(|started| Fact::RoundBegan(RoundBegan { started })),
+        (instants(), instants(), ".{0,12}").prop_map(|(from, until, why)| Fact::Blind(Blind { from, until, why })),
+    ]
+    .boxed()
+}
+
+pub fn snapshots() -> BoxedStrategy<Snapshot> {
+    let kinds = select(vec![NameKind::Any, NameKind::Upn, NameKind::Smtp]);
+    let addressed = prop_oneof![
+        (names(), kinds).prop_map(|(name, kind)| Addressed::Name(name, kind)),
+        objects().prop_map(Addressed::Object)
+    ];
+    (chains(), snapshot_ids(), instants(), instants(), addressed, of(mailboxes()))
+        .prop_map(|(chain, id, from, until, addressed, mailbox)| Snapshot {
+            chain,
+            id,
+            from,
+            until,
+            addressed,
+            mailbox,
+        })
+        .boxed()
+}
+
+pub fn receipts(chain: ChainId, snapshot: SnapshotId) -> BoxedStrategy<Receipt> {
+    (objects(), of(mailboxes()), of(objects()), of(mailboxes()))
+        .prop_map(move |(object, mailbox, object_end, mailbox_end)| Receipt {
+            chain: chain.clone(),
+            snapshot: snapshot.clone(),
+            object,
+            mailbox,
+            object_end,
+            mailbox_end,
+        })
+        .boxed()
+}
+
+/// A commit and derived changes to keep with it. They need not follow from one another: a store only keeps them.
+pub fn commits() -> BoxedStrategy<(Commit, Derived)> {
+    let commit = (any::<[u8; 16]>(), vec(facts(), 0..4), of(cursors()), of(runs()))
+        .prop_map(|(salt, facts, cursor, run)| Commit { recorded: Instant::from_micros(0), salt, facts, cursor, run });
+    (commit, derived()).boxed()
+}
+
+pub fn derived() -> BoxedStrategy<Derived> {
+    let objects = prop::collection::btree_map(objects(), Just(()), 0..3)
+        .prop_flat_map(|ids| ids.into_keys().map(|id| (Just(id), vec(object_facts(id), 1..4))).collect::<Vec<_>>());
+    let namespaces = select(vec![Namespace::Upn, Namespace::Smtp]);
+    let postings = vec((names().prop_map(|name| name.key().clone()), self::objects(), namespaces), 0..5);
+    let subjects = prop_oneof![
+        self::objects().prop_map(Subject::Object),
+        names().prop_map(|name| Subject::Name(name.key().clone()))
+    ];
+    (
+        objects,
+        postings,
+        vec(vacancies(), 0..3),
+        vec(snapshot_records(), 0..3),
+        vec((subjects, chains()), 0..3),
+        vec(tenant_facts(), 0..3),
+        of(runs()),
+        states(),
+    )
+        .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, state)| Derived {
+            objects,
+            postings,
+            vacancies,
+            snapshots,
+            subjects,
+            tenant,
+            run,
+            state,
+        })
+        .boxed()
+}
+
+fn snapshot_records() -> BoxedStrategy<SnapshotRecord> {
+    (snapshots(), 0usize..3, any::<bool>())
+        .prop_flat_map(|(snapshot, count, expired)| {
+            let receipts = vec(receipts(snapshot.chain.clone(), snapshot.id.clone()), count);
+            (Just(snapshot), receipts, Just(expired))
+        })
+        .prop_map(|(snapshot, receipts, expired)| SnapshotRecord {
+            snapshot,
+            taken: Sequence(1),
+            receipts: receipts.into_iter().map(|receipt| (Sequence(1), receipt)).collect(),
+            expired: expired.then_some(Sequence(1)),
+        })
+        .boxed()
+}
+
+fn mailboxes() -> BoxedStrategy<MailboxId> {
+    (0u8..3).prop_map(|n| MailboxId::from_bytes([n; 16])).boxed()
+}
+
+fn readings() -> BoxedStrategy<Reading> {
+    let sources = select(vec![
+        Source::Delta,
+        Source::Reconcile,
+        Source::Live,
+        Source::Audit,
+        Source::Import,
+        Source::Agent,
+        Source::Operator,
+    ]);
+    let lags = prop_oneof![Just(Duration::from_secs(300)), any::<Duration>()];
+    (instants(), lags, sources, of(instants()))
+        .prop_map(|(at, lag, source, unchanged_since)| Reading { at, lag, source, unchanged_since })
+        .boxed()
+}
+
+fn profiles() -> BoxedStrategy<Profile> {
+    let kinds = select(vec![ObjectKind::User, ObjectKind::Group, ObjectKind::Contact]);
+    let proxies = prop_oneof![
+        names().prop_map(Proxy::Primary),
+        names().prop_map(Proxy::Alias),
+        "[a-zA-Z0-9]{1,4}:.{0,9}".prop_map(Proxy::Other)
+    ];
+    let types = select(vec!["Member", "Guest", "member", ""]).prop_map(str::to_owned);
+    let text = || of(".{0,9}");
+    (kinds, of(names()), of(names()), vec(proxies, 0..4), of(instants()), of(types), text(), text())
+        .prop_map(|(kind, upn, mail, proxies, created, user_type, employee_id, immutable_id)| Profile {
+            kind,
+            upn,
+            mail,
+            proxies,
+            created,
+            user_type,
+            employee_id,
+            immutable_id,
+        })
+        .boxed()
+}
+
+fn cursors() -> BoxedStrategy<Cursor> {
+    let links = prop_oneof![
+        (".{0,20}", instants()).prop_map(|(url, round_started)| Link::Next { url, round_started }),
+        ".{0,20}".prop_map(|url| Link::Delta { url })
+    ];
+    (links, of(instants())).prop_map(|(link, horizon)| Cursor { link, horizon }).boxed()
+}
+
+fn runs() -> BoxedStrategy<Run> {
+    let triggers = select(vec![Trigger::Schedule, Trigger::Demand, Trigger::Startup]);
+    let kinds = select(vec![RunKind::Full, RunKind::Delta, RunKind::Reconcile]);
+    let outcomes = select(vec![Outcome::Completed, Outcome::Failed, Outcome::Held, Outcome::Interrupted]);
+    let times = (instants(), of(instants()), of(instants()));
+    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), of(".{0,9}"))
+        .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, error)| {
+            let [pages, seen, changed, removed, restored, facts, throttled_ms] = counts;
+            Run {
+                run,
+                trigger,
+                kind,
+                started,
+                ended,
+                outcome,
+                pages,
+                seen,
+                changed,
+                removed,
+                restored,
+                facts,
+                throttled_ms,
+                horizon,
+                error,
+            }
+        })
+        .boxed()
+}
+
+fn states() -> BoxedStrategy<TenantState> {
+    let horizons = vec((0i64..50, 0i64..8, any::<bool>()), 0..4).prop_map(|rounds| {
+        let horizon = |(from, width, delta): (i64, i64, bool)| Horizon {
+            feed: if delta { Feed::Delta } else { Feed::Audit },
+            from: Instant::from_micros(from),
+            through: Instant::from_micros(from + width),
+        };
+        Coverage::of(&rounds.into_iter().map(horizon).collect::<Vec<_>>())
+    });
+    (horizons, of(cursors()), of(instants()), any::<u64>(), any::<[u64; 4]>())
+        .prop_map(|(coverage, cursor, open_round, runs, [active, soft_deleted, purged, snapshots])| TenantState {
+            coverage,
+            cursor,
+            open_round,
+            runs,
+            counts: Counts { active, soft_deleted, purged, snapshots },
+        })
+        .boxed()
+}
