@@ -33,7 +33,9 @@ const CHECKS: &[(&str, Check)] = &[
         assert_eq!(page.items[0].id.to_string(), "87d349ed-44d7-43e1-9a83-5f2406dee5bd");
         assert_eq!(spelled(&profile.upn), Some("AdeleV@contoso.onmicrosoft.com"));
         assert_eq!(spelled(&profile.mail), Some("AdeleV@contoso.onmicrosoft.com"));
-        assert!(matches!(&page.link, DeltaLink::Next(link) if link.as_str().ends_with("LtnIjsXoYQp_dpA3cNJWc")));
+        assert!(
+            matches!(&page.link, DeltaLink::Next(link) if link.as_str().ends_with("?$skiptoken=pqwSUjGYvb3jQpbwVAwEL7yuI3dU1LecfkkfLPtnIjsXoYQp_dpA3cNJWc"))
+        );
     }),
     ("users-delta/doc-select-three-no-id-in-items.json", |body| {
         let page = delta(body);
@@ -457,13 +459,14 @@ fn no_file_is_taken_for_more_than_it_is() {
         let body = std::fs::read(root().join(file)).unwrap();
         let page = DeltaPage::parse(&endpoints(), at("2026-03-01T00:00:00Z"), &body);
         if !file.starts_with("users-delta/") {
-            assert!(page.is_err(), "{file} is no delta page");
+            assert!(page.map_or(true, |page| page.items.is_empty()), "{file} holds no users");
         }
         let event = WireAudit::read(0, &json::<Value>(&body));
         if let Ok(event) = &event {
             assert!(!format!("{event:?}").contains('@'), "{file}");
         }
-        if let Ok(user) = user(&body) {
+        // An untyped subscription with a GUID looks like a user; only the request tells them apart.
+        if let (false, Ok(user)) = (file.ends_with("renew-response.json"), user(&body)) {
             assert!(file.starts_with("users/") || file.starts_with("deleted-items/"), "{file} is no user");
             assert!(!format!("{user:?}").contains('@'), "{file}");
         }

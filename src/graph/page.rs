@@ -6,7 +6,7 @@ use super::cloud::Endpoints;
 use super::error::{Asked, GraphError};
 use super::wire::audit::WireAudit;
 use super::wire::failure::WireError;
-use super::wire::user::WireUser;
+use super::wire::user::{WireUser, foreign_collection};
 use super::wire::{LinkUrl, Rejected, Rejection, json_fault};
 use crate::domain::time::Instant;
 
@@ -32,8 +32,7 @@ pub(crate) struct RawPage {
     pub items: Vec<Value>,
     pub next: Option<LinkUrl>,
     pub delta: Option<LinkUrl>,
-    /// The collection's name in `@odata.context`, for example `users`.
-    pub collection: Option<String>,
+    context: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -60,7 +59,7 @@ impl RawPage {
             items: page.value.ok_or_else(|| malformed("it has no \"value\"".to_owned()))?,
             next: page.next_link.map(LinkUrl::from),
             delta: page.delta_link.map(LinkUrl::from),
-            collection: page.context.as_deref().and_then(collection),
+            context: page.context,
         })
     }
 
@@ -79,21 +78,10 @@ impl RawPage {
     /// Reads every item as a user.
     pub fn read_users(&self) -> (Vec<WireUser>, Vec<Rejected>) {
         self.read(|index, item| {
-            self.check_users(index)?;
-            WireUser::read(index, item)
+            let foreign = self.context.as_deref().and_then(foreign_collection);
+            let foreign = foreign.map(|found| Rejected { index, id: None, why: Rejection::OtherType { found } });
+            foreign.map_or_else(|| WireUser::read(index, item), Err)
         })
-    }
-
-    /// Refuses an item of a collection that cannot hold users: deleted groups carry no type of their own.
-    fn check_users(&self, index: usize) -> Result<(), Rejected> {
-        const OTHERS: [&str; 6] =
-            ["groups", "contacts", "devices", "applications", "servicePrincipals", "administrativeUnits"];
-        match &self.collection {
-            Some(name) if OTHERS.iter().any(|other| other.eq_ignore_ascii_case(name)) => {
-                Err(Rejected { index, id: None, why: Rejection::OtherType { found: format!("member of {name}") } })
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -128,11 +116,4 @@ impl<T> Page<T> {
         }
         Ok(self)
     }
-}
-
-/// `…/$metadata#users(id,mail)` → `users`.
-fn collection(context: &str) -> Option<String> {
-    let (_, fragment) = context.rsplit_once('#')?;
-    let name = fragment.split(['(', '/']).next()?;
-    (!name.is_empty()).then(|| name.to_owned())
 }

@@ -88,11 +88,24 @@ fn check_kind(item: &Map<String, Value>) -> Result<(), Rejection> {
         }
         return Ok(());
     }
+    if let Some(found) = text(item, "@odata.context")?.as_deref().and_then(foreign_collection) {
+        return Err(Rejection::OtherType { found });
+    }
     // Single answers of deletedItems carry no type at all; these properties exist on groups only.
     if item.contains_key("groupTypes") || item.contains_key("securityEnabled") || item.contains_key("mailEnabled") {
         return Err(Rejection::OtherType { found: "group".to_owned() });
     }
     Ok(())
+}
+
+/// What an `@odata.context` names, if that cannot hold users: objects of other collections often carry no type of their own.
+/// Contexts that are not known are let through, for Graph words them in many ways.
+pub(crate) fn foreign_collection(context: &str) -> Option<String> {
+    const FOREIGN: [&str; 7] =
+        ["groups", "contacts", "devices", "applications", "servicePrincipals", "administrativeUnits", "subscriptions"];
+    let (_, fragment) = context.rsplit_once('#')?;
+    let name = fragment.split(['(', '/']).next()?;
+    FOREIGN.iter().find(|foreign| foreign.eq_ignore_ascii_case(name)).map(|foreign| format!("member of {foreign}"))
 }
 
 fn read_properties(id: ObjectId, item: &Map<String, Value>) -> Result<WireUser, Rejection> {
