@@ -1,8 +1,6 @@
 //! whowas
 pub mod domain;
+#[cfg(feature = "graph")]
+pub mod graph;
 pub mod ledger;
 pub mod store;
-
-// The generators in `store/testing.rs` are shared with the tests outside, where the crate has its own name.
-#[cfg(test)]
-extern crate self as whowas;

@@ -1,0 +1,154 @@
+//! Users from the wire become facts. Pure: the caller says when and by whom the answer was read.
+
+use crate::domain::fact::{Fact, ObjectKind, Profile, Reading, Removal, Removed, Seen};
+use crate::domain::name::{Name, Proxy};
+use crate::domain::time::Instant;
+use crate::graph::wire::user::{RemovedReason, WireUser};
+
+/// The fact that a delta page, a listing or a live read tells about one user.
+///
+/// - `@removed` makes it `Removed`: `changed` is a soft deletion, `deleted` a purge;
+/// - so does a `deletedDateTime`, which is null on every live object, and a UPN that carries this object's own id in
+///   front, which the directory writes at deletion: deleted users were seen to come without `@removed`
+///   (microsoft-graph-docs issue 4498);
+/// - all else is `Seen` with a complete profile. Every request selects all properties of the profile and asks for the
+///   default representation, in which a property that is absent was never set.
+///
+/// Values that cannot be names (empty, over 512 bytes, with control characters) are left out: no name is held through
+/// them, and the object is not lost over them.
+pub fn fact(user: &WireUser, reading: Reading) -> Fact {
+    let (upn, mangled) = names(user);
+    let removal = match user.removed {
+        Some(RemovedReason::Changed) => Some(Removal::Soft),
+        Some(RemovedReason::Deleted) => Some(Removal::Purged),
+        None if mangled.is_some() || user.deleted_date_time.is_some() => Some(Removal::Soft),
+        None => None,
+    };
+    match removal {
+        Some(removal) => Fact::Removed(removed(user, reading, removal, mangled)),
+        None => Fact::Seen(Seen { object: user.id, reading, profile: profile(user, upn) }),
+    }
+}
+
+/// The fact that an item of `/directory/deletedItems` tells: soft-deleted, with the UPN it had, which is unmangled by
+/// this object's own id only. Any other 32 hex digits belong to the name.
+pub fn deleted_fact(user: &WireUser, reading: Reading) -> Fact {
+    let (upn, mangled) = names(user);
+    Fact::Removed(removed(user, reading, Removal::Soft, mangled.or(upn)))
+}
+
+fn removed(user: &WireUser, reading: Reading, removal: Removal, last_upn: Option<Name>) -> Removed {
+    Removed { object: user.id, reading, removal, deleted: instant(user.deleted_date_time.as_deref()), last_upn }
+}
+
+/// The UPN as it stands, and the one inside it if it is mangled with this object's id.
+fn names(user: &WireUser) -> (Option<Name>, Option<Name>) {
+    let upn: Option<Name> = name(user.user_principal_name.as_deref());
+    let mangled = upn.as_ref().and_then(|upn| upn.unmangled(user.id));
+    (upn, mangled)
+}
+
+fn profile(user: &WireUser, upn: Option<Name>) -> Profile {
+    let mut proxies: Vec<Proxy> = Vec::with_capacity(user.proxy_addresses.len());
+    proxies.extend(user.proxy_addresses.iter().filter_map(|entry| Proxy::parse(entry).ok()));
+    Profile {
+        kind: ObjectKind::User,
+        upn,
+        mail: name(user.mail.as_deref()),
+        proxies,
+        created: instant(user.created_date_time.as_deref()),
+        user_type: filled(user.user_type.as_ref()),
+        employee_id: filled(user.employee_id.as_ref()),
+        immutable_id: filled(user.on_premises_immutable_id.as_ref()),
+    }
+}
+
+fn name(text: Option<&str>) -> Option<Name> {
+    text?.parse().ok()
+}
+
+fn filled(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+/// Times before 1970 stand for "never" in some services (`0001-01-01T00:00:00Z`).
+fn instant(text: Option<&str>) -> Option<Instant> {
+    Instant::parse_lenient(text?).ok().filter(|at| at.as_micros() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::fact::Source;
+
+    const ID: &str = "7e06b566-15f3-4013-8bf8-79874d52e68a";
+
+    fn reading() -> Reading {
+        Reading {
+            at: "2026-03-01T00:00:00Z".parse().unwrap(),
+            lag: Duration::from_secs(300),
+            source: Source::Delta,
+            unchanged_since: None,
+        }
+    }
+
+    fn user(mut item: Value) -> WireUser {
+        item["id"] = json!(ID);
+        WireUser::read(0, &item).unwrap()
+    }
+
+    fn seen(item: Value) -> Profile {
+        match fact(&user(item), reading()) {
+            Fact::Seen(seen) => seen.profile,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn gone(item: Value) -> Removed {
+        match fact(&user(item), reading()) {
+            Fact::Removed(removed) => removed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn unusable_proxies_and_names_do_not_lose_the_object() {
+        let profile = seen(json!({
+            "userPrincipalName": "ann@x.test", "mail": "",
+            "proxyAddresses": ["SMTP:Ann@x.test", "smtp:", 7, "smtp:a\u{0}b@x.test", "smtp:old@x.test", "X500:/o=Org"],
+            "createdDateTime": "0001-01-01T00:00:00Z", "employeeId": ""
+        }));
+        assert_eq!(profile.upn.unwrap().spelling(), "ann@x.test");
+        assert_eq!((profile.mail, profile.created, profile.employee_id), (None, None, None));
+        let kept: Vec<&str> = profile.proxies.iter().filter_map(|proxy| proxy.smtp().map(Name::spelling)).collect();
+        assert_eq!(kept, ["Ann@x.test", "old@x.test"]);
+    }
+
+    #[test]
+    fn reasons_of_removal_are_told_apart() {
+        assert_eq!(gone(json!({"@removed": {"reason": "changed"}})).removal, Removal::Soft);
+        assert_eq!(gone(json!({"@removed": {"reason": "deleted"}})).removal, Removal::Purged);
+    }
+
+    #[test]
+    fn a_deleted_user_that_comes_without_removed_is_recognised() {
+        let by_upn = gone(json!({"userPrincipalName": "7e06b56615f340138bf879874d52e68ajohn@contoso.com"}));
+        assert_eq!((by_upn.removal, by_upn.last_upn.unwrap().spelling()), (Removal::Soft, "john@contoso.com"));
+        let by_time = gone(json!({"deletedDateTime": "2026-02-01T10:00:00Z", "userPrincipalName": "john@contoso.com"}));
+        assert_eq!(by_time.deleted, Some("2026-02-01T10:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_upn_with_another_objects_digits_is_a_name_like_any_other() {
+        let foreign = "7e06b56615f340138bf879874d52e68bjohn@contoso.com";
+        assert_eq!(seen(json!({"userPrincipalName": foreign})).upn.unwrap().spelling(), foreign);
+        let Fact::Removed(removed) = deleted_fact(&user(json!({"userPrincipalName": foreign})), reading()) else {
+            panic!()
+        };
+        assert_eq!(removed.last_upn.unwrap().spelling(), foreign);
+    }
+}

@@ -1,0 +1,143 @@
+//! The URLs of Graph's requests, with names put in safely. Pure.
+
+use std::fmt;
+
+use super::wire::user::{SELECT, SELECT_DELETED};
+use crate::domain::id::ObjectId;
+use crate::domain::time::Instant;
+
+/// How one user is asked for: by object id or by UPN, nothing else (graph: api-reference/v1.0/api/user-get.md).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum UserKey<'a> {
+    /// By object id.
+    Id(ObjectId),
+    /// By user principal name: whoever holds it now.
+    Upn(&'a str),
+}
+
+/// Which events of the audit log are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// From this instant on, inclusive.
+    pub since: Option<Instant>,
+    /// Through this instant, inclusive.
+    pub until: Option<Instant>,
+    /// Only events with this object among their targets; works for purged objects too.
+    pub target: Option<ObjectId>,
+}
+
+/// The first request of the delta feed.
+pub(crate) fn delta() -> String {
+    format!("/users/delta?$select={SELECT}")
+}
+
+pub(crate) fn users() -> String {
+    format!("/users?$select={SELECT}&$top=999")
+}
+
+/// The cast to user is mandatory there.
+pub(crate) fn deleted_users() -> String {
+    format!("/directory/deletedItems/microsoft.graph.user?$select={SELECT_DELETED}&$top=999")
+}
+
+pub(crate) fn deleted_user(id: ObjectId) -> String {
+    format!("/directory/deletedItems/{id}/microsoft.graph.user?$select={SELECT_DELETED}")
+}
+
+pub(crate) fn user(key: UserKey<'_>) -> String {
+    let segment = match key {
+        UserKey::Id(id) => format!("/{id}"),
+        // A UPN that begins with `$` must be quoted. So is one without `@`: unquoted, `delta` or `..` would be another path.
+        UserKey::Upn(upn) if upn.starts_with('$') || !upn.contains('@') => {
+            format!("('{}')", encode(&upn.replace('\'', "''"), b"$'"))
+        }
+        UserKey::Upn(upn) => format!("/{}", encode(upn, b"")),
+    };
+    format!("/users{segment}?$select={SELECT}")
+}
+
+pub(crate) fn audits(filter: &AuditFilter) -> String {
+    let mut terms = Vec::new();
+    if let Some(since) = filter.since {
+        terms.push(format!("activityDateTime ge {since}"));
+    }
+    if let Some(until) = filter.until {
+        terms.push(format!("activityDateTime le {until}"));
+    }
+    if let Some(target) = filter.target {
+        terms.push(format!("targetResources/any(t: t/id eq '{target}')"));
+    }
+    let mut url = "/auditLogs/directoryAudits?$top=999".to_owned();
+    if !terms.is_empty() {
+        url.push_str("&$filter=");
+        url.push_str(&encode(&terms.join(" and "), b":/()'"));
+    }
+    url
+}
+
+/// Percent-encodes all but letters, digits, `-._~@` and the bytes allowed. A space is `%20`: `+` is a plus to OData.
+fn encode(text: &str, allowed: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) || allowed.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// The id only: a name is personal data.
+impl fmt::Debug for UserKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "Id({id})"),
+            Self::Upn(_) => f.write_str("Upn(…)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out_of_their_place_in_the_url() {
+        for (upn, path) in [
+            ("ann@x.test", "/users/ann@x.test?"),
+            ("ann_y.test#EXT#@x.test", "/users/ann_y.test%23EXT%23@x.test?"),
+            ("o'hara@x.test", "/users/o%27hara@x.test?"),
+            ("$x@y", "/users('$x@y')?"),
+            ("$o'x@y", "/users('$o''x@y')?"),
+            ("a/../b@x.test", "/users/a%2F..%2Fb@x.test?"),
+            ("a?b@x.test", "/users/a%3Fb@x.test?"),
+            ("a b%41@x.test", "/users/a%20b%2541@x.test?"),
+            ("müller@x.test", "/users/m%C3%BCller@x.test?"),
+            ("delta", "/users('delta')?"),
+            ("..", "/users('..')?"),
+        ] {
+            let url = user(UserKey::Upn(upn));
+            assert!(url.starts_with(path), "{upn}: {url}");
+        }
+    }
+
+    #[test]
+    fn every_request_for_users_selects_the_whole_profile() {
+        for url in [delta(), users(), deleted_users(), user(UserKey::Upn("a@b"))] {
+            assert!(url.contains("$select=id,userPrincipalName,mail,proxyAddresses"), "{url}");
+            assert!(!url.contains("signInActivity"), "it makes lookups by UPN fail");
+        }
+        assert!(!delta().contains("$top"), "delta refuses $top");
+    }
+
+    #[test]
+    fn audit_filters_are_encoded_without_plus_signs() {
+        let filter = AuditFilter { since: Some("2026-03-01T00:00:00.5Z".parse().unwrap()), ..AuditFilter::default() };
+        assert_eq!(
+            audits(&filter),
+            "/auditLogs/directoryAudits?$top=999&$filter=activityDateTime%20ge%202026-03-01T00:00:00.500Z"
+        );
+        assert_eq!(audits(&AuditFilter::default()), "/auditLogs/directoryAudits?$top=999");
+    }
+}
