@@ -1,3 +1,5 @@
 //! whowas
 pub mod domain;
+#[cfg(feature = "graph")]
+pub mod graph;
 pub mod store;

@@ -1,0 +1,4 @@
+//! Microsoft Graph.
+
+#[cfg(feature = "emulator")]
+pub mod emulator;
