@@ -80,7 +80,12 @@ impl Directory {
             user.upn = change.upn.clone();
             users.push(user);
         }
-        self.update(users, Actor::Admin)
+        self.update(users, Actor::Admin)?;
+        // A name that somebody chose ends the wait for the one that synchronisation wanted.
+        for change in changes {
+            self.withheld.remove(&change.id);
+        }
+        Ok(())
     }
 
     /// Replaces mail and all proxy addresses, as Exchange writes them back.
