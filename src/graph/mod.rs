@@ -8,6 +8,8 @@ pub mod auth;
 pub mod client;
 pub mod cloud;
 pub mod delta;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 pub mod error;
 pub mod facts;
 pub mod page;
