@@ -1,0 +1,141 @@
+//! Keeping the ledger current: rounds of the delta feed, the reconcile beside it, and live reads.
+//!
+//! Each page of a round is one commit together with the cursor, so a crash repeats a page and loses nothing. A round
+//! ends with its horizon, and its entry in the run log, in the commit of its last page.
+
+mod absent;
+mod live;
+mod reconcile;
+mod round;
+mod run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::id::TenantId;
+use crate::domain::time::Instant;
+use crate::graph::client::GraphClient;
+use crate::graph::error::GraphError;
+use crate::ledger::{Appended, Batch, Ledger, LedgerError, Stamp};
+use crate::store::RunKind;
+
+pub use live::{LiveRead, read_live};
+pub use run::{Wanted, run};
+
+/// How the directory's answers are to be dated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// How far the delta feed and listings may trail behind the directory.
+    pub lag: Duration,
+    /// How far a live read may.
+    pub read_lag: Duration,
+    /// How far the server's clock and ours may be apart.
+    pub max_skew: Duration,
+}
+
+impl Default for Widths {
+    fn default() -> Self {
+        Self { lag: Duration::from_secs(300), read_lag: Duration::from_secs(30), max_skew: Duration::from_secs(300) }
+    }
+}
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The ledger to keep current.
+    pub ledger: Ledger,
+    /// Whose directory.
+    pub tenant: TenantId,
+    /// How to read it.
+    pub client: Arc<GraphClient>,
+    /// How to date it.
+    pub widths: Widths,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Progress {
+    /// The run's number.
+    pub run: u64,
+    /// What it reads.
+    pub kind: RunKind,
+    /// When it started.
+    pub started: Instant,
+    /// Pages read so far.
+    pub pages: u64,
+    /// Items read so far.
+    pub seen: u64,
+}
+
+/// Why a run or a live read failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The directory could not be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The clocks differ too much to date what was read.
+    #[error("date the directory's answer: its clock says {server}, ours {ours}, more than {} s apart; set this machine's clock (or --now) right, nothing was applied", .allowed.as_secs())]
+    Skew {
+        /// The server's `Date`.
+        server: Instant,
+        /// Our time.
+        ours: Instant,
+        /// How much is allowed.
+        allowed: Duration,
+    },
+    /// An item that is no user stands where a user should, so the page cannot prove anything.
+    #[error("read a page of users: {rejected}; nothing of the page was applied")]
+    Rejected {
+        /// What it was.
+        rejected: crate::graph::wire::Rejected,
+    },
+    /// The program was asked to stop.
+    #[error("go on with the run: the program was asked to stop; what was committed stays and the next run goes on there")]
+    Stopped,
+    /// A thread died.
+    #[error("wait for the ledger")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl SyncError {
+    /// What a person can do about it, where that is not in the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Graph(error) => Some(error.hint()),
+            Self::Rejected { .. } => {
+                Some("run it again; if it stays, the directory holds an object that whowas cannot read: report it".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Context {
+    /// Appends facts. The one place where asynchronous code reaches the blocking ledger to write.
+    async fn append(&self, batch: Batch) -> Result<Appended, SyncError> {
+        let (now, salt) = (self.clock.now(), self.clock.salt());
+        self.blocking(move |ledger, tenant| ledger.append(tenant, batch, Stamp { now, salt })).await
+    }
+
+    /// Runs blocking work of the ledger beside the asynchronous threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger, TenantId) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, SyncError> {
+        let (ledger, tenant) = (self.ledger.clone(), self.tenant);
+        Ok(tokio::task::spawn_blocking(move || work(&ledger, tenant)).await??)
+    }
+
+    /// Refuses an answer whose date cannot be believed.
+    fn check_skew(&self, server: Instant) -> Result<(), SyncError> {
+        let (ours, allowed) = (self.clock.now(), self.widths.max_skew);
+        if server.distance(ours) > allowed { Err(SyncError::Skew { server, ours, allowed }) } else { Ok(()) }
+    }
+}

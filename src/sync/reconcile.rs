@@ -1,0 +1,129 @@
+//! The reconcile: the recycle bin and a full listing show what the delta feed misses, such as restores that were never
+//! announced, purges and deletions without a mark.
+
+use std::collections::HashSet;
+
+use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::id::ObjectId;
+use crate::domain::time::Instant;
+use crate::domain::timeline::State;
+use crate::graph::error::GraphError;
+use crate::graph::facts::{deleted_fact, fact};
+use crate::graph::page::Page;
+use crate::graph::wire::user::WireUser;
+use crate::graph::wire::{LinkUrl, Rejection};
+use crate::ledger::{Batch, KnownAt};
+use crate::store::Outcome;
+
+use super::run::Ticker;
+use super::{Context, SyncError, absent};
+
+/// How often a listing begins anew because its page token expired.
+const RESTARTS_MAX: u32 = 3;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    Deleted,
+    Live,
+}
+
+/// Reads both listings and appends what the ledger did not know.
+pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+    let mut shown = HashSet::new();
+    for listing in [Listing::Deleted, Listing::Live] {
+        list(context, listing, &mut shown, ticker).await?;
+    }
+    let missing = absent::missing_from(context, shown).await?;
+    let facts = absent::read_absent(context, &missing).await?;
+    let summary = {
+        let facts = facts.clone();
+        context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
+    };
+    ticker.committed(&summary);
+    let entry = ticker.ended(context, Outcome::Completed, None);
+    context.append(Batch { facts, cursor: None, run: Some(entry.clone()) }).await?;
+    ticker.entry = entry;
+    Ok(())
+}
+
+async fn list(
+    context: &Context,
+    listing: Listing,
+    shown: &mut HashSet<ObjectId>,
+    ticker: &mut Ticker<'_>,
+) -> Result<(), SyncError> {
+    let mut next: Option<LinkUrl> = None;
+    let mut restarts = 0;
+    loop {
+        ticker.check_stop()?;
+        let link = next.as_ref().map(LinkUrl::as_str);
+        let page = match listing {
+            Listing::Deleted => context.client.deleted_users_page(link).await,
+            Listing::Live => context.client.users_page(link).await,
+        };
+        let page = match page {
+            Ok(page) => page,
+            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
+                restarts += 1;
+                next = None;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        context.check_skew(page.at)?;
+        if let Some(rejected) = page.rejected.iter().find(|item| !matches!(item.why, Rejection::OtherType { .. })) {
+            return Err(SyncError::Rejected { rejected: rejected.clone() });
+        }
+        ticker.page(page.items.len());
+        shown.extend(page.items.iter().map(|user| user.id));
+        let Page { at, items, next: following, .. } = page;
+        let facts = news(context, listing, at, items).await?;
+        let appended = context.append(Batch { facts, ..Batch::default() }).await?;
+        ticker.committed(&appended.summary);
+        match following {
+            Some(link) => next = Some(link),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The facts of a page that say something the ledger does not know already.
+async fn news(
+    context: &Context,
+    listing: Listing,
+    at: Instant,
+    users: Vec<WireUser>,
+) -> Result<Vec<Fact>, SyncError> {
+    let reading = Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
+    context
+        .blocking(move |ledger, tenant| {
+            let view = ledger.view(tenant, KnownAt::Now)?;
+            let mut facts = Vec::new();
+            for user in &users {
+                let fact = if listing == Listing::Deleted { deleted_fact(user, reading) } else { fact(user, reading) };
+                let known = view.facts(user.id)?;
+                let state = crate::domain::timeline::Timeline::of(user.id, &known, view.coverage()).state();
+                let is_news = match &fact {
+                    Fact::Seen(seen) => {
+                        let newest = known.iter().rev().find_map(|known| match &known.fact {
+                            Fact::Seen(seen) => Some(&seen.profile),
+                            _ => None,
+                        });
+                        state != State::Active || newest != Some(&seen.profile)
+                    }
+                    Fact::Removed(removed) => {
+                        let same = known.iter().any(|known| {
+                            matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
+                        });
+                        state != State::SoftDeleted || !same
+                    }
+                    _ => true,
+                };
+                if is_news {
+                    facts.push(fact);
+                }
+            }
+            Ok(facts)
+        })
+        .await
+}

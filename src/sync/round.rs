@@ -1,0 +1,191 @@
+//! One round of the delta feed: page by page, each with its cursor in one commit.
+
+use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source};
+use crate::domain::time::Instant;
+use crate::graph::client::{DeltaPage, DeltaRequest};
+use crate::graph::delta::{Round, Step};
+use crate::graph::error::GraphError;
+use crate::graph::facts::fact;
+use crate::graph::wire::{LinkUrl, Rejected, Rejection};
+use crate::ledger::Batch;
+use crate::store::{Cursor, Head, Link, Outcome, RunKind};
+
+use super::run::Ticker;
+use super::{Context, SyncError, absent};
+
+/// How often a round begins anew, within one run, because the directory no longer knows its tokens.
+const RESTARTS_MAX: u32 = 3;
+
+/// What the next round will read.
+pub(super) fn kind(head: &Head, full: bool) -> RunKind {
+    let unbroken = head.state.cursor.as_ref().is_some_and(|cursor| cursor.horizon.is_some());
+    if unbroken && !full { RunKind::Delta } else { RunKind::Full }
+}
+
+/// Where a round stands.
+struct Standing {
+    request: DeltaRequest,
+    /// The link with which the round began; `None` for a first round.
+    began: Option<String>,
+    /// The server's date at the round's first page, once it was read.
+    started: Option<Instant>,
+    /// The horizon of the unbroken feed before this round.
+    horizon: Option<Instant>,
+    machine: Round,
+}
+
+/// Reads one round to its end.
+pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    let before = head.state.coverage.horizon();
+    let mut standing = Standing::resume(&head, full);
+    let mut restarts = 0;
+    let mut why_blind = full.then_some("a full sync was asked for");
+    loop {
+        ticker.check_stop()?;
+        let page = match context.client.delta_page(&standing.request).await {
+            Ok(page) => page,
+            Err(error) if restarts < RESTARTS_MAX && standing.can_restart(&error) => {
+                restarts += 1;
+                if matches!(error, GraphError::Expired { .. }) {
+                    why_blind = Some("the sync token had expired");
+                    ticker.entry.kind = RunKind::Full;
+                }
+                standing = standing.restart(&error);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        context.check_skew(page.at)?;
+        refuse_unreadable(&page.rejected)?;
+        if let Some(link) = take(context, &mut standing, page, ticker).await? {
+            return finish(context, &standing, link, before, why_blind, ticker).await;
+        }
+    }
+}
+
+/// Takes a page in. A page that is not the last is committed here; of the last one the closing link is returned, and its
+/// facts wait in the ticker's hands for the closing commit.
+async fn take(
+    context: &Context,
+    standing: &mut Standing,
+    page: DeltaPage,
+    ticker: &mut Ticker<'_>,
+) -> Result<Option<Closing>, SyncError> {
+    let at = page.at;
+    ticker.page(page.items.len());
+    let is_first = standing.started.is_none();
+    let started = *standing.started.get_or_insert(at);
+    let accepted = standing.machine.take(page)?;
+    let reading = Reading { at, lag: context.widths.lag, source: Source::Delta, unchanged_since: standing.horizon };
+    let mut facts: Vec<Fact> = accepted.fresh.iter().map(|user| fact(user, reading)).collect();
+    match accepted.step {
+        Step::Follow(link) => {
+            if is_first {
+                facts.insert(0, Fact::RoundBegan(RoundBegan { started }));
+            }
+            let url = link.as_str().to_owned();
+            let link_kept = Link::Next { url, round_started: started, began: standing.began.clone() };
+            let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon });
+            let appended = context.append(Batch { facts, cursor, run: None }).await?;
+            ticker.committed(&appended.summary);
+            standing.request = DeltaRequest::Link(link);
+            Ok(None)
+        }
+        Step::Done(link) => Ok(Some(Closing { link, facts, started })),
+    }
+}
+
+/// The last page of a round.
+struct Closing {
+    link: LinkUrl,
+    facts: Vec<Fact>,
+    started: Instant,
+}
+
+/// The closing commit: the last page, the horizon, the cursor for the next round and the entry in the run log.
+async fn finish(
+    context: &Context,
+    standing: &Standing,
+    closing: Closing,
+    before: Option<Instant>,
+    why_blind: Option<&str>,
+    ticker: &mut Ticker<'_>,
+) -> Result<(), SyncError> {
+    let Closing { link, mut facts, started } = closing;
+    let through = started.minus(context.widths.lag);
+    // A horizon never moves back, or it would prove less than it did.
+    let through = standing.horizon.map_or(through, |horizon| horizon.max(through));
+    if let (None, Some(before)) = (standing.horizon, before) {
+        // Enumerating anew shows only what is; what has gone must be found by looking for what is missing.
+        let missing = absent::missing_since(context, started, &facts).await?;
+        facts.extend(absent::read_absent(context, &missing).await?);
+        if before < through {
+            let why = why_blind.unwrap_or("the feed was started anew").to_owned();
+            facts.push(Fact::Blind(Blind { from: before, until: through, why }));
+        }
+    }
+    facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
+    ticker.entry.horizon = Some(through);
+    let cursor = Some(Cursor { link: Link::Delta { url: link.as_str().to_owned() }, horizon: Some(through) });
+    // What the closing commit changes is known only after it; the entry therefore counts it from a dry derivation.
+    let summary = {
+        let facts = facts.clone();
+        context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
+    };
+    ticker.committed(&summary);
+    let entry = ticker.ended(context, Outcome::Completed, None);
+    context.append(Batch { facts, cursor, run: Some(entry.clone()) }).await?;
+    ticker.entry = entry;
+    Ok(())
+}
+
+/// An item that is no readable user leaves open whom it was about, and then "not reported" proves nothing: the page is
+/// refused. Other kinds of objects are none of ours.
+fn refuse_unreadable(rejected: &[Rejected]) -> Result<(), SyncError> {
+    match rejected.iter().find(|item| !matches!(item.why, Rejection::OtherType { .. })) {
+        Some(item) => Err(SyncError::Rejected { rejected: item.clone() }),
+        None => Ok(()),
+    }
+}
+
+impl Standing {
+    /// Where the ledger's cursor says that the next page is.
+    fn resume(head: &Head, full: bool) -> Self {
+        match head.state.cursor.as_ref().filter(|_| !full) {
+            None => Self::first(),
+            Some(Cursor { link: Link::Delta { url }, horizon }) => Self::beginning(url.clone(), *horizon),
+            Some(Cursor { link: Link::Next { url, round_started, began }, horizon }) => {
+                let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
+                let machine = Round::new(&request);
+                Self { request, began: began.clone(), started: Some(*round_started), horizon: *horizon, machine }
+            }
+        }
+    }
+
+    fn first() -> Self {
+        let request = DeltaRequest::First;
+        let machine = Round::new(&request);
+        Self { request, began: None, started: None, horizon: None, machine }
+    }
+
+    fn beginning(url: String, horizon: Option<Instant>) -> Self {
+        let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
+        let machine = Round::new(&request);
+        Self { request, began: Some(url), started: None, horizon, machine }
+    }
+
+    /// Whether this failure is met by beginning anew: the token is lost, and it is not the very first request.
+    fn can_restart(&self, error: &GraphError) -> bool {
+        let lost = matches!(error, GraphError::Expired { .. } | GraphError::PageExpired { .. });
+        lost && self.request != DeltaRequest::First
+    }
+
+    /// The round begun anew: from the link that began it if only a page was lost, else as a first round.
+    fn restart(self, error: &GraphError) -> Self {
+        match (error, self.began) {
+            (GraphError::PageExpired { .. }, Some(began)) => Self::beginning(began, self.horizon),
+            _ => Self::first(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A run: what was asked for, its progress, and its entry in the run log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::time::Instant;
+use crate::ledger::{Batch, Summary};
+use crate::store::{Head, Link, Outcome, Run, RunKind, Trigger};
+
+use super::{Context, Progress, SyncError, reconcile, round};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Enumerate every object anew, even though the feed is unbroken.
+    pub full: bool,
+    /// Also read the deleted items and a full listing, which show what the feed misses.
+    pub reconcile: bool,
+    /// Who asked.
+    pub trigger: Trigger,
+}
+
+/// What a run has counted so far, and how it tells of it.
+pub(super) struct Ticker<'a> {
+    pub entry: Run,
+    throttled_before: u64,
+    tell: &'a (dyn Fn(Progress) + Send + Sync),
+    stop: &'a AtomicBool,
+}
+
+/// Does a run: a round of the delta feed, and then the reconcile if it is wanted. Returns the newest entry of the run log;
+/// every run leaves one, also a run that fails.
+///
+/// `tell` is called after each page; when `stop` turns true the run ends at the next page.
+///
+/// # Errors
+/// What stopped the run. What it had committed stays, and the next run goes on there.
+pub async fn run(
+    context: &Context,
+    wanted: Wanted,
+    stop: &AtomicBool,
+    tell: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Run, SyncError> {
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    log_killed_run(context, &head).await?;
+    let delta = one(context, RunPart::Round { full: wanted.full }, wanted.trigger, stop, tell).await?;
+    if wanted.reconcile {
+        return one(context, RunPart::Reconcile, wanted.trigger, stop, tell).await;
+    }
+    Ok(delta)
+}
+
+#[derive(Clone, Copy)]
+enum RunPart {
+    Round { full: bool },
+    Reconcile,
+}
+
+async fn one(
+    context: &Context,
+    part: RunPart,
+    trigger: Trigger,
+    stop: &AtomicBool,
+    tell: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Run, SyncError> {
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    let kind = match part {
+        RunPart::Reconcile => RunKind::Reconcile,
+        RunPart::Round { full } => round::kind(&head, full),
+    };
+    let entry = Run {
+        run: head.state.runs + 1,
+        trigger,
+        kind,
+        started: context.clock.now(),
+        ended: None,
+        outcome: Outcome::Completed,
+        pages: 0,
+        seen: 0,
+        changed: 0,
+        removed: 0,
+        restored: 0,
+        facts: 0,
+        throttled_ms: 0,
+        horizon: None,
+        error: None,
+    };
+    let mut ticker = Ticker { entry, throttled_before: context.client.throttled_ms(), tell, stop };
+    let done = match part {
+        RunPart::Round { full } => round::round(context, full, &mut ticker).await,
+        RunPart::Reconcile => reconcile::reconcile(context, &mut ticker).await,
+    };
+    match done {
+        Ok(()) => Ok(ticker.entry),
+        Err(error) => {
+            let outcome = if matches!(error, SyncError::Stopped) { Outcome::Interrupted } else { Outcome::Failed };
+            let failed = ticker.ended(context, outcome, Some(say(&error)));
+            // The run's own error matters more than a ledger that cannot even log it.
+            let _unlogged = context.append(Batch { run: Some(failed), ..Batch::default() }).await;
+            Err(error)
+        }
+    }
+}
+
+impl Ticker<'_> {
+    /// Counts a page.
+    pub fn page(&mut self, items: usize) {
+        self.entry.pages += 1;
+        self.entry.seen += items as u64;
+    }
+
+    /// Counts what a commit changed, and tells how far the run is.
+    pub fn committed(&mut self, summary: &Summary) {
+        self.entry.facts += summary.facts;
+        self.entry.changed += summary.changed;
+        self.entry.removed += summary.removed;
+        self.entry.restored += summary.restored;
+        let Run { run, kind, started, pages, seen, .. } = self.entry;
+        (self.tell)(Progress { run, kind, started, pages, seen });
+    }
+
+    /// The entry as it stands at its end.
+    pub fn ended(&self, context: &Context, outcome: Outcome, error: Option<String>) -> Run {
+        let throttled_ms = context.client.throttled_ms().saturating_sub(self.throttled_before);
+        Run { ended: Some(context.clock.now()), outcome, error, throttled_ms, ..self.entry.clone() }
+    }
+
+    /// Ends the run here if the program was asked to stop.
+    pub fn check_stop(&self) -> Result<(), SyncError> {
+        if self.stop.load(Ordering::Acquire) { Err(SyncError::Stopped) } else { Ok(()) }
+    }
+}
+
+/// A round of which pages are committed but that no run of the log can have left behind was cut short by the death of its
+/// process. It gets the entry that it could not write itself.
+async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError> {
+    let Some(Link::Next { round_started, .. }) = head.state.cursor.as_ref().map(|cursor| &cursor.link) else {
+        return Ok(());
+    };
+    let started: Instant = *round_started;
+    let newest = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, 1)?.into_iter().next())).await?;
+    // The server's clock dates the round and ours the runs; within the skew they cannot be told apart.
+    let is_logged = newest.is_some_and(|run| run.ended.is_some_and(|ended| ended.plus(context.widths.max_skew) >= started));
+    if is_logged {
+        return Ok(());
+    }
+    let kind = round::kind(head, false);
+    let entry = Run {
+        run: head.state.runs + 1,
+        trigger: Trigger::Demand,
+        kind,
+        started,
+        ended: None,
+        outcome: Outcome::Interrupted,
+        pages: 0,
+        seen: 0,
+        changed: 0,
+        removed: 0,
+        restored: 0,
+        facts: 0,
+        throttled_ms: 0,
+        horizon: None,
+        error: Some("the process ended in mid-round; its committed pages stay".to_owned()),
+    };
+    context.append(Batch { run: Some(entry), ..Batch::default() }).await.map(drop)
+}
+
+/// The error and its causes in one line.
+fn say(error: &SyncError) -> String {
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = next.source();
+    }
+    line
+}
