@@ -1,5 +1,11 @@
 //! The Graph emulator over a real socket: every endpoint, and every quirk seen to do what its description says.
 #![cfg(feature = "emulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the helpers of a test fail it; clippy spares only the test functions themselves"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -532,6 +538,13 @@ async fn a_ticking_clock_goes_on_from_where_it_was_set() {
     app.emulator.advance(DAY);
     let third = app.emulator.with(|directory| directory.now());
     assert!(third.since(second) >= DAY && third.since(second) < DAY + Duration::from_secs(30));
+    // Moved from within, it does not stand still either.
+    let moved = app.emulator.with(|directory| {
+        directory.advance(DAY);
+        directory.now()
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(app.emulator.with(|directory| directory.now()) > moved);
 }
 
 #[tokio::test]

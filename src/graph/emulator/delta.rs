@@ -88,7 +88,7 @@ impl Round {
 /// One page of a round, and the state of the next page unless this was the last.
 pub(super) fn page<T: Entity>(log: &ChangeLog<T>, round: &Round) -> (Vec<Value>, Option<Round>) {
     let mut next = Round { page: round.page.saturating_add(1), ..round.clone() };
-    if round.manners.empty_pages && round.page % 2 == 0 {
+    if round.manners.empty_pages && round.page.is_multiple_of(2) {
         return (Vec::new(), Some(next));
     }
     let (told, at, finished) = if round.manners.shuffled { shuffled(log, round) } else { in_order(log, round) };
@@ -97,7 +97,7 @@ pub(super) fn page<T: Entity>(log: &ChangeLog<T>, round: &Round) -> (Vec<Value>,
     next.repeat = None;
     for (n, (position, item)) in repeated.into_iter().chain(told).enumerate() {
         if round.manners.duplicates {
-            if n == 0 || mix(round.manners.seed, position as u64) % 3 == 0 {
+            if n == 0 || mix(round.manners.seed, position as u64).is_multiple_of(3) {
                 items.push(item.clone());
             }
             next.repeat = Some(position);

@@ -63,10 +63,8 @@ impl NameIndex {
 
     /// Takes all of the claims, or none of them if one is taken.
     pub(super) fn claim(&mut self, object: ObjectId, claims: &Claims, smtp_unique: bool) -> Result<(), Taken> {
-        if let Some(upn) = &claims.upn {
-            if self.upns.contains_key(upn) {
-                return Err(Taken { property: "userPrincipalName" });
-            }
+        if claims.upn.as_ref().is_some_and(|upn| self.upns.contains_key(upn)) {
+            return Err(Taken { property: "userPrincipalName" });
         }
         if smtp_unique && claims.addresses.iter().any(|address| self.addresses.contains_key(address)) {
             return Err(Taken { property: "proxyAddresses" });

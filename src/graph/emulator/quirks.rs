@@ -187,7 +187,7 @@ impl Quirk {
             return false;
         }
         self.seen = self.seen.saturating_add(1);
-        if self.seen % self.every.unwrap_or(1).max(1) != 0 {
+        if !self.seen.is_multiple_of(self.every.unwrap_or(1).max(1)) {
             return false;
         }
         self.times = self.times.map(|times| times.saturating_sub(1));

@@ -124,7 +124,10 @@ impl Emulator {
     pub fn with<R>(&self, act: impl FnOnce(&mut Directory) -> R) -> R {
         let mut world = self.world.lock();
         world.tick();
-        act(&mut world.directory)
+        let before = world.directory.now();
+        let result = act(&mut world.directory);
+        world.keep_gained(before);
+        result
     }
 
     /// Moves the clock forward.

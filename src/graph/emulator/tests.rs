@@ -109,7 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn take(directory: &mut Directory, ids: &mut Vec<ObjectId>, step: &Step) {
     let pick = |n: u8, ids: &[ObjectId]| ids.get(usize::from(n) % ids.len().max(1)).copied();
-    let name = |n: u8| format!("{}{n}@x.test", if n % 2 == 0 { "n" } else { "N" });
+    let name = |n: u8| format!("{}{n}@x.test", if n.is_multiple_of(2) { "n" } else { "N" });
     // Refusals are part of the walk; what matters is that they leave nothing behind.
     match *step {
         Step::Create(n) => ids.extend(directory.create_user(NewUser::mailbox(&name(n))).ok()),

@@ -119,12 +119,18 @@ impl World {
 
     /// Sets the clock ahead; a ticking one goes on from there.
     pub(super) fn set_now(&mut self, to: Instant) -> Result<(), super::Refusal> {
-        let gained = to.since(self.directory.now());
+        let before = self.directory.now();
         self.directory.set_now(to)?;
+        self.keep_gained(before);
+        Ok(())
+    }
+
+    /// Lets a ticking clock go on from where the directory's was moved to since it showed `before`.
+    pub(super) fn keep_gained(&mut self, before: Instant) {
+        let gained = self.directory.now().since(before);
         if let Clock::Ticking { from, .. } = &mut self.clock {
             *from = from.plus(gained);
         }
-        Ok(())
     }
 
     pub(super) fn set_quirks(&mut self, quirks: Vec<Quirk>) {
