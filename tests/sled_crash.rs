@@ -1,14 +1,7 @@
 //! What the store on disk survives, and what it refuses: kills, damage, a full disk, a second process.
 //!
 //! A test that needs another process runs this same binary again, with the job in `WHOWAS_TEST_CHILD`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "these are tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
