@@ -5,6 +5,7 @@
 //! | `format` | the format's version, in digits; written last when a ledger is created |
 //! | `lock` | locked by the process that has the ledger open; never removed |
 //! | `holder.json` | who that is and how far it is |
+//! | `commits` | how many commits were acknowledged at least, against which the engine's own recovery is checked |
 //! | `rebuild` | there while what is derived from the journal is incomplete |
 //! | `engine/` | sled's own files |
 //! | `scratch-*` | a store for a moment's use; leftovers are removed at the next opening |
@@ -12,6 +13,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::store::{Holder, StoreError};
 
@@ -38,11 +40,7 @@ impl Directory {
             .write(true)
             .open(path.join(LOCK))
             .map_err(|error| io_error(path, "open the lock file", error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(path)),
-            Err(TryLockError::Error(error)) => return Err(io_error(path, "lock", error)),
-        }
+        wait_for_lock(path, &file)?;
         let directory = Self { path: path.to_owned(), _lock: file };
         directory.remove_leftovers()?;
         Ok(directory)
@@ -103,6 +101,24 @@ impl Directory {
             }
             _ => sync_directory(&self.path),
         }
+    }
+
+    /// How many commits were acknowledged at least; `None` if that is not known.
+    pub(super) fn commits(&self) -> Option<u64> {
+        let bytes: [u8; 16] = fs::read(self.path.join(COMMITS)).ok()?.try_into().ok()?;
+        let number = u128::from_be_bytes(bytes);
+        let (count, check) = (u64::try_from(number >> 64).ok()?, u64::try_from(number & u128::from(u64::MAX)).ok()?);
+        (count == !check).then_some(count)
+    }
+
+    /// Notes an acknowledged commit: the number and its complement in one write, never synced. sled takes a damaged log
+    /// for one that ends there, so after a flipped bit it opens in silence without the newest commits; only something
+    /// kept apart from it can tell. The note is written after the commit is on the disk, so it never claims too much, and
+    /// one that is lost only weakens this check.
+    pub(super) fn note_commits(&self, count: u64) {
+        let bytes = (u128::from(count) << 64 | u128::from(!count)).to_be_bytes();
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(COMMITS));
+        let _ = file.and_then(|mut file| file.write_all(&bytes));
     }
 
     /// Bytes of all files below the directory, scratch stores apart.
@@ -184,9 +200,12 @@ pub(super) fn io_error(
 /// The name of a scratch store's directory begins so.
 pub(super) const SCRATCH: &str = "scratch-";
 
+const LOCK_ATTEMPTS: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 const FORMAT_FILE: &str = "format";
 const LOCK: &str = "lock";
 const HOLDER: &str = "holder.json";
+const COMMITS: &str = "commits";
 const REBUILD: &str = "rebuild";
 const ENGINE: &str = "engine";
 const NEW: &str = ".new";
@@ -213,7 +232,22 @@ fn check_is_ours(path: &Path, create: bool) -> Result<(), StoreError> {
 
 fn is_our_name(name: &str) -> bool {
     let name = name.strip_suffix(NEW).unwrap_or(name);
-    [FORMAT_FILE, LOCK, HOLDER, REBUILD, ENGINE].contains(&name) || name.starts_with(SCRATCH)
+    [FORMAT_FILE, LOCK, HOLDER, COMMITS, REBUILD, ENGINE].contains(&name) || name.starts_with(SCRATCH)
+}
+
+/// A command that is just ending, or a program that this process is just starting, holds the lock for a moment longer.
+fn wait_for_lock(path: &Path, file: &File) -> Result<(), StoreError> {
+    for attempt in 0..LOCK_ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(io_error(path, "lock", error)),
+        }
+    }
+    Err(held(path))
 }
 
 fn held(path: &Path) -> StoreError {

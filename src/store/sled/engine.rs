@@ -5,10 +5,11 @@
 //! [`Engine::persist`] adds an `fdatasync` of the file.
 
 use std::any::Any;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
 
@@ -34,10 +35,18 @@ impl Engine {
         // harm beside our own syncs.
         let config = ::sled::Config::new().path(path).cache_capacity(cache_capacity_bytes);
         let what = || format!("the engine's files in {}", path.display());
-        let db = match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => db,
-            Ok(Err(error)) => return Err(failed(what(), error)),
-            Err(panic) => return Err(panicked(what(), &*panic)),
+        let mut attempts = 0;
+        let db = loop {
+            attempts += 1;
+            match catch_unwind(AssertUnwindSafe(|| config.open())) {
+                Ok(Ok(db)) => break db,
+                // Whoever holds sled's own lock while we hold ours is one of its threads that has not quite ended.
+                Ok(Err(::sled::Error::Io(_))) if is_locked(path) && attempts < LOCK_ATTEMPTS => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Ok(Err(error)) => return Err(failed(what(), error)),
+                Err(panic) => return Err(panicked(what(), &*panic)),
+            }
         };
         let file = OpenOptions::new()
             .read(true)
@@ -121,8 +130,15 @@ pub(super) fn exists(path: &Path) -> bool {
     path.join(DATA_FILE).is_file()
 }
 
+const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const DATA_FILE: &str = "db";
 const CONFIG_FILE: &str = "conf";
+
+/// sled wraps the reason in a text, so the lock itself is asked.
+fn is_locked(path: &Path) -> bool {
+    File::open(path.join(DATA_FILE)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
 
 fn failed(what: String, error: ::sled::Error) -> StoreError {
     match error {

@@ -91,6 +91,9 @@ pub struct SledStore {
     /// Held by the one writer; says why nothing more is written.
     stopped: Mutex<Option<String>>,
     rebuilding: AtomicBool,
+    /// Acknowledged commits of all tenants, and how many of those noted before are gone.
+    commits: AtomicU64,
+    lost: AtomicU64,
     _vanishing: Option<Vanishing>,
 }
 
@@ -114,6 +117,11 @@ impl SledStore {
         self.rebuilding.load(Ordering::Acquire)
     }
 
+    /// How many acknowledged commits the engine came back without. A completed rebuild accepts the loss.
+    pub fn commits_lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
+    }
+
     /// The ledger's directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -131,13 +139,25 @@ impl SledStore {
             return Err(StoreError::NeedsRebuild { path: directory.shown() });
         }
         let engine = open_engine(&directory, format, &options)?;
+        let commits = count_commits(&engine)?;
+        let lost = directory.commits().unwrap_or(0).saturating_sub(commits);
+        if lost > 0 && !options.rebuild {
+            let what = format!("the newest commits of the ledger {}", directory.shown());
+            let why = format!(
+                "{lost} of {} that were acknowledged are gone; restore a backup, or go on without them by `whowas rebuild`",
+                commits.saturating_add(lost)
+            );
+            return Err(StoreError::Damaged { what, why });
+        }
         Ok(Self {
             engine,
             directory,
             options,
             heads: RwLock::default(),
             stopped: Mutex::default(),
-            rebuilding: AtomicBool::new(rebuilding),
+            rebuilding: AtomicBool::new(rebuilding || lost > 0),
+            commits: AtomicU64::new(commits),
+            lost: AtomicU64::new(lost),
             _vanishing: vanishing,
         })
     }
@@ -254,6 +274,7 @@ impl LedgerStore for SledStore {
         self.pin(tenant, &before);
         let written = self.engine.apply(changes.into_batch()).and_then(|()| self.engine.persist());
         Self::or_stop(&mut stopped, written)?;
+        self.directory.note_commits(self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1));
         self.pin(tenant, &Arc::new(head.clone()));
         Ok(head)
     }
@@ -428,6 +449,8 @@ impl LedgerStore for SledStore {
         let mut stopped = self.writer()?;
         Self::or_stop(&mut stopped, self.engine.persist())?;
         if self.needs_rebuild() && self.is_whole()? {
+            self.directory.note_commits(self.commits.load(Ordering::Acquire));
+            self.lost.store(0, Ordering::Release);
             self.directory.clear_rebuilding()?;
             self.rebuilding.store(false, Ordering::Release);
         }
@@ -513,6 +536,12 @@ fn open_engine(directory: &Directory, format: Option<u32>, options: &SledOptions
         directory.write_format()?;
     }
     Ok(engine)
+}
+
+/// One seek a tenant: commits are numbered without gaps.
+fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
+    let tenants = read::tenants(engine)?.into_iter();
+    tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
 }
 
 fn holder(options: &SledOptions, tenant: Option<TenantId>, progress: Option<serde_json::Value>) -> Holder {

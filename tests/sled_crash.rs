@@ -1,0 +1,508 @@
+//! What the store on disk survives, and what it refuses: kills, damage, a full disk, a second process.
+//!
+//! A test that needs another process runs this same binary again, with the job in `WHOWAS_TEST_CHILD`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use whowas::domain::fact::*;
+use whowas::domain::id::{ObjectId, Sequence, TenantId};
+use whowas::domain::name::{Name, Namespace};
+use whowas::domain::time::Instant;
+use whowas::store::sled::{SledOptions, SledStore};
+use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError};
+
+const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
+const PER_COMMIT: u64 = 40;
+
+fn options() -> SledOptions {
+    let now = Instant::from_micros(1_700_000_000_000_000);
+    SledOptions { create: true, cache_capacity_bytes: 16 << 20, ..SledOptions::new("sync", now) }
+}
+
+fn object(sequence: u64, n: u64) -> ObjectId {
+    ObjectId::from_bytes((u128::from(sequence) << 64 | u128::from(n)).to_be_bytes())
+}
+
+fn name(sequence: u64, n: u64) -> Name {
+    format!("Ann{n}.of{sequence}@contoso.example").parse().unwrap()
+}
+
+fn facts(sequence: u64) -> Vec<Fact> {
+    let seen = |n| {
+        Fact::Seen(Seen {
+            object: object(sequence, n),
+            reading: Reading {
+                at: Instant::from_micros(i64::try_from(sequence).unwrap()),
+                lag: Duration::from_secs(300),
+                source: Source::Delta,
+                unchanged_since: None,
+            },
+            profile: Profile { upn: Some(name(sequence, n)), ..Profile::default() },
+        })
+    };
+    (0..PER_COMMIT).map(seen).collect()
+}
+
+/// The commit with this number: everything in it follows from the number, so that a reader knows what must be there.
+fn append(store: &SledStore, sequence: u64) -> Result<(), StoreError> {
+    let recorded = Instant::from_micros(i64::try_from(sequence).unwrap());
+    let commit = Commit { recorded, salt: [7; 16], facts: facts(sequence), cursor: None, run: None };
+    store.append(TENANT, Sequence(sequence - 1), commit, derived(sequence)).map(|_| ())
+}
+
+fn derived(sequence: u64) -> Derived {
+    let postings = (0..PER_COMMIT).map(|n| (name(sequence, n).key().clone(), object(sequence, n), Namespace::Upn));
+    let objects = facts(sequence).into_iter().map(|fact| (fact.object().unwrap(), vec![fact]));
+    Derived { objects: objects.collect(), postings: postings.collect(), ..Derived::default() }
+}
+
+/// Every commit up to the head is whole, in the journal and in what is derived; after it there is nothing.
+fn check_whole(store: &SledStore) -> u64 {
+    let head = store.head(TENANT).unwrap();
+    let entries = store.journal(TENANT, Sequence(1), usize::MAX).unwrap();
+    assert_eq!(entries.len() as u64, head.sequence.0);
+    let mut previous = Hash::default();
+    for entry in &entries {
+        assert_eq!(entry.previous, previous);
+        assert_eq!(entry.commit.facts, facts(entry.sequence.0));
+        previous = entry.hash;
+    }
+    assert_eq!(head.hash, previous);
+    for sequence in 1..=head.sequence.0 + 1 {
+        let there = usize::from(sequence <= head.sequence.0);
+        for n in 0..PER_COMMIT {
+            let found = store.object(TENANT, object(sequence, n)).unwrap();
+            assert_eq!(found.len(), there, "object {n} of commit {sequence}");
+            let holders = store.holders(TENANT, name(sequence, n).key()).unwrap();
+            assert_eq!(holders.len(), there, "posting {n} of commit {sequence}");
+        }
+    }
+    head.sequence.0
+}
+
+fn filled(commits: u64) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    (1..=commits).for_each(|sequence| append(&store, sequence).unwrap());
+    directory
+}
+
+fn engine(directory: &Path) -> PathBuf {
+    directory.join("engine")
+}
+
+/// Not a test of its own: what the other process does.
+#[test]
+fn child() {
+    let Ok(job) = std::env::var("WHOWAS_TEST_CHILD") else { return };
+    let directory = std::env::var("WHOWAS_TEST_DIRECTORY").unwrap();
+    let store = SledStore::open(directory, options()).unwrap();
+    let from = store.head(TENANT).unwrap().sequence.0 + 1;
+    let commits = if job == "append" { u64::MAX } else { job.parse().unwrap() };
+    println!("\nopen {}", from - 1);
+    for sequence in (from..).take(usize::try_from(commits).unwrap()) {
+        append(&store, sequence).unwrap();
+        println!("acknowledged {sequence}");
+    }
+    if job == "0" {
+        store.set_progress(Some(TENANT), Some(serde_json::json!({"pages": 3}))).unwrap();
+        println!("holding");
+        let _ = std::io::stdin().read(&mut [0]);
+    }
+}
+
+fn child_command(job: &str, directory: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    command.env("WHOWAS_TEST_CHILD", job).env("WHOWAS_TEST_DIRECTORY", directory);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn wait_for(child: &mut Child, line: &str) -> BufReader<std::process::ChildStdout> {
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut read = String::new();
+    while !read.starts_with(line) {
+        read.clear();
+        assert!(out.read_line(&mut read).unwrap() > 0, "the child ended before it said {line:?}");
+    }
+    out
+}
+
+#[test]
+fn no_acknowledged_commit_is_lost_or_partial_after_a_kill() {
+    let kills: u64 = std::env::var("WHOWAS_KILLS").map_or(25, |text| text.parse().unwrap());
+    let directory = TempDir::new().unwrap();
+    let mut whole = 0;
+    for kill in 0..kills {
+        let mut child = child_command("append", directory.path()).spawn().unwrap();
+        let mut out = wait_for(&mut child, "open");
+        // Spread over a few commits, at no fixed place within one.
+        std::thread::sleep(Duration::from_micros(200 + kill * 7_919 % 40_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let acknowledged = rest.lines().filter_map(|line| line.strip_prefix("acknowledged ")).next_back();
+        let acknowledged: u64 = acknowledged.map_or(whole, |text| text.parse().unwrap());
+        let store = SledStore::open(directory.path(), options()).unwrap();
+        whole = check_whole(&store);
+        assert!(whole >= acknowledged, "kill {kill}: {acknowledged} acknowledged, {whole} found");
+        assert!(whole <= acknowledged + 1, "kill {kill}: {acknowledged} acknowledged, {whole} found");
+    }
+    println!("{kills} kills, {whole} commits, all whole");
+    assert!(kills == 0 || whole > 0, "no child ever came to write");
+}
+
+/// sled takes a half-written snapshot for its newest one and refuses to open, unless it is removed first.
+#[test]
+fn a_half_written_engine_snapshot_is_survived() {
+    let directory = filled(3);
+    let engine = engine(directory.path());
+    fs::write(engine.join("snap.FFFFFFFFFFFFFFF0.generating"), b"half").unwrap();
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    assert_eq!(check_whole(&store), 3);
+    drop(store);
+    fs::write(engine.join("snap.FFFFFFFFFFFFFFF0.generating"), b"half").unwrap();
+    assert!(::sled::open(&engine).is_err(), "sled survives this now: the removal can go");
+}
+
+#[test]
+fn a_second_process_is_refused_and_told_who_holds_the_ledger() {
+    let directory = TempDir::new().unwrap();
+    let mut child = child_command("0", directory.path()).spawn().unwrap();
+    let _out = wait_for(&mut child, "holding");
+    let error = SledStore::open(directory.path(), options()).unwrap_err();
+    let StoreError::Held { holder, .. } = &error else { panic!("{error}") };
+    assert_eq!((holder.pid, holder.tenant), (child.id(), Some(TENANT)));
+    let text = error.to_string();
+    let said = format!("process {} (`whowas sync`) since 2023-11-14T22:13:20Z, at {{\"pages\":3}}", child.id());
+    assert!(text.ends_with(&said), "{text}");
+
+    fs::write(directory.path().join("holder.json"), b"{").unwrap();
+    let error = SledStore::open(directory.path(), options()).unwrap_err();
+    assert!(matches!(error, StoreError::HeldBySomeone { .. }), "{error}");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    SledStore::open(directory.path(), options()).expect("the dead hold nothing");
+}
+
+#[test]
+fn within_one_process_too_a_ledger_is_opened_once() {
+    let directory = TempDir::new().unwrap();
+    let _store = SledStore::open(directory.path(), options()).unwrap();
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::Held { .. })));
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_untouched() {
+    let directory = filled(1);
+    fs::write(directory.path().join("format"), "2\n").unwrap();
+    let error = SledStore::open(directory.path(), options()).unwrap_err();
+    assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. }), "{error}");
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "2\n");
+    fs::write(directory.path().join("format"), "two").unwrap();
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NotALedger { .. })));
+}
+
+#[test]
+fn a_directory_that_is_no_ledger_is_refused_and_left_untouched() {
+    let directory = TempDir::new().unwrap();
+    let existing = SledOptions { create: false, ..options() };
+    let absent = directory.path().join("absent");
+    for (path, options) in [(directory.path(), &existing), (&absent, &existing)] {
+        let error = SledStore::open(path, options.clone()).unwrap_err();
+        assert!(matches!(error, StoreError::NotALedger { .. }), "{error}");
+    }
+    assert!(!absent.exists());
+    fs::write(directory.path().join("thesis.txt"), "years of work").unwrap();
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NotALedger { .. })));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_ledger_that_lost_its_format_file_or_its_engine_is_not_taken_for_an_empty_one() {
+    let directory = filled(1);
+    fs::remove_file(directory.path().join("format")).unwrap();
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NotALedger { .. })));
+    let directory = filled(1);
+    fs::remove_dir_all(engine(directory.path())).unwrap();
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn an_interrupted_creation_is_completed() {
+    let directory = TempDir::new().unwrap();
+    drop(SledStore::open(directory.path(), options()).unwrap());
+    fs::remove_file(directory.path().join("format")).unwrap();
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    append(&store, 1).unwrap();
+}
+
+#[test]
+fn an_interrupted_rebuild_is_noticed_and_can_be_completed() {
+    let directory = filled(2);
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    store.drop_derived().unwrap();
+    drop(store);
+    let error = SledStore::open(directory.path(), options()).unwrap_err();
+    assert!(error.to_string().contains("run `whowas rebuild`"), "{error}");
+    let store = SledStore::open(directory.path(), SledOptions { rebuild: true, ..options() }).unwrap();
+    assert!(store.needs_rebuild());
+    for entry in store.journal(TENANT, Sequence(1), 9).unwrap() {
+        store.restore_derived(TENANT, &entry, derived(entry.sequence.0)).unwrap();
+    }
+    store.sync().unwrap();
+    assert!(!store.needs_rebuild());
+    append(&store, 3).unwrap();
+    drop(store);
+    SledStore::open(directory.path(), options()).unwrap();
+}
+
+/// Reads everything; says whether all of it was sound. A panic would fail the test.
+fn read_all(store: &SledStore) -> Result<u64, StoreError> {
+    let head = store.head(TENANT)?;
+    store.tenants()?;
+    store.journal(TENANT, Sequence(1), usize::MAX)?;
+    for sequence in 1..=head.sequence.0 {
+        for n in 0..PER_COMMIT {
+            store.object(TENANT, object(sequence, n))?;
+            store.holders(TENANT, name(sequence, n).key())?;
+        }
+    }
+    Ok(head.sequence.0)
+}
+
+fn copied(from: &Path) -> TempDir {
+    let to = TempDir::new().unwrap();
+    fs::create_dir(engine(to.path())).unwrap();
+    for part in ["", "engine"] {
+        for entry in fs::read_dir(from.join(part)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.path().join(part).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    to
+}
+
+/// Whatever is left of the engine's file, nothing panics and no acknowledged commit is missing in silence.
+#[test]
+fn a_cut_or_flipped_engine_file_is_told_or_harmless() {
+    let original = filled(30);
+    let bytes = fs::metadata(engine(original.path()).join("db")).unwrap().len();
+    let (mut refused, mut whole) = (0, 0);
+    for trial in 0..24u64 {
+        let directory = copied(original.path());
+        for entry in fs::read_dir(engine(directory.path())).unwrap().map(Result::unwrap) {
+            // Half of the trials also lose sled's snapshots and have only the log to go by.
+            if trial % 4 > 1 && entry.file_name().to_string_lossy().starts_with("snap.") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        let place = trial * 104_729 * 31 % bytes;
+        let mut file = OpenOptions::new().read(true).write(true).open(engine(directory.path()).join("db")).unwrap();
+        if trial % 2 == 0 {
+            file.set_len(place).unwrap();
+        } else {
+            let mut byte = [0];
+            file.seek(SeekFrom::Start(place)).unwrap();
+            file.read_exact(&mut byte).unwrap();
+            file.seek(SeekFrom::Start(place)).unwrap();
+            file.write_all(&[byte[0] ^ 0x10]).unwrap();
+        }
+        drop(file);
+        match SledStore::open(directory.path(), options()).and_then(|store| read_all(&store)) {
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                refused += 1;
+            }
+            Ok(commits) => {
+                assert_eq!(commits, 30, "trial {trial}: commits are missing and nobody told");
+                whole += 1;
+            }
+        }
+    }
+    println!("{refused} refused, {whole} whole");
+    assert!(refused > 0, "no damage ever showed");
+}
+
+/// The engine itself. Another test's child holds copies of all open files until it runs its own program.
+fn raw(directory: &Path) -> ::sled::Db {
+    (0..100)
+        .find_map(|_| {
+            let db = ::sled::open(engine(directory)).ok();
+            if db.is_none() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            db
+        })
+        .unwrap()
+}
+
+/// Writes past the store, as decay below the engine's own checks would.
+fn tamper(directory: &Path, kind: u8, change: impl Fn(&mut Vec<u8>)) {
+    let db = raw(directory);
+    let (key, value) = db.iter().map(Result::unwrap).find(|(key, _)| key[16] == kind).unwrap();
+    let mut value = value.to_vec();
+    change(&mut value);
+    db.insert(key, value).unwrap();
+    db.flush().unwrap();
+}
+
+#[test]
+fn a_flipped_byte_in_any_stored_value_is_told() {
+    for kind in [1, 2, 3, 4] {
+        for place in [0usize, 1, 2, 3, 5, 20, 60, 100, 140, 400] {
+            let directory = filled(1);
+            tamper(directory.path(), kind, |value| {
+                let place = place % value.len();
+                value[place] ^= 0x04;
+            });
+            let store = SledStore::open(directory.path(), options()).unwrap();
+            let error = read_all(&store).expect_err(&format!("byte {place} of a record of kind {kind}"));
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+            assert!(error.to_string().contains("run `whowas verify`"), "{error}");
+        }
+    }
+}
+
+/// sled opens a log that was cut as if it had ended there.
+#[test]
+fn lost_commits_are_told_and_a_rebuild_goes_on_without_them() {
+    let directory = filled(30);
+    let cut = (1..60).find_map(|part| {
+        let copy = copied(directory.path());
+        let db = engine(copy.path()).join("db");
+        let bytes = fs::metadata(&db).unwrap().len();
+        OpenOptions::new().write(true).open(&db).unwrap().set_len(bytes * (60 - part) / 60).unwrap();
+        let error = SledStore::open(copy.path(), options()).err()?;
+        let engine_opens = SledStore::open(copy.path(), SledOptions { rebuild: true, ..options() });
+        engine_opens.ok().map(|store| (copy, store, error))
+    });
+    let (copy, store, error) = cut.unwrap();
+    assert!(error.to_string().contains("of 30 that were acknowledged are gone"), "{error}");
+    assert!(store.commits_lost() > 0 && store.needs_rebuild());
+    store.drop_derived().unwrap();
+    let entries = store.journal(TENANT, Sequence(1), 99).unwrap();
+    assert_eq!(entries.len() as u64, 30 - store.commits_lost());
+    for entry in &entries {
+        store.restore_derived(TENANT, entry, derived(entry.sequence.0)).unwrap();
+    }
+    store.sync().unwrap();
+    drop(store);
+    let store = SledStore::open(copy.path(), options()).unwrap();
+    let whole = check_whole(&store);
+    append(&store, whole + 1).unwrap();
+}
+
+#[test]
+fn a_removed_commit_is_told() {
+    let directory = filled(3);
+    let db = raw(directory.path());
+    let keys: Vec<_> = db.iter().keys().map(Result::unwrap).filter(|key| key[16] == 1).collect();
+    for (key, missing) in [(&keys[1], "commit 2"), (&keys[2], "commit 3")] {
+        let value = db.remove(key).unwrap().unwrap();
+        db.flush().unwrap();
+        let copy = copied(directory.path());
+        // Without the count of commits the opening cannot tell, but the reader does.
+        fs::remove_file(copy.path().join("commits")).unwrap();
+        let store = SledStore::open(copy.path(), options()).unwrap();
+        let error = read_all(&store).unwrap_err().to_string();
+        assert!(error.contains(missing), "{error}");
+        db.insert(key, value).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_is_not_begun_when_the_disk_is_nearly_full() {
+    let directory = filled(2);
+    let store = SledStore::open(directory.path(), SledOptions { free_bytes_min: u64::MAX, ..options() }).unwrap();
+    let error = append(&store, 3).unwrap_err();
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    assert!(error.to_string().contains("nothing was lost"), "{error}");
+    assert!(matches!(append(&store, 3), Err(StoreError::DiskFull { .. })), "it is not stopped: room may be made");
+    assert_eq!(check_whole(&store), 2);
+    drop(store);
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    append(&store, 3).unwrap();
+}
+
+/// A disk that fills in the middle of a commit, past the reserve: the worst that others on the same disk can do.
+#[test]
+fn a_disk_that_really_fills_up_loses_nothing_acknowledged() {
+    let mount = TempDir::new().unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(mount.path()).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a small file system cannot be mounted here; run as root to try it");
+        return;
+    }
+    let _unmount = Unmount(mount.path().to_owned());
+    let path = mount.path().join("ledger");
+    let store = SledStore::open(&path, SledOptions { free_bytes_min: 0, ..options() }).unwrap();
+    let mut acknowledged = 0;
+    let error = loop {
+        match append(&store, acknowledged + 1) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 100_000);
+    };
+    let again = append(&store, acknowledged + 1).unwrap_err();
+    assert!(matches!(again, StoreError::Stopped { .. }), "{again}");
+    assert_eq!(store.head(TENANT).unwrap().sequence.0, acknowledged);
+    drop(store);
+    let copy = copied(&path);
+    let store = SledStore::open(copy.path(), options()).unwrap();
+    let whole = check_whole(&store);
+    println!("full after {acknowledged} commits ({error}); {whole} found on a disk with room");
+    assert!(whole == acknowledged || whole == acknowledged + 1);
+    append(&store, whole + 1).unwrap();
+}
+
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// sled's own flush is `sync_file_range`, which a power cut undoes.
+#[test]
+fn every_commit_is_synced_to_the_disk_before_it_is_acknowledged() {
+    let directory = filled(1);
+    let log = directory.path().with_extension("strace");
+    let plain = child_command("20", directory.path());
+    let mut command = Command::new("strace");
+    command.args(["-f", "-e", "trace=fsync,fdatasync,write", "-o"]).arg(&log);
+    command.arg(plain.get_program()).args(plain.get_args());
+    command.envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let Ok(output) = command.stdout(Stdio::null()).stderr(Stdio::null()).output() else {
+        println!("skipped: strace is not installed (apt-get install strace)");
+        return;
+    };
+    assert!(output.status.success());
+    let (mut synced, mut acknowledged) = (false, 0);
+    let traced = fs::read_to_string(&log).unwrap();
+    fs::remove_file(&log).unwrap();
+    for line in traced.lines() {
+        if line.contains("fdatasync") && line.contains("= 0") {
+            synced = true;
+        } else if line.contains("\"acknowledged ") {
+            assert!(synced, "acknowledged before it was synced: {line}");
+            (synced, acknowledged) = (false, acknowledged + 1);
+        }
+    }
+    if acknowledged == 0 {
+        eprintln!("{}", traced.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
+    }
+    assert_eq!(acknowledged, 20);
+}
