@@ -1,6 +1,14 @@
 //! whowas
+#[cfg(feature = "graph")]
+pub mod clock;
 pub mod domain;
 #[cfg(feature = "graph")]
 pub mod graph;
 pub mod ledger;
 pub mod store;
+#[cfg(feature = "graph")]
+pub mod sync;
+
+// The generators in `store/testing.rs` are shared with the tests outside, where the crate has its own name.
+#[cfg(test)]
+extern crate self as whowas;

@@ -129,6 +129,13 @@ impl Ledger {
         Ok(self.store.head(tenant)?)
     }
 
+    /// What appending these facts would change. Nothing is kept.
+    pub fn preview(&self, tenant: TenantId, facts: Vec<Fact>) -> Result<Summary, LedgerError> {
+        let head = self.store.head(tenant)?;
+        let (_, _, summary) = derive::derive(self.store(), tenant, &head, Batch { facts, ..Batch::default() })?;
+        Ok(summary)
+    }
+
     /// Appends facts, durably and all or nothing. Facts already known are dropped; if nothing is left, no commit is made.
     ///
     /// # Errors

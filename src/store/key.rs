@@ -139,6 +139,19 @@ impl Prefix {
         Self::of(tenant, JOURNAL)
     }
 
+    /// The first key behind an object's record and its parts; without an object the first of all objects.
+    pub(crate) fn objects_beyond(tenant: TenantId, object: Option<ObjectId>) -> Self {
+        match object {
+            Some(object) => Self::of(tenant, OBJECT).id(object.as_bytes()).short(u16::MAX),
+            None => Self::objects(tenant),
+        }
+    }
+
+    /// All objects.
+    pub(crate) fn objects(tenant: TenantId) -> Self {
+        Self::of(tenant, OBJECT)
+    }
+
     /// All holders of a name.
     pub(crate) fn postings(tenant: TenantId, name: &str) -> Self {
         Self::of(tenant, POSTING).text(name)

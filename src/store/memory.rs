@@ -1,6 +1,7 @@
 //! The store in memory: the simplest honest implementation, which the other one is compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::codec;
@@ -53,7 +54,7 @@ struct Ledger {
 struct View {
     head: Head,
     objects: BTreeMap<ObjectId, Vec<Known>>,
-    postings: BTreeMap<(NameKey, ObjectId), Posting>,
+    postings: BTreeMap<NameKey, BTreeMap<ObjectId, Posting>>,
     vacancies: BTreeMap<NameKey, Vec<(Sequence, Vacant)>>,
     snapshots: BTreeMap<ChainId, BTreeMap<SnapshotPlace, SnapshotRecord>>,
     places: BTreeMap<(ChainId, SnapshotId), Instant>,
@@ -71,7 +72,11 @@ impl View {
             self.objects.entry(object).or_default().extend(facts.into_iter().map(known));
         }
         for (name, object, namespace) in derived.postings {
-            let posting = self.postings.entry((name, object)).or_insert(Posting { object, upn: false, smtp: false });
+            let posting = self.postings.entry(name).or_default().entry(object).or_insert(Posting {
+                object,
+                upn: false,
+                smtp: false,
+            });
             match namespace {
                 Namespace::Upn => posting.upn = true,
                 Namespace::Smtp => posting.smtp = true,
@@ -105,8 +110,10 @@ impl View {
         for (object, facts) in &self.objects {
             tell(&format!("object {object}"), &stored(facts)?);
         }
-        for ((name, object), posting) in &self.postings {
-            tell(&format!("posting {name} {object}"), format!("{posting:?}").as_bytes());
+        for (name, holders) in &self.postings {
+            for (object, posting) in holders {
+                tell(&format!("posting {name} {object}"), format!("{posting:?}").as_bytes());
+            }
         }
         for (name, vacancies) in &self.vacancies {
             let facts: Vec<Known> = vacancies
@@ -179,10 +186,14 @@ impl LedgerStore for MemoryStore {
         self.of(tenant, |view| view.objects.get(&object).cloned().unwrap_or_default())
     }
 
+    fn object_ids(&self, tenant: TenantId, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
+        let beyond = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.of(tenant, |view| view.objects.range((beyond, Bound::Unbounded)).take(limit).map(|(id, _)| *id).collect())
+    }
+
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
         self.of(tenant, |view| {
-            let of_name = view.postings.iter().filter(|((key, _), _)| key == name);
-            of_name.map(|(_, posting)| *posting).collect()
+            view.postings.get(name).map(|of_name| of_name.values().copied().collect()).unwrap_or_default()
         })
     }
 

@@ -73,6 +73,9 @@ pub enum Link {
         url: String,
         /// The server's `Date` at the round's first page.
         round_started: Instant,
+        /// The delta link with which the round began, from which it can begin again if the directory forgets the page;
+        /// `None` for a first round.
+        began: Option<String>,
     },
     /// Between rounds: where the next round begins.
     Delta {
@@ -281,6 +284,9 @@ pub trait LedgerStore: Send + Sync {
 
     /// Every fact about an object, oldest commit first; empty if it was never seen.
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError>;
+
+    /// Up to `limit` objects beyond `after` of which any fact is known, in order of their ids.
+    fn object_ids(&self, tenant: TenantId, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>, StoreError>;
 
     /// The objects that ever held a name, in order of their ids.
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError>;

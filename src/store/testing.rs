@@ -228,7 +228,11 @@ fn profiles() -> BoxedStrategy<Profile> {
 
 fn cursors() -> BoxedStrategy<Cursor> {
     let links = prop_oneof![
-        (".{0,20}", instants()).prop_map(|(url, round_started)| Link::Next { url, round_started }),
+        (".{0,20}", instants(), of(".{0,20}")).prop_map(|(url, round_started, began)| Link::Next {
+            url,
+            round_started,
+            began
+        }),
         ".{0,20}".prop_map(|url| Link::Delta { url })
     ];
     (links, of(instants())).prop_map(|(link, horizon)| Cursor { link, horizon }).boxed()

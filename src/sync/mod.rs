@@ -97,7 +97,9 @@ pub enum SyncError {
         rejected: crate::graph::wire::Rejected,
     },
     /// The program was asked to stop.
-    #[error("go on with the run: the program was asked to stop; what was committed stays and the next run goes on there")]
+    #[error(
+        "go on with the run: the program was asked to stop; what was committed stays and the next run goes on there"
+    )]
     Stopped,
     /// A thread died.
     #[error("wait for the ledger")]
@@ -109,9 +111,10 @@ impl SyncError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Graph(error) => Some(error.hint()),
-            Self::Rejected { .. } => {
-                Some("run it again; if it stays, the directory holds an object that whowas cannot read: report it".to_owned())
-            }
+            Self::Rejected { .. } => Some(
+                "run it again; if it stays, the directory holds an object that whowas cannot read: report it"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

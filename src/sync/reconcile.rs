@@ -88,12 +88,7 @@ async fn list(
 }
 
 /// The facts of a page that say something the ledger does not know already.
-async fn news(
-    context: &Context,
-    listing: Listing,
-    at: Instant,
-    users: Vec<WireUser>,
-) -> Result<Vec<Fact>, SyncError> {
+async fn news(context: &Context, listing: Listing, at: Instant, users: Vec<WireUser>) -> Result<Vec<Fact>, SyncError> {
     let reading = Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
     context
         .blocking(move |ledger, tenant| {

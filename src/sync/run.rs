@@ -139,7 +139,8 @@ async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError>
     let started: Instant = *round_started;
     let newest = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, 1)?.into_iter().next())).await?;
     // The server's clock dates the round and ours the runs; within the skew they cannot be told apart.
-    let is_logged = newest.is_some_and(|run| run.ended.is_some_and(|ended| ended.plus(context.widths.max_skew) >= started));
+    let is_logged =
+        newest.is_some_and(|run| run.ended.is_some_and(|ended| ended.plus(context.widths.max_skew) >= started));
     if is_logged {
         return Ok(());
     }

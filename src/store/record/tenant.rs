@@ -34,7 +34,7 @@ pub(crate) struct CursorV1 {
 
 #[derive(Encode, Decode)]
 enum LinkV1 {
-    Next { url: String, round_started: i64 },
+    Next { url: String, round_started: i64, began: Option<String> },
     Delta { url: String },
 }
 
@@ -119,8 +119,8 @@ impl HeadV1 {
 impl CursorV1 {
     pub(crate) fn of(cursor: &Cursor) -> Self {
         let link = match &cursor.link {
-            Link::Next { url, round_started } => {
-                LinkV1::Next { url: url.clone(), round_started: round_started.as_micros() }
+            Link::Next { url, round_started, began } => {
+                LinkV1::Next { url: url.clone(), round_started: round_started.as_micros(), began: began.clone() }
             }
             Link::Delta { url } => LinkV1::Delta { url: url.clone() },
         };
@@ -129,7 +129,9 @@ impl CursorV1 {
 
     pub(crate) fn read(self) -> Cursor {
         let link = match self.link {
-            LinkV1::Next { url, round_started } => Link::Next { url, round_started: instant(round_started) },
+            LinkV1::Next { url, round_started, began } => {
+                Link::Next { url, round_started: instant(round_started), began }
+            }
             LinkV1::Delta { url } => Link::Delta { url },
         };
         Cursor { link, horizon: self.horizon.map(instant) }

@@ -149,7 +149,7 @@ fn run() -> Run {
 }
 
 fn cursor() -> Cursor {
-    Cursor { link: Link::Next { url: "u".into(), round_started: at(3) }, horizon: Some(at(4)) }
+    Cursor { link: Link::Next { url: "u".into(), round_started: at(3), began: Some("d".into()) }, horizon: Some(at(4)) }
 }
 
 /// A change here is a change of the format: give the record a new version instead.

@@ -286,6 +286,10 @@ impl LedgerStore for SledStore {
         Ok(facts)
     }
 
+    fn object_ids(&self, tenant: TenantId, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
+        read::object_ids(&self.engine, tenant, after, limit)
+    }
+
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
         let mut postings = Vec::new();
         let range = all(Prefix::postings(tenant, name.as_str()));

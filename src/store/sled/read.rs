@@ -61,6 +61,27 @@ pub(super) fn object(engine: &Engine, tenant: TenantId, object: ObjectId) -> Res
     facts.into_iter().map(|known| known.read(object)).collect::<Result<_, _>>().map_err(bad)
 }
 
+/// Objects beyond one, in order of their ids. Only keys are read.
+pub(super) fn object_ids(
+    engine: &Engine,
+    tenant: TenantId,
+    after: Option<ObjectId>,
+    limit: usize,
+) -> Result<Vec<ObjectId>, StoreError> {
+    let mut ids = Vec::new();
+    if limit == 0 {
+        return Ok(ids);
+    }
+    let range = (Prefix::objects_beyond(tenant, after).bytes(), Prefix::objects(tenant).end());
+    engine.scan(range, Order::Forward, |encoded, _| {
+        if let Key::Object { object, part: 0, .. } = decode_key(encoded)? {
+            ids.push(object);
+        }
+        Ok(if ids.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(ids)
+}
+
 /// Entries of the journal from a sequence on, through `last` at most, each checked against its hashes and its neighbour.
 pub(super) fn journal(
     engine: &Engine,
