@@ -1,5 +1,6 @@
 //! The Graph client against small scripted servers on loopback, down to the bytes on the wire.
 #![cfg(feature = "graph")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is a test")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -342,6 +343,11 @@ async fn a_sign_in_that_is_not_entra_is_named() {
     let error = server.client().users_page(None).await.unwrap_err();
     assert!(matches!(error, GraphError::TokenUnreadable { .. }), "{error}");
     assert!(error.hint().contains("login_url"), "{}", error.hint());
+
+    let server = Server::start(|_, _, _| Some(http("503 Busy", &[("Date", DATE)], "<html>busy</html>")));
+    let error = server.client().users_page(None).await.unwrap_err();
+    assert!(error.is_transient(), "a gateway's 503 passes: {error}");
+    assert_eq!(server.token_requests(), 3);
 }
 
 #[tokio::test]
@@ -507,6 +513,7 @@ async fn audits_are_asked_by_time_and_target_and_deleted_users_with_the_cast() {
     let page = client.audits_page(&filter, None).await.unwrap();
     assert_eq!((page.items.len(), page.rejected.len()), (1, 1));
     client.deleted_users_page(None).await.unwrap();
+    client.deleted_user(ANN.parse().unwrap()).await.unwrap_err();
     let paths: Vec<String> = server.graph_requests().iter().map(|request| request.path.clone()).collect();
     assert_eq!(
         paths[0],
@@ -516,6 +523,8 @@ async fn audits_are_asked_by_time_and_target_and_deleted_users_with_the_cast() {
         )
     );
     assert!(paths[1].starts_with("/v1.0/directory/deletedItems/microsoft.graph.user?$select="), "{paths:?}");
+    assert!(paths[2].starts_with(&format!("/v1.0/directory/deletedItems/microsoft.graph.user/{ANN}?$select=")));
+    assert!(paths[1..].iter().all(|path| path.contains(",deletedDateTime")), "{paths:?}");
 }
 
 #[test]

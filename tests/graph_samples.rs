@@ -1,5 +1,6 @@
 //! Every collected payload of Graph and its neighbours parses as what `SOURCES.tsv` says it is.
 #![cfg(feature = "graph")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "this is a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Directory audit events become facts: the only source that tells *when* a name changed.
 //!
 //! There is no activity for a changed name; it is a modified property of `Update user`. The values are texts that hold
-//! JSON in one of several encodings, and the target's own UPN means another thing in each activity (graph: GRAPH.md,
-//! "Activities" and "Fields", after MicrosoftDocs/entra-docs and live captures).
+//! JSON in one of several encodings, and the target's own UPN means another thing in each activity
+//! (MicrosoftDocs/entra-docs, monitoring-health/reference-audit-activities.md, and live captures).
 
 use serde_json::Value;
 

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::cloud::{Endpoints, host_of};
 use super::error::GraphError;
-use super::retry::RetryPolicy;
+use super::retry::{RetryPolicy, is_retryable};
 use crate::domain::id::TenantId;
 
 /// Who signs in, and where to.
@@ -32,6 +32,9 @@ pub struct SignIn {
     pub secret: SecretString,
 }
 
+/// Status and body of the last answer that was no success.
+type LastRefusal = Arc<Mutex<Option<(u16, Vec<u8>)>>>;
+
 /// A source of tokens for one tenant.
 pub(crate) struct Tokens {
     sign_in: SignIn,
@@ -39,7 +42,7 @@ pub(crate) struct Tokens {
     scope: String,
     retry: RetryPolicy,
     http: reqwest::Client,
-    refusal: Arc<Mutex<Option<Vec<u8>>>>,
+    refusal: LastRefusal,
     credential: Mutex<Arc<dyn TokenCredential>>,
 }
 
@@ -50,7 +53,7 @@ impl Tokens {
         retry: RetryPolicy,
         http: reqwest::Client,
     ) -> Result<Self, GraphError> {
-        let refusal = Arc::default();
+        let refusal = LastRefusal::default();
         let credential = credential(&sign_in, &endpoints, retry, &http, &refusal)?;
         let scope = endpoints.scope();
         Ok(Self { sign_in, endpoints, scope, retry, http, refusal, credential: Mutex::new(credential) })
@@ -75,10 +78,18 @@ impl Tokens {
     fn explain(&self, error: azure_core::Error) -> GraphError {
         let client_id = self.sign_in.client_id.clone();
         let host = host_of(self.endpoints.login());
-        let body = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match body {
-            Some(body) => GraphError::of_token_refusal(&client_id, &body)
-                .unwrap_or(GraphError::TokenUnreadable { client_id, host }),
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match refusal {
+            Some((status, body)) => match GraphError::of_token_refusal(&client_id, &body) {
+                Some(refused) => refused,
+                // A gateway that answers for Entra for a while; the library's own repeats are over by then.
+                None if is_retryable(status) => GraphError::Unreachable {
+                    host,
+                    asked: "a token".to_owned(),
+                    source: format!("HTTP {status}").into(),
+                },
+                None => GraphError::TokenUnreadable { client_id, host },
+            },
             None => match transport_cause(&error) {
                 Some(source) => GraphError::Unreachable { host, asked: "a token".to_owned(), source },
                 None => GraphError::TokenUnreadable { client_id, host },
@@ -101,7 +112,7 @@ fn credential(
     endpoints: &Endpoints,
     retry: RetryPolicy,
     http: &reqwest::Client,
-    refusal: &Arc<Mutex<Option<Vec<u8>>>>,
+    refusal: &LastRefusal,
 ) -> Result<Arc<dyn TokenCredential>, GraphError> {
     let login = endpoints.login();
     let rewrite = (login.scheme() == "http").then(|| login.clone());
@@ -147,7 +158,7 @@ struct SignInTransport {
     http: reqwest::Client,
     /// The loopback origin to go to in place of the authority.
     rewrite: Option<Url>,
-    refusal: Arc<Mutex<Option<Vec<u8>>>>,
+    refusal: LastRefusal,
 }
 
 #[async_trait::async_trait]
@@ -163,15 +174,15 @@ impl HttpClient for SignInTransport {
         let (status, headers, body) = (response.status(), response.headers().clone(), response.into_body());
         let bytes = body.collect().await?;
         if !status.is_success() {
-            self.keep(Some(bytes.to_vec()));
+            self.keep(Some((u16::from(status), bytes.to_vec())));
         }
         Ok(AsyncRawResponse::from_bytes(status, headers, bytes))
     }
 }
 
 impl SignInTransport {
-    fn keep(&self, body: Option<Vec<u8>>) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = body;
+    fn keep(&self, refusal: Option<(u16, Vec<u8>)>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
     }
 }
 

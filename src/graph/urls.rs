@@ -40,8 +40,9 @@ pub(crate) fn deleted_users() -> String {
     format!("/directory/deletedItems/microsoft.graph.user?$select={SELECT_DELETED}&$top=999")
 }
 
+/// With the cast too: without it only properties that every directory object has can be selected.
 pub(crate) fn deleted_user(id: ObjectId) -> String {
-    format!("/directory/deletedItems/{id}/microsoft.graph.user?$select={SELECT_DELETED}")
+    format!("/directory/deletedItems/microsoft.graph.user/{id}?$select={SELECT_DELETED}")
 }
 
 pub(crate) fn user(key: UserKey<'_>) -> String {
