@@ -333,10 +333,10 @@ mod tests {
     proptest! {
         #[test]
         fn keys_are_stable_under_folding_again(text in "\\PC{1,20}(@\\PC{1,12})?") {
-            if let Ok(name) = text.parse::<Name>() {
-                if let Ok(again) = name.key().as_str().parse::<Name>() {
-                    prop_assert_eq!(again.key(), name.key());
-                }
+            if let Ok(name) = text.parse::<Name>()
+                && let Ok(again) = name.key().as_str().parse::<Name>()
+            {
+                prop_assert_eq!(again.key(), name.key());
             }
         }
 

@@ -55,14 +55,15 @@ pub struct Round {
     pages: u64,
     pages_max: u64,
     followed: HashSet<(u64, u64)>,
-    reported: HashMap<ObjectId, u64>,
+    reported: HashMap<ObjectId, (Instant, u64)>,
 }
 
 /// What a page brings to its round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
-    /// The page's users, without those that this round has already reported with the same values: within a round a
-    /// repeated object is one fact.
+    /// The page's users, without those that this round has already reported at the same second with the same values. A
+    /// repeat at a later second stays: the object may have changed there and back between the two pages, so only the
+    /// later reading starts a proof.
     pub fresh: Vec<WireUser>,
     /// What to do next.
     pub step: Step,
@@ -132,11 +133,12 @@ impl Round {
                 Step::Follow(link)
             }
         };
+        let at = page.at;
         let mut fresh = page.items;
         // Compared with the last report only: A, B, A must not lose that A holds now.
         fresh.retain(|user| {
-            let content = content(user);
-            self.reported.insert(user.id, content) != Some(content)
+            let report = (at, content(user));
+            self.reported.insert(user.id, report) != Some(report)
         });
         Ok(Accepted { fresh, step })
     }
