@@ -1,10 +1,14 @@
 //! whowas
 #[cfg(feature = "graph")]
 pub mod clock;
+#[cfg(feature = "cli")]
+pub mod config;
 pub mod domain;
 #[cfg(feature = "graph")]
 pub mod graph;
 pub mod ledger;
+#[cfg(feature = "graph")]
+pub mod service;
 pub mod store;
 #[cfg(feature = "graph")]
 pub mod sync;

@@ -1,0 +1,455 @@
+//! `whowas.toml`: what it may say, read strictly. An unknown key is an error that names the nearest known one.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::domain::attribution::Settling;
+use crate::domain::id::TenantId;
+use crate::domain::verdict::Policy;
+use crate::graph::auth::SignIn;
+use crate::graph::client::{ClientOptions, GraphClient};
+use crate::graph::cloud::{Cloud, Endpoints};
+use crate::graph::error::GraphError;
+use crate::sync::Widths;
+
+/// The name of the file that is looked for.
+pub const FILE_NAME: &str = "whowas.toml";
+
+/// The whole configuration.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where the ledger is.
+    pub ledger: LedgerConfig,
+    /// The service; read by `serve`.
+    pub server: ServerConfig,
+    /// The tenants.
+    #[serde(rename = "tenant")]
+    pub tenants: Vec<TenantConfig>,
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// Where the ledger is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LedgerConfig {
+    /// The ledger's directory; relative to the configuration file.
+    pub path: Option<PathBuf>,
+    /// A database instead.
+    pub url: Option<String>,
+    /// How many MiB the storage engine may keep in memory; it takes about twice as much.
+    pub cache_mib: Option<u64>,
+}
+
+/// How the service listens. Checked here so that one file serves all commands.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ServerConfig {
+    /// The address.
+    pub listen: Option<String>,
+    /// The certificate chain.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key.
+    pub tls_key: Option<PathBuf>,
+    /// `proxy` if TLS ends before the service.
+    pub behind: Option<String>,
+}
+
+/// One tenant.
+#[derive(Debug, Deserialize)]
+pub struct TenantConfig {
+    /// The directory's id.
+    pub id: TenantId,
+    /// A short name for the command line.
+    pub alias: Option<String>,
+    /// Which Microsoft cloud.
+    #[serde(default = "global")]
+    pub cloud: String,
+    /// The application's id.
+    #[serde(default)]
+    pub client_id: String,
+    /// How it signs in.
+    #[serde(default)]
+    pub credential: Credential,
+    /// Another Graph, without `/v1.0`.
+    pub graph_url: Option<String>,
+    /// Another sign-in.
+    pub login_url: Option<String>,
+    /// A PEM file with further root certificates.
+    pub ca_file: Option<PathBuf>,
+    /// How often a round is scheduled; read by `serve`.
+    pub sync_every: Option<Span>,
+    /// How often a reconcile is scheduled; read by `serve`.
+    pub reconcile_every: Option<Span>,
+    /// How far the directory's replicas may trail.
+    pub lag: Option<Span>,
+    /// The width of a live read.
+    pub read_lag: Option<Span>,
+    /// How late the audit log may still speak.
+    pub audit_lag: Option<Span>,
+    /// How long a name may still open the mailbox of its former holder.
+    pub propagation: Option<Span>,
+    /// Whether the audit log is read.
+    #[serde(default)]
+    pub audits: bool,
+    /// How old evidence an ask by name accepts.
+    pub name_max_age: Option<Span>,
+    /// How old a proof of life an ask by id accepts.
+    pub id_max_age: Option<Span>,
+    /// How far the directory's clock and ours may be apart.
+    pub max_skew: Option<Span>,
+    /// When a round is held for a person to look at.
+    pub guard: Option<Guard>,
+    /// Who is protected.
+    #[serde(default)]
+    pub mapping: Vec<toml::Table>,
+}
+
+/// How an application signs in: exactly one way.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Credential {
+    /// The environment variable that holds the secret.
+    pub secret_env: Option<String>,
+    /// The file that holds the secret.
+    pub secret_file: Option<PathBuf>,
+    /// A certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// The file with another issuer's token.
+    pub federated_token_file: Option<PathBuf>,
+    /// The machine's own identity.
+    pub managed_identity: bool,
+}
+
+/// More than so many in one round is held.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Guard {
+    /// Objects removed.
+    pub removals: Option<u64>,
+    /// Objects renamed.
+    pub renames: Option<u64>,
+    /// New objects under old names.
+    pub takeovers: Option<u64>,
+    /// Share of all objects, in percent.
+    pub percent: Option<u64>,
+}
+
+/// A length of time as people write it: `15m`, `7d`, `0s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read {file}")]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not valid.
+    #[error("read {file}: {why}")]
+    Invalid {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// A key that nothing reads.
+    #[error("read {file}: unknown key {key:?}{nearest}")]
+    UnknownKey {
+        /// Which file.
+        file: PathBuf,
+        /// The key, with the tables around it.
+        key: String,
+        /// What may have been meant.
+        nearest: Nearest,
+    },
+    /// No tenant, or no single one, is meant.
+    #[error("choose a tenant: {why}")]
+    Tenant {
+        /// What is wrong.
+        why: String,
+    },
+    /// The credential cannot be used.
+    #[error("sign in to tenant {tenant}: {why}")]
+    Credential {
+        /// Which tenant.
+        tenant: TenantId,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// The endpoints or the client cannot be used.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// The nearest known key, as the end of a sentence.
+#[derive(Debug)]
+pub struct Nearest(Option<&'static str>);
+
+const KEYS: &[&str] = &[
+    "ledger", "path", "url", "cache_mib", "server", "listen", "tls_cert", "tls_key", "behind", "tenant", "id", "alias",
+    "cloud", "client_id", "credential", "secret_env", "secret_file", "certificate", "key", "federated_token_file",
+    "managed_identity", "graph_url", "login_url", "ca_file", "sync_every", "reconcile_every", "lag", "read_lag",
+    "audit_lag", "propagation", "audits", "name_max_age", "id_max_age", "max_skew", "guard", "removals", "renames",
+    "takeovers", "percent", "mapping", "name", "match", "exclude", "labels",
+];
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+        let mut config = Self::parse(&text, file)?;
+        config.file = Some(file.to_owned());
+        Ok(config)
+    }
+
+    /// Reads the text of a configuration file, `file` being its name in messages.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let invalid = |error: toml::de::Error| ConfigError::Invalid { file: file.to_owned(), why: error.to_string() };
+        let mut unknown = None;
+        let source = toml::Deserializer::parse(text).map_err(invalid)?;
+        let config: Self = serde_ignored::deserialize(source, |path| {
+            unknown.get_or_insert_with(|| path.to_string());
+        })
+        .map_err(invalid)?;
+        if let Some(key) = unknown {
+            let nearest = nearest_key(key.rsplit('.').next().unwrap_or(&key));
+            return Err(ConfigError::UnknownKey { file: file.to_owned(), key, nearest });
+        }
+        Ok(config)
+    }
+
+    /// The tenant with this alias or id; without one, the only tenant there is.
+    pub fn tenant(&self, wanted: Option<&str>) -> Result<Option<&TenantConfig>, ConfigError> {
+        let known = || {
+            let names: Vec<String> = self.tenants.iter().map(TenantConfig::label).collect();
+            if names.is_empty() { "none is configured".to_owned() } else { format!("configured: {}", names.join(", ")) }
+        };
+        match (wanted, self.tenants.as_slice()) {
+            (Some(wanted), tenants) => {
+                let found = tenants.iter().find(|tenant| tenant.is_called(wanted));
+                if found.is_none() && wanted.parse::<TenantId>().is_err() {
+                    return Err(ConfigError::Tenant { why: format!("no tenant is called {wanted:?} ({})", known()) });
+                }
+                Ok(found)
+            }
+            (None, []) => Ok(None),
+            (None, [only]) => Ok(Some(only)),
+            (None, _) => Err(ConfigError::Tenant { why: format!("several are there, say --tenant ({})", known()) }),
+        }
+    }
+}
+
+impl TenantConfig {
+    /// The alias, else the id.
+    pub fn label(&self) -> String {
+        self.alias.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// How the directory's answers are dated.
+    pub fn widths(&self) -> Widths {
+        let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
+        let default = Widths::default();
+        Widths {
+            lag: or(self.lag, default.lag),
+            read_lag: or(self.read_lag, default.read_lag),
+            max_skew: or(self.max_skew, default.max_skew),
+        }
+    }
+
+    /// How old evidence may be.
+    pub fn policy(&self) -> Policy {
+        let default = Policy::default();
+        let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
+        let audit_lag = self.audits.then(|| or(self.audit_lag, Duration::from_secs(12 * 3_600)));
+        Policy {
+            name_max_age: or(self.name_max_age, default.name_max_age),
+            id_max_age: or(self.id_max_age, default.id_max_age),
+            live_max_age: or(self.read_lag, default.live_max_age),
+            max_skew: or(self.max_skew, default.max_skew),
+            settling: Settling { propagation: or(self.propagation, default.settling.propagation), audit_lag },
+            ..default
+        }
+    }
+
+    /// A client for the tenant's directory. `variable` looks an environment variable up.
+    pub fn client(&self, variable: impl Fn(&str) -> Option<String>) -> Result<GraphClient, ConfigError> {
+        let cloud: Cloud = self.cloud.parse()?;
+        let endpoints = Endpoints::new(cloud, self.graph_url.as_deref(), self.login_url.as_deref())?;
+        if self.client_id.is_empty() {
+            return Err(self.bad_credential("client_id is not set; it is the application's id in Entra".to_owned()));
+        }
+        let secret = self.secret(variable)?;
+        let sign_in = SignIn { tenant: self.id, client_id: self.client_id.clone(), secret };
+        let options = ClientOptions { ca_file: self.ca_file.clone(), ..ClientOptions::default() };
+        Ok(GraphClient::new(endpoints, sign_in, options)?)
+    }
+
+    fn secret(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, ConfigError> {
+        let credential = &self.credential;
+        match (&credential.secret_env, &credential.secret_file) {
+            (Some(name), None) => variable(name)
+                .filter(|secret| !secret.is_empty())
+                .map(SecretString::from)
+                .ok_or_else(|| self.bad_credential(format!("the environment variable {name} is not set; put the secret there"))),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map(|secret| SecretString::from(secret.trim().to_owned()))
+                .map_err(|error| self.bad_credential(format!("secret_file {} cannot be read: {error}", file.display()))),
+            (Some(_), Some(_)) => Err(self.bad_credential("secret_env and secret_file are both set; keep one".to_owned())),
+            (None, None) if credential.is_of_another_kind() => Err(self.bad_credential(
+                "certificates, federated tokens and managed identities are not supported yet; use secret_env or secret_file".to_owned(),
+            )),
+            (None, None) => Err(self.bad_credential(
+                "no credential is set; write credential = { secret_env = \"VARIABLE\" }".to_owned(),
+            )),
+        }
+    }
+
+    fn bad_credential(&self, why: String) -> ConfigError {
+        ConfigError::Credential { tenant: self.id, why }
+    }
+
+    fn is_called(&self, wanted: &str) -> bool {
+        self.alias.as_deref() == Some(wanted) || wanted.parse() == Ok(self.id)
+    }
+}
+
+impl Credential {
+    fn is_of_another_kind(&self) -> bool {
+        self.certificate.is_some() || self.federated_token_file.is_some() || self.managed_identity
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|error| format!("{text:?} is no length of time ({error}); write it like 15m, 24h or 7d"))
+    }
+}
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(key) => write!(f, "; did you mean {key:?}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn global() -> String {
+    "global".to_owned()
+}
+
+fn nearest_key(key: &str) -> Nearest {
+    let scored = KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
+    Nearest(scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("whowas.toml"))
+    }
+
+    /// The whole example of the contract.
+    const FULL: &str = r#"
+        [ledger]
+        path = "whowas-data"
+        [server]
+        listen = "127.0.0.1:8787"
+        [[tenant]]
+        id = "00000000-0000-0000-0000-000000000001"
+        alias = "contoso"
+        cloud = "global"
+        client_id = "c"
+        credential = { secret_env = "CONTOSO_SECRET" }
+        sync_every = "15m"
+        reconcile_every = "24h"
+        lag = "5m"
+        read_lag = "30s"
+        audit_lag = "12h"
+        propagation = "15m"
+        audits = true
+        name_max_age = "0s"
+        id_max_age = "7d"
+        max_skew = "5m"
+        guard = { removals = 500, renames = 1000, takeovers = 50, percent = 10 }
+        [[tenant.mapping]]
+        name = "staff"
+        match = { any_of = [{ group = "g" }, { attribute = "department", equals = "Sales" }, { domain = "contoso.com" }] }
+        exclude = { user_type = "Guest" }
+        labels = { profile = "gold", region = "eu" }
+    "#;
+
+    #[test]
+    fn the_full_example_is_read() {
+        let config = parse(FULL).unwrap();
+        let tenant = config.tenant(Some("contoso")).unwrap().unwrap();
+        assert_eq!(tenant.widths(), Widths::default());
+        assert_eq!(tenant.policy().id_max_age, Duration::from_secs(7 * 86_400));
+        assert_eq!(tenant.policy().settling.audit_lag, Some(Duration::from_secs(43_200)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_nearest_neighbour() {
+        let error = parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nname_max_ago = \"1h\"").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("name_max_ago") && text.contains("\"name_max_age\""), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_shown_with_its_line() {
+        let text = parse("[[tenant]]\nid = \"nobody\"").unwrap_err().to_string();
+        assert!(text.contains("line 2") && text.contains("a tenant id"), "{text}");
+        let text = parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nlag = \"soon\"").unwrap_err().to_string();
+        assert!(text.contains("soon") && text.contains("15m"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_or_unsupported_credential_says_what_to_write() {
+        let with = |credential: &str| {
+            let text = format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nclient_id = \"c\"\n{credential}");
+            let config = parse(&text).unwrap();
+            config.tenants[0].client(|_| None).err().unwrap().to_string()
+        };
+        assert!(with("").contains("secret_env"));
+        assert!(with("credential = { secret_env = \"NOWHERE\" }").contains("NOWHERE"));
+        assert!(with("credential = { managed_identity = true }").contains("not supported yet"));
+        assert!(with("credential = { secret_env = \"A\", secret_file = \"b\" }").contains("both"));
+    }
+
+    #[test]
+    fn the_tenant_meant_is_found_or_asked_for() {
+        let two = "[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nalias = \"a\"\n[[tenant]]\nid = \"00000000-0000-0000-0000-000000000002\"";
+        let config = parse(two).unwrap();
+        assert!(config.tenant(None).unwrap_err().to_string().contains("--tenant"));
+        assert_eq!(config.tenant(Some("00000000-0000-0000-0000-000000000002")).unwrap().unwrap().alias, None);
+        assert!(config.tenant(Some("b")).unwrap_err().to_string().contains("configured: a"));
+    }
+}

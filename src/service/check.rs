@@ -1,0 +1,161 @@
+//! The verdict before an incremental.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Desk;
+use super::parts::{CandidatePart, NamesPart};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::name::{Name, NameKind};
+use crate::domain::time::Instant;
+use crate::domain::verdict::{Action, Ask, Change, Freshness, Instead, Outcome, Verdict};
+use crate::ledger::{Basis, Checked, KnownAt, LedgerError};
+use crate::sync::{Context, SyncError, read_live};
+
+/// One ask, as a batch line has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckRequest {
+    /// The chain to append to.
+    pub chain: Option<ChainId>,
+    /// The name to open.
+    pub name: Option<Name>,
+    /// Which namespaces it is meant in.
+    pub kind: NameKind,
+    /// The object to open.
+    pub object: Option<ObjectId>,
+    /// The mailbox instance.
+    pub mailbox: Option<MailboxId>,
+    /// The time by the agent's clock.
+    pub at: Option<Instant>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckAnswer {
+    /// The outcome.
+    pub verdict: Outcome,
+    /// What to do.
+    pub action: Action,
+    /// The tenant.
+    pub tenant: crate::domain::id::TenantId,
+    /// The chain judged.
+    pub chain: Option<ChainId>,
+    /// What was asked.
+    pub asked: Asked,
+    /// The object judged.
+    pub object: Option<ObjectId>,
+    /// What to open: a path below Graph's root that no rename can redirect.
+    pub open: Option<String>,
+    /// The snapshot to build on.
+    pub base: Option<SnapshotId>,
+    /// The object's names.
+    pub names: Option<NamesPart>,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// Who holds the old name.
+    pub old_name_holder: Option<ObjectId>,
+    /// What to do instead.
+    pub instead: Vec<Instead>,
+    /// Whom the evidence allows.
+    pub candidates: Vec<CandidatePart>,
+    /// How fresh it is.
+    pub evidence: Freshness,
+    /// The mapping rule that protects the object.
+    pub mapping: Option<String>,
+    /// The rule's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What the answer rests on.
+    pub basis: Basis,
+}
+
+/// What was asked, said back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// The name.
+    pub name: Option<Name>,
+    /// Which namespaces.
+    pub kind: NameKind,
+    /// The object.
+    pub object: Option<ObjectId>,
+    /// The mailbox.
+    pub mailbox: Option<MailboxId>,
+    /// The time by the agent's clock, else the ledger's.
+    pub at: Instant,
+}
+
+impl From<CheckRequest> for Ask {
+    fn from(request: CheckRequest) -> Self {
+        let CheckRequest { chain, name, kind, object, mailbox, at } = request;
+        Self { chain, name, kind, object, mailbox, at }
+    }
+}
+
+/// Judges an ask by what the ledger holds.
+pub fn check(desk: &Desk, ask: &Ask, known_at: KnownAt) -> Result<CheckAnswer, LedgerError> {
+    let checked = desk.ledger.check(desk.tenant, ask, &desk.policy, desk.clock.now(), known_at, None)?;
+    Ok(answer(desk, ask, checked))
+}
+
+/// Reads the directory first, then judges. If the directory cannot be read the verdict says so; only a ledger that fails
+/// is an error.
+pub async fn check_live(desk: &Desk, context: &Context, ask: &Ask) -> Result<CheckAnswer, SyncError> {
+    let (failure, now) = match read_live(context, ask, &desk.policy).await {
+        // The ask is judged at the server's time, which dates what was read.
+        Ok(read) => (None, read.at),
+        Err(error @ (SyncError::Ledger(_) | SyncError::Thread(_))) => return Err(error),
+        Err(error) => (Some(say(&error)), desk.clock.now()),
+    };
+    let desk = desk.clone();
+    let ask = ask.clone();
+    let judged = tokio::task::spawn_blocking(move || {
+        let known_at = KnownAt::Now;
+        let checked = desk.ledger.check(desk.tenant, &ask, &desk.policy, now, known_at, failure.as_deref())?;
+        Ok::<_, LedgerError>(answer(&desk, &ask, checked))
+    });
+    Ok(judged.await??)
+}
+
+fn answer(desk: &Desk, ask: &Ask, checked: Checked) -> CheckAnswer {
+    let Checked { verdict, basis } = checked;
+    let Verdict { outcome, chain, object, base, names, changes, old_name_holder, instead, candidates, evidence, reasons } =
+        verdict;
+    // A mismatch has no single object to open; everything else leads to the object by its id.
+    let open = object.filter(|_| outcome != Outcome::Mismatch).map(|object| format!("/users/{object}"));
+    CheckAnswer {
+        verdict: outcome,
+        action: outcome.action(),
+        tenant: desk.tenant,
+        chain,
+        asked: Asked {
+            name: ask.name.clone(),
+            kind: ask.kind,
+            object: ask.object,
+            mailbox: ask.mailbox,
+            at: ask.at.unwrap_or(basis.clock),
+        },
+        object,
+        open,
+        base,
+        names: names.map(NamesPart::from),
+        changes,
+        old_name_holder,
+        instead,
+        candidates: candidates.iter().map(CandidatePart::from).collect(),
+        evidence,
+        mapping: None,
+        labels: BTreeMap::new(),
+        reasons,
+        basis,
+    }
+}
+
+fn say(error: &SyncError) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,186 @@
+//! The history of a name or of an object.
+
+use serde::Serialize;
+
+use super::Desk;
+use super::parts::{EvidencePart, NamesPart, evidence_of};
+use crate::domain::id::{ChainId, MailboxId, ObjectId};
+use crate::domain::interval::Edge;
+use crate::domain::name::{Name, Namespace};
+use crate::domain::time::Instant;
+use crate::domain::timeline::{Role, State};
+use crate::ledger::{Basis, KnownAt, LedgerError};
+
+/// Everyone who ever held a name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NameAnswer {
+    /// The name.
+    pub name: Name,
+    /// Its holders, in order of time.
+    pub holders: Vec<HolderPart>,
+    /// What the answer rests on.
+    pub basis: Basis,
+}
+
+/// One period in which an object held a name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HolderPart {
+    /// Which object.
+    pub object: ObjectId,
+    /// As what.
+    pub kind: Namespace,
+    /// The spelling seen last.
+    pub spelling: String,
+    /// When it began.
+    pub from: Edge,
+    /// When it ended.
+    pub until: Option<Edge>,
+    /// Whether facts about the hold contradict each other.
+    pub contested: bool,
+    /// What shows it.
+    pub evidence: Vec<EvidencePart>,
+}
+
+/// One object over time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ObjectAnswer {
+    /// Which object.
+    pub object: ObjectId,
+    /// Where it stands.
+    pub state: State,
+    /// When it was created.
+    pub created: Option<Instant>,
+    /// Its names now, or the last it had.
+    pub now: NamesPart,
+    /// Every name it ever had.
+    pub names: Vec<NamePart>,
+    /// Its states.
+    pub states: Vec<StatePart>,
+    /// The mailbox instances that its snapshots name.
+    pub mailboxes: Vec<MailboxId>,
+    /// Its chains.
+    pub chains: Vec<ChainId>,
+    /// Its snapshots, by chain.
+    pub snapshots: Vec<SnapshotPart>,
+    /// Its lineage links.
+    pub links: Vec<String>,
+    /// What the answer rests on.
+    pub basis: Basis,
+}
+
+/// One period in which an object had a name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamePart {
+    /// `upn`, `smtp`, or `primary` for the address it sends from.
+    pub kind: Role,
+    /// The comparison key.
+    pub name: String,
+    /// The spelling seen last.
+    pub spelling: String,
+    /// When it began.
+    pub from: Edge,
+    /// When it ended.
+    pub until: Option<Edge>,
+    /// What shows it.
+    pub evidence: Vec<EvidencePart>,
+}
+
+/// One period of an object's life.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatePart {
+    /// Which state.
+    pub state: State,
+    /// When it began.
+    pub from: Edge,
+    /// When it ended.
+    pub until: Option<Edge>,
+}
+
+/// A snapshot of one of the object's chains.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SnapshotPart {
+    /// The chain.
+    pub chain: ChainId,
+    /// The snapshot.
+    pub snapshot: crate::domain::id::SnapshotId,
+    /// Its first instant.
+    pub from: Instant,
+    /// Its last.
+    pub until: Instant,
+}
+
+/// How many of an object's snapshots are listed; the rest is in `snapshot list`.
+const SNAPSHOTS_MAX: usize = 1_000;
+
+/// Everyone who ever held a name.
+pub fn of_name(desk: &Desk, name: &Name, known_at: KnownAt) -> Result<NameAnswer, LedgerError> {
+    let history = desk.ledger.name_history(desk.tenant, name.key(), known_at, desk.clock.now())?;
+    let mut holders: Vec<HolderPart> = Vec::new();
+    for claim in &history.claims {
+        holders.extend(claim.track.periods().into_iter().map(|period| HolderPart {
+            object: claim.object,
+            kind: claim.namespace,
+            spelling: claim.spelling.clone(),
+            from: period.from,
+            until: period.until,
+            contested: !claim.track.contested().is_empty(),
+            evidence: evidence_of(&period),
+        }));
+    }
+    holders.sort_by_key(|holder| (holder.from.by(), holder.from.after(), holder.kind, holder.object));
+    Ok(NameAnswer { name: name.clone(), holders, basis: history.basis })
+}
+
+/// One object over time; `None` if it was never seen.
+pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Option<ObjectAnswer>, LedgerError> {
+    let settling = desk.policy.settling;
+    let now = desk.clock.now();
+    let Some(history) = desk.ledger.object_history(desk.tenant, object, settling, known_at, now)? else {
+        return Ok(None);
+    };
+    let names = history.periods.iter().map(|(role, name, period)| NamePart {
+        kind: *role,
+        name: name.key().to_string(),
+        spelling: name.spelling().to_owned(),
+        from: period.from,
+        until: period.until,
+        evidence: evidence_of(period),
+    });
+    let mut snapshots = Vec::new();
+    let mut mailboxes = Vec::new();
+    for chain in &history.chains {
+        let left = SNAPSHOTS_MAX.saturating_sub(snapshots.len());
+        for found in desk.ledger.snapshots(desk.tenant, chain, None, left, settling)? {
+            if found.record.taken > history.basis.sequence || found.attribution.owner != Some(object) {
+                continue;
+            }
+            let snapshot = found.record.snapshot;
+            mailboxes.extend(snapshot.mailbox);
+            snapshots.push(SnapshotPart {
+                chain: snapshot.chain,
+                snapshot: snapshot.id,
+                from: snapshot.from,
+                until: snapshot.until,
+            });
+        }
+    }
+    mailboxes.sort();
+    mailboxes.dedup();
+    Ok(Some(ObjectAnswer {
+        object,
+        state: history.state,
+        created: history.created,
+        now: history.names.clone().into(),
+        names: names.collect(),
+        states: history
+            .states
+            .iter()
+            .map(|period| StatePart { state: period.state, from: period.from, until: period.until })
+            .collect(),
+        mailboxes,
+        chains: history.chains,
+        snapshots,
+        links: Vec::new(),
+        basis: history.basis,
+    }))
+}

@@ -1,0 +1,27 @@
+//! Use-cases, one a file, shared by the command line and whatever else asks: typed request in, typed answer out. The
+//! answers serialise to the JSON of the outer contract.
+
+pub mod check;
+pub mod history;
+pub mod parts;
+pub mod snapshot;
+pub mod status;
+pub mod who;
+
+use crate::clock::Clock;
+use crate::domain::id::TenantId;
+use crate::domain::verdict::Policy;
+use crate::ledger::Ledger;
+
+/// One tenant of a ledger, with the policy and the clock by which it is asked.
+#[derive(Clone)]
+pub struct Desk {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Whose.
+    pub tenant: TenantId,
+    /// How old evidence may be.
+    pub policy: Policy,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -1,0 +1,99 @@
+//! Parts that several answers share.
+
+use serde::Serialize;
+
+use crate::domain::fact::Source;
+use crate::domain::holder::Candidate;
+use crate::domain::id::{ObjectId, Sequence};
+use crate::domain::interval::Edge;
+use crate::domain::name::{Name, Namespace};
+use crate::domain::time::Instant;
+use crate::domain::timeline::Names;
+use crate::domain::track::{Confidence, Origin, Period};
+
+/// An object that the evidence allows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CandidatePart {
+    /// Which object.
+    pub object: ObjectId,
+    /// `certain`, `assumed` or `possible`.
+    pub confidence: &'static str,
+    /// When it may have held the name.
+    pub held: Vec<HeldPart>,
+}
+
+/// One period of a hold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldPart {
+    /// As what.
+    pub kind: Namespace,
+    /// When it began.
+    pub from: Edge,
+    /// When it ended.
+    pub until: Option<Edge>,
+}
+
+/// An object's names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamesPart {
+    /// The user principal name.
+    pub upn: Option<Name>,
+    /// The primary SMTP address.
+    pub mail: Option<Name>,
+    /// The other SMTP addresses.
+    pub aliases: Vec<Name>,
+}
+
+/// The fact behind a statement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvidencePart {
+    /// Who said it.
+    pub source: Source,
+    /// When it was observed or happened.
+    pub at: Instant,
+    /// The commit that brought it.
+    pub sequence: Sequence,
+    /// The audit event's id, or the other object whose hold shows it.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+}
+
+impl From<&Candidate> for CandidatePart {
+    fn from(candidate: &Candidate) -> Self {
+        let held = candidate.held.iter().map(|(kind, period)| HeldPart {
+            kind: *kind,
+            from: period.from,
+            until: period.until,
+        });
+        Self { object: candidate.object, confidence: confidence_word(candidate.confidence), held: held.collect() }
+    }
+}
+
+impl From<Names> for NamesPart {
+    fn from(names: Names) -> Self {
+        Self { upn: names.upn, mail: names.mail, aliases: names.aliases }
+    }
+}
+
+impl From<&Origin> for EvidencePart {
+    fn from(origin: &Origin) -> Self {
+        let reference = origin.event.clone().or_else(|| origin.rival.map(|rival| rival.to_string()));
+        Self { source: origin.source, at: origin.at, sequence: origin.sequence, reference }
+    }
+}
+
+/// The evidence of a period, each fact once.
+pub fn evidence_of(period: &Period) -> Vec<EvidencePart> {
+    let mut parts: Vec<EvidencePart> = period.evidence.iter().map(EvidencePart::from).collect();
+    parts.dedup();
+    parts
+}
+
+fn confidence_word(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::Assumed => "assumed",
+        Confidence::Possible | Confidence::Unlikely => "possible",
+        Confidence::Impossible => "impossible",
+    }
+}

@@ -1,0 +1,239 @@
+//! Recording snapshots and looking at them.
+
+use serde::Serialize;
+
+use super::Desk;
+use super::parts::CandidatePart;
+use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot, SnapshotExpired};
+use crate::domain::holder::HolderConfidence;
+use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::name::{Name, NameKind};
+use crate::domain::time::Instant;
+use crate::ledger::{Batch, LedgerError, SnapshotView, Stamp};
+use crate::store::{SnapshotPlace, Subject};
+
+/// A snapshot and whose data it holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SnapshotAnswer {
+    /// The chain.
+    pub chain: ChainId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Its first instant.
+    pub from: Instant,
+    /// Its last.
+    pub until: Instant,
+    /// How its mailbox was opened.
+    pub addressed: AddressedPart,
+    /// The mailbox instance.
+    pub mailbox: Option<MailboxId>,
+    /// What the agent really read.
+    pub receipt: Option<ReceiptPart>,
+    /// Whose data.
+    pub attribution: AttributionPart,
+    /// Whether the backup product no longer keeps it.
+    pub expired: bool,
+}
+
+/// How a mailbox was opened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AddressedPart {
+    /// By name.
+    Name {
+        /// The name.
+        name: Name,
+        /// Which namespaces.
+        kind: NameKind,
+    },
+    /// By object id.
+    Object {
+        /// The object.
+        object: ObjectId,
+    },
+}
+
+/// What the agent really read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReceiptPart {
+    /// The object at the start.
+    pub object: ObjectId,
+    /// The mailbox at the start.
+    pub mailbox: Option<MailboxId>,
+    /// The object at the end.
+    pub object_end: Option<ObjectId>,
+    /// The mailbox at the end.
+    pub mailbox_end: Option<MailboxId>,
+}
+
+/// Whose data a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AttributionPart {
+    /// Whose, if it is one.
+    pub owner: Option<ObjectId>,
+    /// How sure.
+    pub confidence: HolderConfidence,
+    /// No configured source is still expected to speak.
+    pub settled: bool,
+    /// Whom the evidence allows.
+    pub candidates: Vec<CandidatePart>,
+}
+
+/// A page of snapshots.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SnapshotList {
+    /// The snapshots, by chain and time.
+    pub items: Vec<SnapshotAnswer>,
+    /// Where the next page begins.
+    pub cursor: Option<String>,
+}
+
+/// Which snapshots are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A chain's.
+    Chain(ChainId),
+    /// Those addressed by an object id or receipted for it.
+    Object(ObjectId),
+    /// Those addressed by a name.
+    Name(Name),
+}
+
+/// Records a snapshot. The same one again changes nothing.
+pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
+    let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
+    record(desk, Fact::SnapshotTaken(snapshot))?;
+    found(desk, chain, id)
+}
+
+/// Records what the agent really read.
+pub fn receipt(desk: &Desk, receipt: Receipt) -> Result<SnapshotAnswer, LedgerError> {
+    let (chain, id) = (receipt.chain.clone(), receipt.snapshot.clone());
+    record(desk, Fact::Receipt(receipt))?;
+    found(desk, chain, id)
+}
+
+/// Records that a snapshot is no longer kept.
+pub fn expire(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAnswer, LedgerError> {
+    record(desk, Fact::SnapshotExpired(SnapshotExpired { chain: chain.clone(), snapshot: snapshot.clone() }))?;
+    found(desk, chain, snapshot)
+}
+
+/// One snapshot; an error if there is none.
+pub fn show(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAnswer, LedgerError> {
+    found(desk, chain, snapshot)
+}
+
+/// Up to `limit` snapshots, from a cursor on.
+pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize) -> Result<SnapshotList, LedgerError> {
+    let chains = match wanted {
+        Wanted::Chain(chain) => vec![chain.clone()],
+        Wanted::Object(object) => desk.ledger.chains_addressed(desk.tenant, &Subject::Object(*object))?,
+        Wanted::Name(name) => desk.ledger.chains_addressed(desk.tenant, &Subject::Name(name.key().clone()))?,
+    };
+    let mut items = Vec::new();
+    for chain in chains.into_iter().filter(|chain| cursor.is_none_or(|cursor| *chain >= cursor.chain)) {
+        let mut after = cursor.filter(|cursor| cursor.chain == chain).map(|cursor| cursor.place.clone());
+        loop {
+            let page = desk.ledger.snapshots(desk.tenant, &chain, after.as_ref(), 256, desk.policy.settling)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
+            for view in page.into_iter().filter(|view| is_wanted(wanted, view)) {
+                let place = (view.record.snapshot.from, view.record.snapshot.id.clone());
+                items.push(answer(view));
+                if items.len() == limit {
+                    let cursor = Cursor { chain, place };
+                    return Ok(SnapshotList { items, cursor: Some(cursor.to_string()) });
+                }
+            }
+        }
+    }
+    Ok(SnapshotList { items, cursor: None })
+}
+
+/// A place in a list; opaque to whoever hands it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    chain: ChainId,
+    place: SnapshotPlace,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{}\n{}\n{}", self.chain, self.place.0.as_micros(), self.place.1);
+        text.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || "this is no cursor of a list; take the one that the page before gave".to_owned();
+        let digits = text.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        let bytes: Vec<u8> = digits.collect::<Option<_>>().ok_or_else(refuse)?;
+        let text = String::from_utf8(bytes).map_err(|_| refuse())?;
+        let mut parts = text.split('\n');
+        let mut next = || parts.next().ok_or_else(refuse);
+        let (chain, from, id) = (next()?, next()?, next()?);
+        Ok(Self {
+            chain: chain.parse().map_err(|_| refuse())?,
+            place: (Instant::from_micros(from.parse().map_err(|_| refuse())?), id.parse().map_err(|_| refuse())?),
+        })
+    }
+}
+
+fn record(desk: &Desk, fact: Fact) -> Result<(), LedgerError> {
+    let stamp = Stamp { now: desk.clock.now(), salt: desk.clock.salt() };
+    desk.ledger.append(desk.tenant, Batch { facts: vec![fact], ..Batch::default() }, stamp)?;
+    Ok(())
+}
+
+fn found(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAnswer, LedgerError> {
+    match desk.ledger.snapshot(desk.tenant, &chain, &snapshot, desk.policy.settling)? {
+        Some(view) => Ok(answer(view)),
+        None => Err(LedgerError::NoSnapshot { chain, snapshot }),
+    }
+}
+
+fn is_wanted(wanted: &Wanted, view: &SnapshotView) -> bool {
+    match (wanted, &view.record.snapshot.addressed) {
+        (Wanted::Chain(_), _) => true,
+        (Wanted::Object(object), Addressed::Object(addressed)) if object == addressed => true,
+        (Wanted::Object(object), _) => view.record.receipts.iter().any(|(_, receipt)| receipt.object == *object),
+        (Wanted::Name(name), Addressed::Name(addressed, _)) => name == addressed,
+        (Wanted::Name(_), Addressed::Object(_)) => false,
+    }
+}
+
+fn answer(view: SnapshotView) -> SnapshotAnswer {
+    let SnapshotView { record, receipt, attribution } = view;
+    let snapshot = record.snapshot;
+    SnapshotAnswer {
+        chain: snapshot.chain,
+        snapshot: snapshot.id,
+        from: snapshot.from,
+        until: snapshot.until,
+        addressed: match snapshot.addressed {
+            Addressed::Name(name, kind) => AddressedPart::Name { name, kind },
+            Addressed::Object(object) => AddressedPart::Object { object },
+        },
+        mailbox: snapshot.mailbox,
+        receipt: receipt.map(|receipt| ReceiptPart {
+            object: receipt.object,
+            mailbox: receipt.mailbox,
+            object_end: receipt.object_end,
+            mailbox_end: receipt.mailbox_end,
+        }),
+        attribution: AttributionPart {
+            owner: attribution.owner,
+            confidence: attribution.confidence,
+            settled: attribution.settled,
+            candidates: attribution.candidates.iter().map(CandidatePart::from).collect(),
+        },
+        expired: record.expired.is_some(),
+    }
+}

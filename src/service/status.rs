@@ -1,0 +1,133 @@
+//! How current the ledger is, and how much it holds.
+
+use serde::Serialize;
+
+use crate::domain::fact::Fact;
+use crate::domain::id::{Sequence, TenantId};
+use crate::domain::time::Instant;
+use crate::ledger::{Ledger, LedgerError};
+use crate::store::Run;
+
+/// The status of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatusAnswer {
+    /// Its tenants.
+    pub tenants: Vec<TenantStatus>,
+    /// The ledger itself.
+    pub ledger: LedgerStatus,
+}
+
+/// The status of a tenant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TenantStatus {
+    /// Which tenant.
+    pub tenant: TenantId,
+    /// Its short name.
+    pub alias: Option<String>,
+    /// The newest commit.
+    pub sequence: Sequence,
+    /// The newest run.
+    pub last_sync: Option<Run>,
+    /// The run under way.
+    pub running: Option<Run>,
+    /// When the next one is due.
+    pub next_sync: Option<Instant>,
+    /// The instant through which the feed proves everything.
+    pub horizon: Option<Instant>,
+    /// Whether only some pages of a round are committed.
+    pub half_round: bool,
+    /// The times that nothing covers.
+    pub blind: Vec<BlindPart>,
+    /// How many objects.
+    pub objects: ObjectCounts,
+    /// How many snapshots.
+    pub snapshots: u64,
+    /// How many open findings.
+    pub findings: FindingCounts,
+}
+
+/// A time that no horizon covers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BlindPart {
+    /// The last horizon before it.
+    pub from: Instant,
+    /// The first one after it.
+    pub until: Instant,
+    /// Why.
+    pub why: String,
+}
+
+/// How many objects in each state.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ObjectCounts {
+    /// Live.
+    pub active: u64,
+    /// In the recycle bin.
+    pub soft_deleted: u64,
+    /// Gone for good.
+    pub purged: u64,
+}
+
+/// How many open findings of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct FindingCounts {
+    /// Critical.
+    pub critical: u64,
+    /// Warnings.
+    pub warning: u64,
+    /// Notices.
+    pub notice: u64,
+}
+
+/// The ledger itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LedgerStatus {
+    /// What kind of store.
+    pub store: &'static str,
+    /// Its format version.
+    pub format: u32,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The status of every tenant. `alias` gives a tenant's short name; `configured` adds tenants that were never synced.
+pub fn status(
+    ledger: &Ledger,
+    configured: &[TenantId],
+    alias: impl Fn(TenantId) -> Option<String>,
+) -> Result<StatusAnswer, LedgerError> {
+    let mut ids = ledger.tenants()?;
+    ids.extend(configured);
+    ids.sort();
+    ids.dedup();
+    let mut tenants = Vec::new();
+    for tenant in ids {
+        let head = ledger.head(tenant)?;
+        let state = head.state;
+        let facts = ledger.store().tenant_facts(tenant, head.sequence)?;
+        let blind = facts.into_iter().filter_map(|known| match known.fact {
+            Fact::Blind(blind) => Some(BlindPart { from: blind.from, until: blind.until, why: blind.why }),
+            _ => None,
+        });
+        tenants.push(TenantStatus {
+            tenant,
+            alias: alias(tenant),
+            sequence: head.sequence,
+            last_sync: ledger.store().runs(tenant, 1)?.into_iter().next(),
+            running: None,
+            next_sync: None,
+            horizon: state.coverage.horizon(),
+            half_round: state.open_round.is_some(),
+            blind: blind.collect(),
+            objects: ObjectCounts {
+                active: state.counts.active,
+                soft_deleted: state.counts.soft_deleted,
+                purged: state.counts.purged,
+            },
+            snapshots: state.counts.snapshots,
+            findings: FindingCounts::default(),
+        });
+    }
+    let (store, format) = ledger.store().describe();
+    Ok(StatusAnswer { tenants, ledger: LedgerStatus { store, format, bytes: ledger.store().bytes()? } })
+}
