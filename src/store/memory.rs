@@ -53,7 +53,7 @@ struct Ledger {
 struct View {
     head: Head,
     objects: BTreeMap<ObjectId, Vec<Known>>,
-    postings: BTreeMap<(NameKey, ObjectId), Posting>,
+    postings: BTreeMap<NameKey, BTreeMap<ObjectId, Posting>>,
     vacancies: BTreeMap<NameKey, Vec<(Sequence, Vacant)>>,
     snapshots: BTreeMap<ChainId, BTreeMap<SnapshotPlace, SnapshotRecord>>,
     places: BTreeMap<(ChainId, SnapshotId), Instant>,
@@ -71,7 +71,8 @@ impl View {
             self.objects.entry(object).or_default().extend(facts.into_iter().map(known));
         }
         for (name, object, namespace) in derived.postings {
-            let posting = self.postings.entry((name, object)).or_insert(Posting { object, upn: false, smtp: false });
+            let holders = self.postings.entry(name).or_default();
+            let posting = holders.entry(object).or_insert(Posting { object, upn: false, smtp: false });
             match namespace {
                 Namespace::Upn => posting.upn = true,
                 Namespace::Smtp => posting.smtp = true,
@@ -105,8 +106,8 @@ impl View {
         for (object, facts) in &self.objects {
             tell(&format!("object {object}"), &stored(facts)?);
         }
-        for ((name, object), posting) in &self.postings {
-            tell(&format!("posting {name} {object}"), format!("{posting:?}").as_bytes());
+        for (name, holders) in &self.postings {
+            tell(&format!("postings {name}"), format!("{holders:?}").as_bytes());
         }
         for (name, vacancies) in &self.vacancies {
             let facts: Vec<Known> = vacancies
@@ -180,10 +181,7 @@ impl LedgerStore for MemoryStore {
     }
 
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
-        self.of(tenant, |view| {
-            let of_name = view.postings.iter().filter(|((key, _), _)| key == name);
-            of_name.map(|(_, posting)| *posting).collect()
-        })
+        self.of(tenant, |view| view.postings.get(name).into_iter().flat_map(BTreeMap::values).copied().collect())
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
@@ -240,8 +238,10 @@ impl LedgerStore for MemoryStore {
 
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let ledger = self.read();
+        // Commits are numbered from 1 without gaps.
+        let before = usize::try_from(from.0.saturating_sub(1)).unwrap_or(usize::MAX);
         let entries = ledger.journals.get(&tenant).into_iter().flatten();
-        Ok(entries.filter(|entry| entry.sequence >= from).take(limit).cloned().collect())
+        Ok(entries.skip(before).take(limit).cloned().collect())
     }
 
     fn drop_derived(&self) -> Result<(), StoreError> {

@@ -323,14 +323,20 @@ impl LedgerStore for SledStore {
         id: &SnapshotId,
     ) -> Result<Option<SnapshotRecord>, StoreError> {
         let newest = self.acknowledged(tenant)?.sequence;
-        let place: Option<PlaceV1> =
-            get(&self.engine, &Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() })?;
-        let Some(from) = place.map(PlaceV1::read) else { return Ok(None) };
-        let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
-        let record: SnapshotRecordV1 =
-            get(&self.engine, &key)?.ok_or_else(|| damaged(&key, "it is missing".to_owned()))?;
-        let record = record.read(chain.clone(), id.clone(), from);
-        Ok(as_of(record.map_err(|error| damaged(&key, error.to_string()))?, newest))
+        let place = Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() };
+        let mut tried = None;
+        while let Some(from) = get::<PlaceV1>(&self.engine, &place)?.map(PlaceV1::read) {
+            let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
+            if let Some(record) = get::<SnapshotRecordV1>(&self.engine, &key)? {
+                let record = record.read(chain.clone(), id.clone(), from);
+                return Ok(as_of(record.map_err(|error| damaged(&key, error.to_string()))?, newest));
+            }
+            // Between the two reads an append may have moved it; it is missing only if its place stays the same.
+            if tried.replace(from) == Some(from) {
+                return Err(damaged(&key, "it is missing".to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     fn snapshots(
