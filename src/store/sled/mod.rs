@@ -196,6 +196,15 @@ impl SledStore {
         outcome.inspect_err(|error| *stopped = Some(chain(error)))
     }
 
+    /// The engine writes in the background too. If that failed, its next read is what tells, and the engine is of no more
+    /// use for writing; a damaged or an oversized record, however, concerns only those who need it.
+    fn or_stop_if_broken<T>(stopped: &mut Option<String>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match outcome {
+            Err(error @ StoreError::Io { .. }) => Self::or_stop(stopped, Err(error)),
+            outcome => outcome,
+        }
+    }
+
     fn check_space(&self) -> Result<(), StoreError> {
         let path = self.directory.path();
         let free = fs4::available_space(path).map_err(|error| io_error(path, "measure the free space", error))?;
@@ -268,8 +277,8 @@ impl LedgerStore for SledStore {
         let prepared = prepare(tenant, &before, expected, commit, &derived)?;
         let head = head_after(&prepared.entry, &derived);
         let mut changes = Changes::new(&self.engine, tenant);
-        changes.journal(&prepared)?;
-        changes.derived(&head, &derived)?;
+        let planned = changes.journal(&prepared).and_then(|()| changes.derived(&head, &derived));
+        Self::or_stop_if_broken(&mut stopped, planned)?;
         self.check_space()?;
         self.pin(tenant, &before);
         let written = self.engine.apply(changes.into_batch()).and_then(|()| self.engine.persist());
@@ -444,7 +453,7 @@ impl LedgerStore for SledStore {
         prepare_restore(tenant, &*self.acknowledged(tenant)?, entry, &derived)?;
         let head = head_after(entry, &derived);
         let mut changes = Changes::new(&self.engine, tenant);
-        changes.derived(&head, &derived)?;
+        Self::or_stop_if_broken(&mut stopped, changes.derived(&head, &derived))?;
         self.check_space()?;
         Self::or_stop(&mut stopped, self.engine.apply(changes.into_batch()))?;
         self.pin(tenant, &Arc::new(head));
