@@ -200,11 +200,50 @@ pub enum ConfigError {
 pub struct Nearest(Option<&'static str>);
 
 const KEYS: &[&str] = &[
-    "ledger", "path", "url", "cache_mib", "server", "listen", "tls_cert", "tls_key", "behind", "tenant", "id", "alias",
-    "cloud", "client_id", "credential", "secret_env", "secret_file", "certificate", "key", "federated_token_file",
-    "managed_identity", "graph_url", "login_url", "ca_file", "sync_every", "reconcile_every", "lag", "read_lag",
-    "audit_lag", "propagation", "audits", "name_max_age", "id_max_age", "max_skew", "guard", "removals", "renames",
-    "takeovers", "percent", "mapping", "name", "match", "exclude", "labels",
+    "ledger",
+    "path",
+    "url",
+    "cache_mib",
+    "server",
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "behind",
+    "tenant",
+    "id",
+    "alias",
+    "cloud",
+    "client_id",
+    "credential",
+    "secret_env",
+    "secret_file",
+    "certificate",
+    "key",
+    "federated_token_file",
+    "managed_identity",
+    "graph_url",
+    "login_url",
+    "ca_file",
+    "sync_every",
+    "reconcile_every",
+    "lag",
+    "read_lag",
+    "audit_lag",
+    "propagation",
+    "audits",
+    "name_max_age",
+    "id_max_age",
+    "max_skew",
+    "guard",
+    "removals",
+    "renames",
+    "takeovers",
+    "percent",
+    "mapping",
+    "name",
+    "match",
+    "exclude",
+    "labels",
 ];
 
 impl Config {
@@ -418,7 +457,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_nearest_neighbour() {
-        let error = parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nname_max_ago = \"1h\"").unwrap_err();
+        let error =
+            parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nname_max_ago = \"1h\"").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("name_max_ago") && text.contains("\"name_max_age\""), "{text}");
     }
@@ -427,14 +467,16 @@ mod tests {
     fn a_wrong_value_is_shown_with_its_line() {
         let text = parse("[[tenant]]\nid = \"nobody\"").unwrap_err().to_string();
         assert!(text.contains("line 2") && text.contains("a tenant id"), "{text}");
-        let text = parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nlag = \"soon\"").unwrap_err().to_string();
+        let text =
+            parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nlag = \"soon\"").unwrap_err().to_string();
         assert!(text.contains("soon") && text.contains("15m"), "{text}");
     }
 
     #[test]
     fn a_missing_or_unsupported_credential_says_what_to_write() {
         let with = |credential: &str| {
-            let text = format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nclient_id = \"c\"\n{credential}");
+            let text =
+                format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nclient_id = \"c\"\n{credential}");
             let config = parse(&text).unwrap();
             config.tenants[0].client(|_| None).err().unwrap().to_string()
         };

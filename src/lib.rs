@@ -1,4 +1,6 @@
 //! whowas
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "graph")]
 pub mod clock;
 #[cfg(feature = "cli")]

@@ -1,2 +1,7 @@
-//! whowas
-fn main() {}
+//! The `whowas` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whowas::cli::main()
+}

@@ -111,7 +111,12 @@ pub enum LedgerError {
 impl Ledger {
     /// A ledger over this store.
     pub fn new(store: impl LedgerStore + 'static) -> Self {
-        Self { store: Arc::new(store), writer: Arc::default() }
+        Self::shared(Arc::new(store))
+    }
+
+    /// A ledger over a store that somebody else also looks at.
+    pub fn shared(store: Arc<dyn LedgerStore>) -> Self {
+        Self { store, writer: Arc::default() }
     }
 
     /// The store underneath.

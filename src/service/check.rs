@@ -121,8 +121,19 @@ pub async fn check_live(desk: &Desk, context: &Context, ask: &Ask) -> Result<Che
 
 fn answer(desk: &Desk, ask: &Ask, checked: Checked) -> CheckAnswer {
     let Checked { verdict, basis } = checked;
-    let Verdict { outcome, chain, object, base, names, changes, old_name_holder, instead, candidates, evidence, reasons } =
-        verdict;
+    let Verdict {
+        outcome,
+        chain,
+        object,
+        base,
+        names,
+        changes,
+        old_name_holder,
+        instead,
+        candidates,
+        evidence,
+        reasons,
+    } = verdict;
     // A mismatch has no single object to open; everything else leads to the object by its id.
     let open = object.filter(|_| outcome != Outcome::Mismatch).map(|object| format!("/users/{object}"));
     CheckAnswer {

@@ -72,11 +72,8 @@ impl View {
             self.objects.entry(object).or_default().extend(facts.into_iter().map(known));
         }
         for (name, object, namespace) in derived.postings {
-            let posting = self.postings.entry(name).or_default().entry(object).or_insert(Posting {
-                object,
-                upn: false,
-                smtp: false,
-            });
+            let holders = self.postings.entry(name).or_default();
+            let posting = holders.entry(object).or_insert(Posting { object, upn: false, smtp: false });
             match namespace {
                 Namespace::Upn => posting.upn = true,
                 Namespace::Smtp => posting.smtp = true,
@@ -111,9 +108,7 @@ impl View {
             tell(&format!("object {object}"), &stored(facts)?);
         }
         for (name, holders) in &self.postings {
-            for (object, posting) in holders {
-                tell(&format!("posting {name} {object}"), format!("{posting:?}").as_bytes());
-            }
+            tell(&format!("postings {name}"), format!("{holders:?}").as_bytes());
         }
         for (name, vacancies) in &self.vacancies {
             let facts: Vec<Known> = vacancies
@@ -192,9 +187,7 @@ impl LedgerStore for MemoryStore {
     }
 
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
-        self.of(tenant, |view| {
-            view.postings.get(name).map(|of_name| of_name.values().copied().collect()).unwrap_or_default()
-        })
+        self.of(tenant, |view| view.postings.get(name).into_iter().flat_map(BTreeMap::values).copied().collect())
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
@@ -251,8 +244,10 @@ impl LedgerStore for MemoryStore {
 
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let ledger = self.read();
+        // Commits are numbered from 1 without gaps.
+        let before = usize::try_from(from.0.saturating_sub(1)).unwrap_or(usize::MAX);
         let entries = ledger.journals.get(&tenant).into_iter().flatten();
-        Ok(entries.filter(|entry| entry.sequence >= from).take(limit).cloned().collect())
+        Ok(entries.skip(before).take(limit).cloned().collect())
     }
 
     fn drop_derived(&self) -> Result<(), StoreError> {

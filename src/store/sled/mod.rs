@@ -196,6 +196,15 @@ impl SledStore {
         outcome.inspect_err(|error| *stopped = Some(chain(error)))
     }
 
+    /// The engine writes in the background too. If that failed, its next read is what tells, and the engine is of no more
+    /// use for writing; a damaged or an oversized record, however, concerns only those who need it.
+    fn or_stop_if_broken<T>(stopped: &mut Option<String>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match outcome {
+            Err(error @ StoreError::Io { .. }) => Self::or_stop(stopped, Err(error)),
+            outcome => outcome,
+        }
+    }
+
     fn check_space(&self) -> Result<(), StoreError> {
         let path = self.directory.path();
         let free = fs4::available_space(path).map_err(|error| io_error(path, "measure the free space", error))?;
@@ -268,8 +277,8 @@ impl LedgerStore for SledStore {
         let prepared = prepare(tenant, &before, expected, commit, &derived)?;
         let head = head_after(&prepared.entry, &derived);
         let mut changes = Changes::new(&self.engine, tenant);
-        changes.journal(&prepared)?;
-        changes.derived(&head, &derived)?;
+        let planned = changes.journal(&prepared).and_then(|()| changes.derived(&head, &derived));
+        Self::or_stop_if_broken(&mut stopped, planned)?;
         self.check_space()?;
         self.pin(tenant, &before);
         let written = self.engine.apply(changes.into_batch()).and_then(|()| self.engine.persist());
@@ -327,14 +336,20 @@ impl LedgerStore for SledStore {
         id: &SnapshotId,
     ) -> Result<Option<SnapshotRecord>, StoreError> {
         let newest = self.acknowledged(tenant)?.sequence;
-        let place: Option<PlaceV1> =
-            get(&self.engine, &Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() })?;
-        let Some(from) = place.map(PlaceV1::read) else { return Ok(None) };
-        let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
-        let record: SnapshotRecordV1 =
-            get(&self.engine, &key)?.ok_or_else(|| damaged(&key, "it is missing".to_owned()))?;
-        let record = record.read(chain.clone(), id.clone(), from);
-        Ok(as_of(record.map_err(|error| damaged(&key, error.to_string()))?, newest))
+        let place = Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() };
+        let mut tried = None;
+        while let Some(from) = get::<PlaceV1>(&self.engine, &place)?.map(PlaceV1::read) {
+            let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
+            if let Some(record) = get::<SnapshotRecordV1>(&self.engine, &key)? {
+                let record = record.read(chain.clone(), id.clone(), from);
+                return Ok(as_of(record.map_err(|error| damaged(&key, error.to_string()))?, newest));
+            }
+            // Between the two reads an append may have moved it; it is missing only if its place stays the same.
+            if tried.replace(from) == Some(from) {
+                return Err(damaged(&key, "it is missing".to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     fn snapshots(
@@ -442,7 +457,7 @@ impl LedgerStore for SledStore {
         prepare_restore(tenant, &*self.acknowledged(tenant)?, entry, &derived)?;
         let head = head_after(entry, &derived);
         let mut changes = Changes::new(&self.engine, tenant);
-        changes.derived(&head, &derived)?;
+        Self::or_stop_if_broken(&mut stopped, changes.derived(&head, &derived))?;
         self.check_space()?;
         Self::or_stop(&mut stopped, self.engine.apply(changes.into_batch()))?;
         self.pin(tenant, &Arc::new(head));

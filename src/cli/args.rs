@@ -1,0 +1,292 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::config::Span;
+use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::name::{Name, NameKind};
+use crate::domain::time::Instant;
+
+/// Identity ledger for Microsoft 365 backup: whose mail is this, how sure are we, and how do we know?
+#[derive(Debug, Parser)]
+#[command(name = "whowas", version, about, long_about = None, max_term_width = 110)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Global {
+    /// The configuration file [default: whowas.toml here, else in the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE", env = "WHOWAS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The ledger's directory [default: the configured one, else whowas-data]
+    #[arg(long, global = true, value_name = "PATH", env = "WHOWAS_LEDGER")]
+    pub ledger: Option<PathBuf>,
+    /// The tenant, by alias or id; needed only if there are several
+    #[arg(long, global = true, value_name = "ID|ALIAS", env = "WHOWAS_TENANT")]
+    pub tenant: Option<String>,
+    /// Ask a running service instead of opening the ledger (not in this release)
+    #[arg(long, global = true, value_name = "URL", env = "WHOWAS_SERVER")]
+    pub server: Option<String>,
+    /// How to print answers
+    #[arg(long, global = true, value_enum, default_value_t, env = "WHOWAS_OUTPUT")]
+    pub output: Output,
+    /// Behave as if it were this time (RFC 3339)
+    #[arg(long, global = true, value_name = "TIME", env = "WHOWAS_NOW")]
+    pub now: Option<Instant>,
+    /// Say more on standard error; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// How to print answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line; lists give a line an item.
+    Jsonl,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole story against the built-in Graph emulator: sync, rename, reuse, check, verdict
+    Demo(DemoOptions),
+    /// Write a commented whowas.toml
+    Init {
+        /// Where to write it
+        #[arg(default_value = crate::config::FILE_NAME)]
+        file: PathBuf,
+    },
+    /// One sync round now
+    Sync(SyncOptions),
+    /// Last sync, horizon, blind periods, counts
+    Status,
+    /// May I append to this chain, and whose mailbox is it? Exit: 0 incremental, 10 full, 20 stop, 30 refresh
+    Check(CheckOptions),
+    /// Who holds, or held, a name
+    Who(WhoOptions),
+    /// The timeline of a name or an object, with edges and evidence
+    History(HistoryOptions),
+    /// Record and look at snapshots
+    #[command(subcommand)]
+    Snapshot(SnapshotAction),
+    /// Check every hash, and every derived record against the journal. Exit: 40 if something differs
+    Verify,
+    /// Derive everything anew from the journal
+    Rebuild,
+    /// The Graph emulator alone, for people who write agents
+    Emulate(EmulateOptions),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct DemoOptions {
+    /// With fewer users
+    #[arg(long)]
+    pub fast: bool,
+}
+
+/// `sync`.
+#[derive(Debug, ClapArgs)]
+pub struct SyncOptions {
+    /// Enumerate every object anew
+    #[arg(long)]
+    pub full: bool,
+    /// Also read the deleted items and a full listing, which show what the delta feed misses
+    #[arg(long)]
+    pub reconcile: bool,
+}
+
+/// `check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckOptions {
+    /// The chain to append to
+    #[arg(long, value_name = "C")]
+    pub chain: Option<ChainId>,
+    /// The name the agent would open
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// What the name is meant as: any, upn or smtp
+    #[arg(long, value_name = "K", default_value = "any")]
+    pub kind: NameKind,
+    /// The object the agent would open
+    #[arg(long, value_name = "O")]
+    pub object: Option<ObjectId>,
+    /// The mailbox instance, if the agent knows it
+    #[arg(long, value_name = "GUID")]
+    pub mailbox: Option<MailboxId>,
+    /// The time by the agent's own clock; the ask is judged at the ledger's
+    #[arg(long, value_name = "T")]
+    pub at: Option<Instant>,
+    /// Read the directory now, before judging
+    #[arg(long)]
+    pub verify: bool,
+    /// Accept evidence by name this old, for example 1h
+    #[arg(long, value_name = "D")]
+    pub max_age: Option<Span>,
+    /// Replay: judge by the commits up to this one
+    #[arg(long, value_name = "SEQ", conflicts_with = "verify")]
+    pub basis: Option<u64>,
+    /// JSON lines {chain,name,object,mailbox}, answered a line each in order; - is standard input
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["chain", "name", "object", "mailbox", "at"])]
+    pub batch: Option<PathBuf>,
+}
+
+/// `who`.
+#[derive(Debug, ClapArgs)]
+pub struct WhoOptions {
+    /// The name
+    pub name: Name,
+    /// At this instant instead of now
+    #[arg(long, value_name = "T")]
+    pub at: Option<Instant>,
+    /// As known at this commit or time
+    #[arg(long, value_name = "SEQ|T")]
+    pub known_at: Option<String>,
+    /// What the name is meant as: any, upn or smtp
+    #[arg(long, value_name = "K", default_value = "any")]
+    pub kind: NameKind,
+}
+
+/// `history`.
+#[derive(Debug, ClapArgs)]
+pub struct HistoryOptions {
+    /// A name or an object id
+    #[arg(value_name = "NAME|OBJECT")]
+    pub subject: String,
+    /// As known at this commit or time
+    #[arg(long, value_name = "SEQ|T")]
+    pub known_at: Option<String>,
+}
+
+/// `snapshot …`.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Record a snapshot
+    Add(SnapshotAdd),
+    /// Record what the agent really read for it
+    Receipt(SnapshotReceipt),
+    /// Record that it is no longer kept
+    Expire(SnapshotKey),
+    /// One snapshot, and whose data it holds
+    Show(SnapshotKey),
+    /// Snapshots of a chain, an object or a name
+    List(SnapshotListing),
+}
+
+/// Which snapshot.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct SnapshotKey {
+    /// The chain
+    #[arg(long, value_name = "C")]
+    pub chain: ChainId,
+    /// The snapshot
+    #[arg(long, value_name = "S")]
+    pub snapshot: SnapshotId,
+}
+
+/// `snapshot add`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("addressed").required(true).args(["name", "object"])))]
+pub struct SnapshotAdd {
+    #[command(flatten)]
+    pub key: SnapshotKey,
+    /// The name by which the mailbox was opened
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// What the name was meant as: any, upn or smtp
+    #[arg(long, value_name = "K", default_value = "any", conflicts_with = "object")]
+    pub kind: NameKind,
+    /// The object id by which it was opened
+    #[arg(long, value_name = "O")]
+    pub object: Option<ObjectId>,
+    /// The first instant of the read
+    #[arg(long, value_name = "T")]
+    pub from: Instant,
+    /// The last instant of the read
+    #[arg(long, value_name = "T")]
+    pub until: Instant,
+    /// The mailbox instance
+    #[arg(long, value_name = "G")]
+    pub mailbox: Option<MailboxId>,
+}
+
+/// `snapshot receipt`.
+#[derive(Debug, ClapArgs)]
+pub struct SnapshotReceipt {
+    #[command(flatten)]
+    pub key: SnapshotKey,
+    /// The object read at the start
+    #[arg(long, value_name = "O")]
+    pub object: ObjectId,
+    /// The mailbox read at the start
+    #[arg(long, value_name = "G")]
+    pub mailbox: Option<MailboxId>,
+    /// The object read at the end
+    #[arg(long, value_name = "O")]
+    pub object_end: Option<ObjectId>,
+    /// The mailbox read at the end
+    #[arg(long, value_name = "G")]
+    pub mailbox_end: Option<MailboxId>,
+}
+
+/// `snapshot list`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("of").required(true).args(["chain", "object", "name"])))]
+pub struct SnapshotListing {
+    /// Of this chain
+    #[arg(long, value_name = "C")]
+    pub chain: Option<ChainId>,
+    /// Addressed by this object, or receipted for it
+    #[arg(long, value_name = "O")]
+    pub object: Option<ObjectId>,
+    /// Addressed by this name
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub limit: usize,
+    /// Go on where the page before ended
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+}
+
+/// `emulate`.
+#[derive(Debug, ClapArgs)]
+pub struct EmulateOptions {
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788")]
+    pub listen: String,
+    /// How many users to begin with
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub users: usize,
+    /// Users a page
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub page_size: usize,
+    /// Stop the clock at --now, or at the start, until it is moved
+    #[arg(long)]
+    pub frozen: bool,
+    /// Switch a quirk of the real service on, by name; may be repeated (see GET /_emulator/quirks)
+    #[arg(long, value_name = "NAME")]
+    pub quirk: Vec<String>,
+}

@@ -1,0 +1,175 @@
+//! `check`, `who` and `history`.
+
+use std::fmt::Write as _;
+
+use super::args::{CheckOptions, HistoryOptions, WhoOptions};
+use super::batch;
+use super::error::{CliError, Exit};
+use super::lanes;
+use super::open::{App, How, runtime};
+use super::output::{self, edge, word_of};
+use crate::domain::id::{ObjectId, Sequence};
+use crate::domain::name::Name;
+use crate::domain::verdict::Ask;
+use crate::ledger::KnownAt;
+use crate::service::check::{self, CheckAnswer};
+use crate::service::history::{self, NameAnswer, ObjectAnswer};
+use crate::service::who::{self, WhoAnswer};
+
+pub fn check(app: &App, options: &CheckOptions) -> Result<Exit, CliError> {
+    let opened = app.open("check", How::Existing)?;
+    let mut desk = app.desk(&opened.ledger)?;
+    if let Some(age) = options.max_age {
+        desk.policy.name_max_age = age.0;
+    }
+    let known_at = options.basis.map_or(KnownAt::Now, |sequence| KnownAt::Sequence(Sequence(sequence)));
+    let context = options.verify.then(|| app.context(&opened.ledger)).transpose()?;
+    if let Some(file) = &options.batch {
+        return batch::check_file(&desk, context.as_ref(), known_at, file);
+    }
+    let ask = Ask {
+        chain: options.chain.clone(),
+        name: options.name.clone(),
+        kind: options.kind,
+        object: options.object,
+        mailbox: options.mailbox,
+        at: options.at,
+    };
+    if ask.chain.is_none() && ask.name.is_none() && ask.object.is_none() {
+        return Err(CliError::usage("check: say what is asked with --chain, --name or --object, in any combination"));
+    }
+    let answer = match context {
+        Some(context) => runtime()?.block_on(check::check_live(&desk, &context, &ask))?,
+        None => check::check(&desk, &ask, known_at)?,
+    };
+    output::answer(&app.global, &answer, || say_check(&answer))?;
+    Ok(Exit::Verdict(answer.action))
+}
+
+pub fn who(app: &App, options: &WhoOptions) -> Result<Exit, CliError> {
+    let opened = app.open("who", How::Existing)?;
+    let desk = app.desk(&opened.ledger)?;
+    let known_at = known_at(options.known_at.as_deref())?;
+    let answer = who::who(&desk, &options.name, options.kind, options.at, known_at)?;
+    output::answer(&app.global, &answer, || say_who(&answer))?;
+    Ok(Exit::Done)
+}
+
+pub fn history(app: &App, options: &HistoryOptions) -> Result<Exit, CliError> {
+    let opened = app.open("history", How::Existing)?;
+    let desk = app.desk(&opened.ledger)?;
+    let known_at = known_at(options.known_at.as_deref())?;
+    if let Ok(object) = options.subject.parse::<ObjectId>() {
+        let Some(answer) = history::of_object(&desk, object, known_at)? else {
+            return Err(CliError::Usage(format!("object {object} was never seen in tenant {}", desk.tenant)));
+        };
+        output::answer(&app.global, &answer, || say_object(&answer))?;
+    } else {
+        let name: Name = options.subject.parse().map_err(|error| CliError::usage(format!("history: {error}")))?;
+        let answer = history::of_name(&desk, &name, known_at)?;
+        output::answer(&app.global, &answer, || say_name(&answer))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A verdict for people.
+pub fn say_check(answer: &CheckAnswer) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{} → {}", word_of(&answer.verdict), word_of(&answer.action));
+    if let Some(chain) = &answer.chain {
+        let _ = write!(text, "   chain {chain}");
+    }
+    text.push('\n');
+    if let Some(open) = &answer.open {
+        let base = answer.base.as_ref().map(|base| format!(", build on snapshot {base}")).unwrap_or_default();
+        let _ = writeln!(text, "  open {open}{base}");
+    }
+    if let Some(names) = &answer.names {
+        let upn = names.upn.as_ref().map_or("no UPN", Name::spelling);
+        let _ = writeln!(text, "  now {upn}");
+    }
+    for reason in &answer.reasons {
+        let _ = writeln!(text, "  - {reason}");
+    }
+    for instead in &answer.instead {
+        let chain = instead.chain.as_ref().map_or_else(|| "a new chain".to_owned(), |chain| format!("chain {chain}"));
+        let _ = writeln!(text, "  instead: object {}: {} in {chain}", instead.object, word_of(&instead.action));
+    }
+    for candidate in &answer.candidates {
+        let _ = writeln!(text, "  candidate: object {} ({})", candidate.object, candidate.confidence);
+    }
+    let proved = answer.evidence.proved_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+    let live = if answer.evidence.live { ", by a live read" } else { "" };
+    let _ = writeln!(text, "  proved at {proved}{live}; basis {} at {}", answer.basis.sequence, answer.basis.clock);
+    text
+}
+
+fn say_who(answer: &WhoAnswer) -> String {
+    let mut text = String::new();
+    let holder = answer.holder.map_or_else(|| "nobody certain".to_owned(), |holder| format!("object {holder}"));
+    let _ = writeln!(text, "{} at {}: {holder} ({})", answer.name, answer.at, word_of(&answer.confidence));
+    for candidate in &answer.candidates {
+        let _ = writeln!(text, "  {} {}", candidate.confidence, candidate.object);
+        for held in &candidate.held {
+            let until = held.until.map_or_else(|| "still".to_owned(), |until| format!("ended {}", edge(until)));
+            let _ = writeln!(text, "    as {}: began {}, {until}", held.kind, edge(held.from));
+        }
+    }
+    let _ = writeln!(text, "  basis {}", answer.basis.sequence);
+    text
+}
+
+fn say_name(answer: &NameAnswer) -> String {
+    let mut text = format!("{}\n", answer.name);
+    if answer.holders.is_empty() {
+        text.push_str("  never seen\n");
+    }
+    text.push_str(&lanes::draw(answer, 60));
+    for holder in &answer.holders {
+        let until = holder.until.map_or_else(|| "still held".to_owned(), |until| format!("ended {}", edge(until)));
+        let _ = writeln!(text, "  {} as {}: began {}, {until}", holder.object, holder.kind, edge(holder.from));
+        if holder.contested {
+            text.push_str("    facts about it contradict each other\n");
+        }
+        for evidence in &holder.evidence {
+            let source = word_of(&evidence.source);
+            let _ = writeln!(text, "    {source} at {} (commit {})", evidence.at, evidence.sequence);
+        }
+    }
+    let _ = writeln!(text, "  basis {}", answer.basis.sequence);
+    text
+}
+
+fn say_object(answer: &ObjectAnswer) -> String {
+    let mut text = format!("object {} ({})\n", answer.object, word_of(&answer.state));
+    if let Some(created) = answer.created {
+        let _ = writeln!(text, "  created {created}");
+    }
+    for period in &answer.states {
+        let until = period.until.map_or_else(|| "still".to_owned(), |until| format!("ended {}", edge(until)));
+        let _ = writeln!(text, "  {}: began {}, {until}", word_of(&period.state), edge(period.from));
+    }
+    for name in &answer.names {
+        let until = name.until.map_or_else(|| "still".to_owned(), |until| format!("ended {}", edge(until)));
+        let _ = writeln!(text, "  {} {}: began {}, {until}", word_of(&name.kind), name.spelling, edge(name.from));
+    }
+    for chain in &answer.chains {
+        let count = answer.snapshots.iter().filter(|snapshot| snapshot.chain == *chain).count();
+        let _ = writeln!(text, "  chain {chain}: {count} snapshot(s)");
+    }
+    let _ = writeln!(text, "  basis {}", answer.basis.sequence);
+    text
+}
+
+fn known_at(text: Option<&str>) -> Result<KnownAt, CliError> {
+    let Some(text) = text else { return Ok(KnownAt::Now) };
+    if let Ok(sequence) = text.parse() {
+        return Ok(KnownAt::Sequence(Sequence(sequence)));
+    }
+    text.parse().map(KnownAt::Time).map_err(|_| {
+        CliError::usage(format!(
+            "--known-at: {text:?} is neither a commit's number nor a time such as 2026-03-01T09:30:00Z"
+        ))
+    })
+}

@@ -1,0 +1,112 @@
+//! `check --batch`: JSON lines in, a line each out, in order.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::error::{CliError, Exit};
+use super::open::runtime;
+use super::output;
+use crate::ledger::KnownAt;
+use crate::service::Desk;
+use crate::service::check::{CheckRequest, check, check_live};
+use crate::sync::Context;
+
+/// Longest line, in bytes. A longer one is refused like any bad line, without being held in memory.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Answers the lines of a file, or of standard input.
+pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, file: &Path) -> Result<Exit, CliError> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let bad = if file == Path::new("-") {
+        check_batch(desk, context, known_at, &mut std::io::stdin().lock(), &mut out)?
+    } else {
+        let opened = File::open(file).map_err(CliError::io(format!("read {}", file.display())))?;
+        check_batch(desk, context, known_at, &mut BufReader::new(opened), &mut out)?
+    };
+    Ok(if bad == 0 { Exit::Done } else { Exit::Partly })
+}
+
+/// Answers every line. A line that is no ask is answered with its number and what is wrong with it, and the exit code
+/// then says that not every line had a verdict.
+fn check_batch(
+    desk: &Desk,
+    context: Option<&Context>,
+    known_at: KnownAt,
+    lines: &mut dyn BufRead,
+    out: &mut dyn Write,
+) -> Result<u64, CliError> {
+    let runtime = context.map(|_| runtime()).transpose()?;
+    let (mut number, mut bad) = (0u64, 0u64);
+    while let Some(line) = next_line(lines)? {
+        number += 1;
+        let line = match line {
+            Line::Whole(line) if line.trim().is_empty() => continue,
+            other => other,
+        };
+        let asked = match line {
+            Line::Whole(line) => serde_json::from_str::<CheckRequest>(&line).map_err(|error| error.to_string()),
+            Line::TooLong => Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")),
+            Line::NotText => Err("the line is not UTF-8 text".to_owned()),
+        };
+        let asked = asked.and_then(|request| {
+            let empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
+            if empty { Err("give a chain, a name or an object".to_owned()) } else { Ok(request) }
+        });
+        let answer = match asked {
+            Ok(request) => {
+                let ask = request.into();
+                let answer = match (&runtime, context) {
+                    (Some(runtime), Some(context)) => runtime.block_on(check_live(desk, context, &ask))?,
+                    _ => check(desk, &ask, known_at)?,
+                };
+                serde_json::to_string(&answer)
+            }
+            Err(why) => {
+                bad += 1;
+                output::note(&format!("line {number}: {why}"));
+                serde_json::to_string(&json!({"line": number, "error": why}))
+            }
+        };
+        let answer = answer.map_err(|error| CliError::io("write an answer as JSON")(error.into()))?;
+        writeln!(out, "{answer}").map_err(CliError::io("write an answer"))?;
+    }
+    out.flush().map_err(CliError::io("write the answers"))?;
+    Ok(bad)
+}
+
+enum Line {
+    Whole(String),
+    TooLong,
+    NotText,
+}
+
+fn next_line(mut lines: &mut dyn BufRead) -> Result<Option<Line>, CliError> {
+    let mut bytes = Vec::new();
+    let read =
+        (&mut lines).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes).map_err(CliError::io("read the asks"))?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if bytes.len() as u64 > LINE_BYTES_MAX && !bytes.ends_with(b"\n") {
+        skip_rest(lines)?;
+        return Ok(Some(Line::TooLong));
+    }
+    Ok(Some(String::from_utf8(bytes).map_or(Line::NotText, Line::Whole)))
+}
+
+fn skip_rest(lines: &mut dyn BufRead) -> Result<(), CliError> {
+    loop {
+        let buffer = lines.fill_buf().map_err(CliError::io("read the asks"))?;
+        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        lines.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The one place where an error becomes a message, a hint and an exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::domain::verdict::Action;
+use crate::ledger::LedgerError;
+use crate::store::StoreError;
+use crate::sync::SyncError;
+
+/// How the program ends when it did what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// A verdict.
+    Verdict(Action),
+    /// Something was found.
+    Found,
+    /// Some of it failed; the messages were printed.
+    Partly,
+    /// A sync of this tenant is already running.
+    Running,
+}
+
+/// Why the program could not do what it was asked.
+#[derive(Debug)]
+pub enum CliError {
+    /// Wrong usage or configuration.
+    Usage(String),
+    /// The configuration.
+    Config(ConfigError),
+    /// The ledger.
+    Ledger(LedgerError),
+    /// The directory, or the ledger during a sync.
+    Sync(SyncError),
+    /// Something of the operating system.
+    Io {
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done | Exit::Verdict(Action::Incremental) => 0,
+            Exit::Partly => 1,
+            Exit::Verdict(Action::Full) => 10,
+            Exit::Verdict(Action::Stop) => 20,
+            Exit::Verdict(Action::Refresh) => 30,
+            Exit::Found => 40,
+            Exit::Running => 75,
+        })
+    }
+}
+
+/// The exit code of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure(u8);
+
+impl From<Failure> for ExitCode {
+    fn from(failure: Failure) -> Self {
+        Self::from(failure.0)
+    }
+}
+
+impl CliError {
+    /// Wrong usage.
+    pub fn usage(why: impl Into<String>) -> Self {
+        Self::Usage(why.into())
+    }
+
+    /// The failure of a step of the operating system.
+    pub fn io(step: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let step = step.into();
+        move |source| Self::Io { step, source }
+    }
+
+    /// The exit code: 2 for what the caller wrote, 1 for what happened.
+    pub fn exit(&self) -> Failure {
+        let is_usage = match self {
+            Self::Usage(_) => true,
+            // The configuration is wrong, unless it is right and the world is not.
+            Self::Config(error) => !matches!(error, ConfigError::Graph(graph) if graph.is_transient()),
+            _ => false,
+        };
+        Failure(if is_usage { 2 } else { 1 })
+    }
+
+    /// Prints the error, its causes and what to do.
+    pub fn print(&self) {
+        let mut message = format!("error: {}", self.say());
+        if let Some(hint) = self.hint() {
+            message.push_str("\n  hint: ");
+            message.push_str(&hint);
+        }
+        super::output::note(&message);
+    }
+
+    fn say(&self) -> String {
+        match self {
+            Self::Usage(why) => why.clone(),
+            Self::Config(error) => chain(error),
+            Self::Ledger(error) => format!("failed to {}", chain(error)),
+            Self::Sync(error) => format!("failed to {}", chain(error)),
+            Self::Io { step, source } => format!("failed to {step}: {source}"),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ledger(LedgerError::Store(error)) | Self::Sync(SyncError::Ledger(LedgerError::Store(error))) => {
+                store_hint(error)
+            }
+            Self::Sync(error) => error.hint(),
+            Self::Config(ConfigError::Graph(error)) => Some(error.hint()),
+            Self::Config(ConfigError::Unreadable { .. }) => Some("write one with `whowas init`".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<LedgerError> for CliError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl From<SyncError> for CliError {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Ledger(error) => Self::Ledger(error),
+            other => Self::Sync(other),
+        }
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    let hint = match error {
+        StoreError::Held { holder, .. } if holder.command == "serve" => "ask the service instead, with --server URL",
+        StoreError::Held { .. } => "wait until it is done, or ask the service with --server URL if one is running",
+        StoreError::DiskFull { .. } => "free some space or move the ledger to a larger disk",
+        StoreError::Damaged { .. } => {
+            "run `whowas verify`; if only derived records differ, `whowas rebuild` mends them"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// An error and its causes in one line, each said once.
+fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !text.is_empty() && !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = next.source();
+    }
+    line
+}

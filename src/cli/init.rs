@@ -1,0 +1,58 @@
+//! `init`: a commented configuration to fill in.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use super::error::{CliError, Exit};
+use super::output;
+
+/// The file that `init` writes.
+const TEMPLATE: &str = r#"# whowas: identity ledger for Microsoft 365 backup.
+# Lengths of time are written like 30s, 15m, 24h, 7d.
+
+[ledger]
+path = "whowas-data"                    # relative to this file
+# cache_mib = 128                       # what the storage engine may keep in memory; it takes about twice as much
+
+[[tenant]]
+id = "00000000-0000-0000-0000-000000000000"     # Entra admin center > Overview > Tenant ID
+alias = "contoso"                       # a short name for --tenant
+cloud = "global"                        # or us-gov, us-gov-high, china
+client_id = ""                          # App registrations > your application > Application (client) ID
+credential = { secret_env = "WHOWAS_SECRET" }   # or { secret_file = "path" }
+# The application needs the Graph permission User.Read.All (application, with admin consent).
+
+# lag = "5m"                            # directory replication: a round proves everything up to its start less this
+# read_lag = "30s"                      # width of a live read
+# propagation = "15m"                   # Entra to Exchange: a name may still open the old mailbox that long
+# name_max_age = "0s"                   # an ask by name accepts evidence this old; 0s: only a live read will do
+# id_max_age = "7d"                     # an ask by object id accepts a proof of life this old
+# max_skew = "5m"                       # how far the directory's clock and ours may be apart
+# ca_file = "proxy-ca.pem"              # further root certificates, beside the system's
+# graph_url = "https://graph.microsoft.com"     # only for private endpoints and the emulator
+# login_url = "https://login.microsoftonline.com"
+"#;
+
+pub fn init(file: &Path) -> Result<Exit, CliError> {
+    let name = file.display();
+    let mut created = match OpenOptions::new().write(true).create_new(true).open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(CliError::usage(format!("{name} exists already and was left as it is")));
+        }
+        other => other.map_err(CliError::io(format!("create {name}")))?,
+    };
+    created.write_all(TEMPLATE.as_bytes()).map_err(CliError::io(format!("write {name}")))?;
+    output::note(&format!("wrote {name}; fill in id and client_id, set the secret, then run `whowas sync`"));
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_configuration() {
+        crate::config::Config::parse(TEMPLATE, Path::new("whowas.toml")).unwrap();
+    }
+}

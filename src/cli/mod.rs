@@ -1,0 +1,83 @@
+//! The command line. Data goes to standard output, everything else to standard error; exit codes are those of the outer
+//! contract, mapped in `error.rs` and nowhere else.
+
+mod args;
+mod ask;
+mod batch;
+mod demo;
+mod emulate;
+mod error;
+mod init;
+mod integrity;
+mod lanes;
+mod open;
+mod output;
+mod snapshots;
+mod status;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::clock::Clock;
+use args::{Args, Command};
+use error::Exit;
+use open::App;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no failures; clap prints them to standard output and all else to standard error.
+            let _unprinted = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    start_log(args.global.verbose, args.global.quiet);
+    match run(args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print();
+            error.exit().into()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<Exit, error::CliError> {
+    let Args { global, command } = args;
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "whowas", &mut std::io::stdout());
+            return Ok(Exit::Done);
+        }
+        Command::Init { ref file } => return init::init(file),
+        Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
+        Command::Demo(options) => return demo::demo(&options, &global),
+        _ => {}
+    }
+    let app = App::new(global)?;
+    match command {
+        Command::Sync(options) => sync::sync(&app, &options),
+        Command::Status => status::status(&app),
+        Command::Check(options) => ask::check(&app, &options),
+        Command::Who(options) => ask::who(&app, &options),
+        Command::History(options) => ask::history(&app, &options),
+        Command::Snapshot(action) => snapshots::snapshot(&app, action),
+        Command::Verify => integrity::verify(&app),
+        Command::Rebuild => integrity::rebuild(&app),
+        Command::Completions { .. } | Command::Init { .. } | Command::Emulate(_) | Command::Demo(_) => Ok(Exit::Done),
+    }
+}
+
+fn start_log(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "whowas=info,warn",
+        (false, _) => "whowas=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

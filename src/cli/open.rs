@@ -1,0 +1,198 @@
+//! Finding the configuration, the tenant and the ledger.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::args::Global;
+use super::error::CliError;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
+use crate::domain::id::TenantId;
+use crate::domain::verdict::Policy;
+use crate::ledger::Ledger;
+use crate::service::Desk;
+use crate::store::StoreError;
+use crate::store::sled::{SledOptions, SledStore};
+use crate::sync::Context;
+
+/// Where the ledger is if nothing says otherwise.
+const LEDGER: &str = "whowas-data";
+/// How often, and how long apart, an open is tried again while another short command holds the ledger.
+const PATIENCE: (u32, Duration) = (25, Duration::from_millis(200));
+
+/// What a command works with.
+pub struct App {
+    /// The flags.
+    pub global: Global,
+    /// The configuration; empty if there is no file.
+    pub config: Config,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// An open ledger.
+pub struct Opened {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The store underneath, which tells others how far we are.
+    pub store: Arc<SledStore>,
+}
+
+impl App {
+    /// Reads the configuration that the flags and the place lead to.
+    pub fn new(global: Global) -> Result<Self, CliError> {
+        if global.server.is_some() {
+            return Err(CliError::usage(
+                "--server: this release has no service to ask; open the ledger with --ledger PATH",
+            ));
+        }
+        let config = match &global.config {
+            Some(file) => Config::read(file)?,
+            None => match default_files().into_iter().find(|file| file.is_file()) {
+                Some(file) => Config::read(&file)?,
+                None => Config::default(),
+            },
+        };
+        let clock = Clock::new(global.now);
+        Ok(Self { global, config, clock })
+    }
+
+    /// The ledger's directory.
+    pub fn ledger_path(&self) -> Result<PathBuf, CliError> {
+        let path = match (&self.global.ledger, &self.config.ledger.path, &self.config.ledger.url) {
+            (Some(path), ..) => path.clone(),
+            (None, Some(path), None) => match self.config.file.as_deref().and_then(Path::parent) {
+                // A relative path means the same wherever the command is run.
+                Some(folder) => folder.join(path),
+                None => path.clone(),
+            },
+            (None, None, None) => PathBuf::from(LEDGER),
+            (None, _, Some(_)) => {
+                return Err(CliError::usage("[ledger] url: this release keeps ledgers in directories only; set path"));
+            }
+        };
+        if path.to_str().is_some_and(|text| text.starts_with("postgres://") || text.starts_with("postgresql://")) {
+            return Err(CliError::usage("--ledger: this release keeps ledgers in directories only; give a path"));
+        }
+        Ok(path)
+    }
+
+    /// Opens the ledger. Another short command that holds it is waited for; a sync or a service is not.
+    pub fn open(&self, command: &str, how: How) -> Result<Opened, CliError> {
+        let path = self.ledger_path()?;
+        if how != How::Create && !path.is_dir() {
+            let path = path.display();
+            return Err(CliError::usage(format!(
+                "there is no ledger at {path}; `whowas sync` makes one, --ledger names another"
+            )));
+        }
+        let mut options = SledOptions::new(command, self.clock.now());
+        options.create = how == How::Create;
+        options.rebuild = how == How::Rebuild;
+        if let Some(mib) = self.config.ledger.cache_mib {
+            options.cache_capacity_bytes = mib.max(1) << 20;
+        }
+        let mut tries = 0;
+        loop {
+            match SledStore::open(&path, options.clone()) {
+                Ok(store) => {
+                    let store = Arc::new(store);
+                    return Ok(Opened { ledger: Ledger::shared(store.clone()), store });
+                }
+                Err(StoreError::Held { holder, .. }) if is_short(&holder.command) && tries < PATIENCE.0 => {
+                    tries += 1;
+                    thread::sleep(PATIENCE.1);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The tenant's entry in the configuration.
+    pub fn configured(&self) -> Result<&TenantConfig, CliError> {
+        match self.config.tenant(self.global.tenant.as_deref())? {
+            Some(tenant) => Ok(tenant),
+            None => Err(CliError::usage(match &self.global.tenant {
+                Some(tenant) => format!("tenant {tenant} is not in {FILE_NAME}, so there is no way to sign in to it"),
+                None => format!("no tenant is configured; write one into {FILE_NAME} (`whowas init` makes it)"),
+            })),
+        }
+    }
+
+    /// The tenant meant: the one named, else the only one configured, else the only one in the ledger.
+    pub fn tenant(&self, ledger: &Ledger) -> Result<TenantId, CliError> {
+        if let Some(tenant) = self.config.tenant(self.global.tenant.as_deref())? {
+            return Ok(tenant.id);
+        }
+        if let Some(named) = &self.global.tenant {
+            return named.parse().map_err(|_| CliError::usage(format!("{named:?} is no tenant")));
+        }
+        match ledger.tenants()?.as_slice() {
+            [only] => Ok(*only),
+            [] => Err(CliError::usage("the ledger is empty and no tenant is configured; say --tenant ID")),
+            several => {
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let why = format!("the ledger has several, say --tenant ({})", ids.join(", "));
+                Err(ConfigError::Tenant { why }.into())
+            }
+        }
+    }
+
+    /// A desk at which the tenant is asked about.
+    pub fn desk(&self, ledger: &Ledger) -> Result<Desk, CliError> {
+        let tenant = self.tenant(ledger)?;
+        let configured = self.config.tenants.iter().find(|configured| configured.id == tenant);
+        let policy = configured.map_or_else(Policy::default, TenantConfig::policy);
+        Ok(Desk { ledger: ledger.clone(), tenant, policy, clock: self.clock })
+    }
+
+    /// What reading the tenant's directory needs.
+    pub fn context(&self, ledger: &Ledger) -> Result<Context, CliError> {
+        let tenant = self.configured()?;
+        let client = tenant.client(|name| std::env::var(name).ok())?;
+        Ok(Context {
+            ledger: ledger.clone(),
+            tenant: tenant.id,
+            client: Arc::new(client),
+            widths: tenant.widths(),
+            clock: self.clock,
+        })
+    }
+
+    /// The short name of a tenant.
+    pub fn alias(&self, tenant: TenantId) -> Option<String> {
+        self.config.tenants.iter().find(|configured| configured.id == tenant)?.alias.clone()
+    }
+}
+
+/// How to open a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It must exist.
+    Existing,
+    /// Make it if it does not exist.
+    Create,
+    /// In order to derive everything anew.
+    Rebuild,
+}
+
+/// The runtime on which asynchronous work is done.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::io("start the runtime"))
+}
+
+fn is_short(command: &str) -> bool {
+    !matches!(command, "sync" | "serve" | "demo" | "rebuild" | "verify")
+}
+
+fn default_files() -> Vec<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let folder = variable("XDG_CONFIG_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".config")))
+        .or_else(|| variable("APPDATA"));
+    let mut files = vec![PathBuf::from(FILE_NAME)];
+    files.extend(folder.map(|folder| folder.join("whowas").join(FILE_NAME)));
+    files
+}

@@ -1,0 +1,84 @@
+//! Printing: answers to standard output, everything else to standard error.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::args::{Global, Output};
+use super::error::CliError;
+use crate::domain::interval::Edge;
+
+/// Prints an answer as the flags want it; `human` gives the text for people.
+pub fn answer<T: Serialize>(global: &Global, answer: &T, human: impl FnOnce() -> String) -> Result<(), CliError> {
+    match global.output {
+        Output::Human => text(&human()),
+        Output::Json => text(&serde_json::to_string_pretty(answer).map_err(unprintable)?),
+        Output::Jsonl => text(&serde_json::to_string(answer).map_err(unprintable)?),
+    }
+}
+
+/// Prints a list: as JSON lines an item a line, else as one answer.
+pub fn list<T: Serialize, L: Serialize>(
+    global: &Global,
+    items: &[T],
+    whole: &L,
+    human: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    if global.output != Output::Jsonl {
+        return answer(global, whole, human);
+    }
+    items.iter().try_for_each(|item| text(&serde_json::to_string(item).map_err(unprintable)?))
+}
+
+/// Prints lines to standard output. A reader that has gone away, as `head` does, is no failure.
+pub fn text(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(CliError::io("write the answer")),
+    }
+}
+
+/// Prints a line to standard error.
+pub fn note(text: &str) {
+    // There is nowhere left to complain if standard error is gone.
+    let _unprinted = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A progress line on standard error; it draws only on a terminal.
+pub fn progress(global: &Global, template: &str) -> ProgressBar {
+    let drawn = std::io::stderr().is_terminal() && !global.quiet && std::env::var_os("NO_COLOR").is_none();
+    let bar = ProgressBar::with_draw_target(
+        None,
+        if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+    );
+    // A template that does not parse is a mistake of ours that a plain line survives.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// An edge in words.
+pub fn edge(edge: Edge) -> String {
+    let text = |bound: Option<crate::domain::time::Instant>| bound.map_or_else(|| "…".to_owned(), |at| at.to_string());
+    match edge.as_point() {
+        Some(at) => format!("at {at}"),
+        None => format!("in ({}, {}]", text(edge.after()), text(edge.by())),
+    }
+}
+
+/// The contract's word for a value, as its JSON spells it.
+pub fn word_of<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+fn unprintable(error: serde_json::Error) -> CliError {
+    CliError::io("write the answer as JSON")(error.into())
+}

@@ -1,0 +1,63 @@
+//! `status`.
+
+use std::fmt::Write as _;
+
+use super::error::{CliError, Exit};
+use super::open::{App, How};
+use super::output::{self, word_of};
+use crate::domain::id::TenantId;
+use crate::service::status::{self, StatusAnswer};
+
+pub fn status(app: &App) -> Result<Exit, CliError> {
+    let opened = app.open("status", How::Existing)?;
+    let configured: Vec<TenantId> = app.config.tenants.iter().map(|tenant| tenant.id).collect();
+    let answer = status::status(&opened.ledger, &configured, |tenant| app.alias(tenant))?;
+    output::answer(&app.global, &answer, || say(&answer))?;
+    Ok(Exit::Done)
+}
+
+fn say(answer: &StatusAnswer) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for tenant in &answer.tenants {
+        let alias = tenant.alias.as_deref().map(|alias| format!(" ({alias})")).unwrap_or_default();
+        let _ = writeln!(text, "tenant {}{alias}", tenant.tenant);
+        match &tenant.last_sync {
+            Some(run) => {
+                let ended = run.ended.map_or_else(|| "not ended".to_owned(), |ended| format!("ended {ended}"));
+                let _ = writeln!(
+                    text,
+                    "  last sync: run {} ({}), {}, started {}, {ended}, {} pages, {} seen, {} changed",
+                    run.run,
+                    word_of(&run.kind),
+                    word_of(&run.outcome),
+                    run.started,
+                    run.pages,
+                    run.seen,
+                    run.changed
+                );
+                if let Some(error) = &run.error {
+                    let _ = writeln!(text, "    {error}");
+                }
+            }
+            None => text.push_str("  never synced; run `whowas sync`\n"),
+        }
+        let horizon = tenant.horizon.map_or_else(|| "none yet".to_owned(), |horizon| horizon.to_string());
+        let _ = writeln!(text, "  horizon: {horizon}; commit {}", tenant.sequence);
+        if tenant.half_round {
+            text.push_str("  a round is only half committed: run `whowas sync` to finish it\n");
+        }
+        for blind in &tenant.blind {
+            let _ = writeln!(text, "  blind from {} until {}: {}", blind.from, blind.until, blind.why);
+        }
+        let counts = &tenant.objects;
+        let _ = writeln!(
+            text,
+            "  objects: {} active, {} soft-deleted, {} purged; snapshots: {}",
+            counts.active, counts.soft_deleted, counts.purged, tenant.snapshots
+        );
+    }
+    let ledger = &answer.ledger;
+    let _ = writeln!(text, "ledger: {} format {}, {} bytes", ledger.store, ledger.format, ledger.bytes);
+    text
+}

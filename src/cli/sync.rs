@@ -1,0 +1,117 @@
+//! `sync`: one run now, with its progress on a terminal and beside the lock for whoever asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use super::args::SyncOptions;
+use super::error::{CliError, Exit};
+use super::open::{App, How, runtime};
+use super::output::{self, word_of};
+use crate::domain::id::TenantId;
+use crate::ledger::LedgerError;
+use crate::store::{Holder, Run, StoreError, Trigger};
+use crate::sync::{self, Progress, Wanted};
+
+pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
+    let tenant = app.configured()?;
+    let id = tenant.id;
+    if !tenant.mapping.is_empty() || tenant.guard.is_some() {
+        output::note("note: mapping and guard are read but not applied by this release");
+    }
+    let opened = match app.open("sync", How::Create) {
+        Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.tenant == Some(id) => {
+            return already_running(app, id, &holder);
+        }
+        other => other?,
+    };
+    let context = app.context(&opened.ledger)?;
+    let bar = output::progress(&app.global, "{spinner} {msg} [{elapsed}]");
+    let tell = |progress: Progress| {
+        bar.set_message(format!(
+            "{} run {}: {} pages, {} items",
+            word_of(&progress.kind),
+            progress.run,
+            progress.pages,
+            progress.seen
+        ));
+        bar.tick();
+        // Whoever finds the ledger held is told less if this fails; the sync itself is none the worse.
+        let _untold = opened.store.set_progress(Some(id), Some(json!(progress)));
+    };
+    let _untold = opened.store.set_progress(Some(id), Some(json!({"started": app.clock.now(), "pages": 0, "seen": 0})));
+    let wanted = Wanted { full: options.full, reconcile: options.reconcile, trigger: Trigger::Demand };
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = runtime()?.block_on(async {
+        stop_on_signal(stop.clone());
+        sync::run(&context, wanted, &stop, &tell).await
+    });
+    bar.finish_and_clear();
+    let run = done?;
+    output::answer(&app.global, &run, || say(&run))?;
+    Ok(Exit::Done)
+}
+
+fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {
+    output::note(&format!("a sync of tenant {tenant} is already running: {holder}"));
+    let mut running = holder.progress.clone().unwrap_or_else(|| json!({}));
+    if let Some(fields) = running.as_object_mut() {
+        for (key, value) in [
+            ("outcome", json!("running")),
+            ("trigger", json!("demand")),
+            ("tenant", json!(tenant)),
+            ("pid", json!(holder.pid)),
+            ("since", json!(holder.since)),
+            ("ended", json!(null)),
+        ] {
+            fields.insert(key.to_owned(), value);
+        }
+    }
+    if app.global.output != super::args::Output::Human {
+        output::answer(&app.global, &running, String::new)?;
+    }
+    Ok(Exit::Running)
+}
+
+/// The first interrupt or termination lets the run end at the next page.
+fn stop_on_signal(stop: Arc<AtomicBool>) {
+    tokio::spawn(async move {
+        if interrupted().await.is_ok() {
+            stop.store(true, Ordering::Release);
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// A run for people.
+pub fn say(run: &Run) -> String {
+    let horizon = run.horizon.map_or_else(|| "none".to_owned(), |horizon| horizon.to_string());
+    format!(
+        "run {} ({}): {} — {} pages, {} seen, {} changed, {} removed, {} restored, {} facts; horizon {horizon}{}\n",
+        run.run,
+        word_of(&run.kind),
+        word_of(&run.outcome),
+        run.pages,
+        run.seen,
+        run.changed,
+        run.removed,
+        run.restored,
+        run.facts,
+        if run.throttled_ms > 0 { format!("; throttled for {} ms", run.throttled_ms) } else { String::new() },
+    )
+}
