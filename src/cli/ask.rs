@@ -10,7 +10,7 @@ use super::open::{App, How, runtime};
 use super::output::{self, edge, word_of};
 use crate::domain::id::{ObjectId, Sequence};
 use crate::domain::name::Name;
-use crate::domain::verdict::Ask;
+use crate::domain::verdict::{Action, Ask};
 use crate::ledger::KnownAt;
 use crate::service::check::{self, CheckAnswer};
 use crate::service::history::{self, NameAnswer, ObjectAnswer};
@@ -81,13 +81,15 @@ pub fn say_check(answer: &CheckAnswer) -> String {
         let _ = write!(text, "   chain {chain}");
     }
     text.push('\n');
-    if let Some(open) = &answer.open {
+    let goes_on = matches!(answer.action, Action::Incremental | Action::Full);
+    if let Some(open) = answer.open.as_ref().filter(|_| goes_on) {
         let base = answer.base.as_ref().map(|base| format!(", build on snapshot {base}")).unwrap_or_default();
         let _ = writeln!(text, "  open {open}{base}");
     }
     if let Some(names) = &answer.names {
         let upn = names.upn.as_ref().map_or("no UPN", Name::spelling);
-        let _ = writeln!(text, "  now {upn}");
+        let known = if goes_on { "now" } else { "last known as" };
+        let _ = writeln!(text, "  {known} {upn}");
     }
     for reason in &answer.reasons {
         let _ = writeln!(text, "  - {reason}");

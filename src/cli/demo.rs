@@ -40,7 +40,7 @@ const USERS_FAST: usize = 200;
 const NAME: &str = "sam.hill@x.test";
 /// What its first holder is called afterwards.
 const RENAMED: &str = "sam.hill-jones@x.test";
-/// The first midnight of the story: 2026-03-02T00:00:00Z.
+/// The midnight at which the nightly poll runs: 2026-03-02T00:00:00Z.
 const MIDNIGHT: Instant = Instant::from_micros(1_772_409_600_000_000);
 
 pub fn demo(options: &DemoOptions, global: &Global) -> Result<Exit, CliError> {
@@ -67,22 +67,24 @@ struct Story {
     ledger: Ledger,
     client: Arc<GraphClient>,
     tenant: TenantId,
-    /// The mailboxes: whose mail each object's mailbox holds. Only the demo's backups look into it.
+    /// The person of the story.
     sam: ObjectId,
+    /// Everyone who appears in it.
+    people: Vec<ObjectId>,
     text: String,
 }
 
 /// A backup product that keys its chains by name: what it read, and whose mail that was.
 struct NaiveBackup {
-    read: Vec<(&'static str, ObjectId)>,
+    read: Vec<(String, ObjectId)>,
 }
 
 impl Story {
     async fn begin(folder: &Path, users: usize) -> Result<Self, CliError> {
-        let mut directory = Directory::new("contoso.onmicrosoft.com", MIDNIGHT.minus(Duration::from_secs(86_400)), 7);
+        let mut directory = Directory::new("contoso.onmicrosoft.com", MIDNIGHT.minus(hours(48)), 7);
         directory.seed_users(users, "x.test").map_err(refused)?;
         let sam = directory.create_user(NewUser::mailbox(NAME)).map_err(refused)?;
-        directory.set_now(MIDNIGHT).map_err(refused)?;
+        directory.set_now(MIDNIGHT.minus(hours(4))).map_err(refused)?;
         let options = EmulatorOptions { directory, ..EmulatorOptions::default() };
         let (tenant, client_id, secret) = (options.tenant.clone(), options.client_id.clone(), options.secret.clone());
         let tenant: TenantId = tenant.parse().map_err(|error: IdError| CliError::usage(error.to_string()))?;
@@ -94,37 +96,43 @@ impl Story {
         let mut sled = SledOptions::new("demo", MIDNIGHT);
         sled.create = true;
         let ledger = Ledger::new(SledStore::open(folder.join("ledger"), sled)?);
-        Ok(Self { emulator, ledger, client, tenant, sam, text: String::new() })
+        Ok(Self { emulator, ledger, client, tenant, sam, people: vec![sam], text: String::new() })
     }
 
     async fn tell(&mut self) -> Result<(), CliError> {
         let mut naive = NaiveBackup { read: Vec::new() };
         let sam = self.sam;
-        self.say(format!("{NAME} is object {}, the mailbox of one person.\n", lanes::short(sam)));
+        self.say(format!("{NAME} is object {}, the mailbox of one person.\n\n", lanes::short(sam)));
 
         let run = self.poll().await?;
-        self.step("00:00", &format!("first sync: {} users in {} pages, {} facts", run.seen, run.pages, run.facts));
-
-        self.at(1)?;
-        self.back_up("01:00", &mut naive, "40").await?;
+        self.step(&format!("first sync: {} users in {} pages, {} facts", run.seen, run.pages, run.facts));
+        self.at(-2)?;
+        self.back_up(&mut naive, "40").await?;
+        self.at(0)?;
+        let run = self.poll().await?;
+        self.step(&format!(
+            "the nightly poll: {} changed; everything is proved through {}",
+            run.changed,
+            at(run.horizon)
+        ));
 
         self.at(8)?;
         self.emulator.with(|directory| directory.rename(sam, RENAMED, false)).map_err(refused)?;
-        self.step("08:00", &format!("the person marries: {NAME} becomes {RENAMED}, the old address is dropped"));
+        self.step(&format!("the person marries: {NAME} becomes {RENAMED}, the old address is dropped"));
         self.at(9)?;
         let newcomer =
             self.emulator.with(|directory| directory.create_user(NewUser::mailbox(NAME))).map_err(refused)?;
-        let short = lanes::short(newcomer);
-        self.step("09:00", &format!("a new colleague gets the free name: {NAME} is now object {short}"));
+        self.people.push(newcomer);
+        self.step(&format!("a new colleague gets the free name: {NAME} is now object {}", lanes::short(newcomer)));
 
         self.at(10)?;
-        self.step("10:00", "the nightly poll is 14 hours away, and the backup runs:");
-        self.naive_read("10:00", &mut naive);
+        self.step("the backup runs, 14 hours before the next poll:");
+        self.naive_read(&mut naive);
         let by_name = Ask { chain: Some(self.chain("by-id")?), name: Some(self.name()?), ..Ask::default() };
         let stale = self.check(&by_name)?;
         self.verdict("ask by name, from the ledger alone", &stale);
         let live = self.check_live(&by_name).await?;
-        self.verdict("the same, after a live read", &live);
+        self.verdict("the same, with a live read", &live);
         let by_id = Ask { chain: Some(self.chain("by-id")?), object: Some(sam), ..Ask::default() };
         let same = self.check(&by_id)?;
         self.verdict("ask by object id", &same);
@@ -133,37 +141,32 @@ impl Story {
 
         self.at(24)?;
         let run = self.poll().await?;
-        self.step("24:00", &format!("the poll: {} objects changed, {} facts", run.changed, run.facts));
+        self.step(&format!("the nightly poll: {} users reported", run.seen));
         let after = self.check(&by_name)?;
         self.verdict("ask by name again, without a live read", &after);
 
         self.timeline()?;
-        self.reckon(&naive, newcomer)
+        self.reckon(&naive)
     }
 
     /// Two backups of the same mailbox: one keyed by name, one by what whowas says to open.
-    async fn back_up(&mut self, time: &'static str, naive: &mut NaiveBackup, id: &str) -> Result<(), CliError> {
+    async fn back_up(&mut self, naive: &mut NaiveBackup, id: &str) -> Result<(), CliError> {
         let ask = Ask { name: Some(self.name()?), ..Ask::default() };
         let answer = self.check_live(&ask).await?;
         let open = answer.object.ok_or_else(|| CliError::usage("the first check named no object"))?;
-        self.step(
-            time,
-            &format!("first backup: whowas says {}, open {}", word_of(&answer.verdict), lanes::short(open)),
-        );
-        self.naive_read(time, naive);
+        self.step(&format!("first backup: whowas says {}, open {}", word_of(&answer.verdict), lanes::short(open)));
+        self.naive_read(naive);
         self.record("by-id", id, Addressed::Object(open))?;
         self.record("by-name", id, Addressed::Name(self.name()?, NameKind::Any))
     }
 
     /// A name-keyed backup opens whatever mailbox the name leads to at that moment.
-    fn naive_read(&mut self, time: &'static str, naive: &mut NaiveBackup) {
+    fn naive_read(&mut self, naive: &mut NaiveBackup) {
         let opened = self.emulator.with(|directory| directory.user_by_upn(NAME).map(|user| user.id));
         if let Some(object) = opened {
-            naive.read.push((time, object));
-            self.say(format!(
-                "         (a backup keyed by name opens {NAME} and reads the mail of {})\n",
-                lanes::short(object)
-            ));
+            naive.read.push((self.time(), object));
+            let short = lanes::short(object);
+            self.say(format!("              a backup keyed by name opens {NAME} and reads the mail of {short}\n"));
         }
     }
 
@@ -174,41 +177,56 @@ impl Story {
         Ok(())
     }
 
-    fn reckon(&mut self, naive: &NaiveBackup, newcomer: ObjectId) -> Result<(), CliError> {
+    fn reckon(&mut self, naive: &NaiveBackup) -> Result<(), CliError> {
         let (sam, desk) = (self.sam, self.desk());
-        let mixed = naive.read.iter().filter(|(_, object)| *object != sam).count();
-        let times: Vec<&str> =
-            naive.read.iter().filter(|(_, object)| *object == newcomer).map(|(time, _)| *time).collect();
-        let total = naive.read.len();
+        let mixed: Vec<&str> =
+            naive.read.iter().filter(|(_, object)| *object != sam).map(|(time, _)| time.as_str()).collect();
         self.say(format!(
-            "\nkeyed by name:   {mixed} of {total} snapshots hold another person's mail ({}), and nothing says so\n",
-            times.join(", ")
+            "\nkeyed by name, without whowas: {} of {} snapshots hold another person's mail ({}), and nothing says so.\n\
+             what whowas says of the same snapshots:\n",
+            mixed.len(),
+            naive.read.len(),
+            mixed.join(", ")
         ));
-        for chain in ["by-id", "by-name"] {
+        for (chain, how) in [("by-name", "opened by name"), ("by-id", "opened by id, as whowas said")] {
             let listed = snapshot::list(&desk, &snapshot::Wanted::Chain(self.chain(chain)?), None, 100)?;
             for item in listed.items {
-                let owner = item.attribution.owner.map_or_else(|| "cannot know".to_owned(), lanes::short);
                 let confidence = word_of(&item.attribution.confidence);
-                self.say(format!("chain {chain:8} snapshot {}: {owner} ({confidence})\n", item.snapshot));
+                let whose = match item.attribution.owner {
+                    Some(owner) => lanes::short(owner),
+                    None => item
+                        .attribution
+                        .candidates
+                        .iter()
+                        .map(|c| lanes::short(c.object))
+                        .collect::<Vec<_>>()
+                        .join(" or "),
+                };
+                self.say(format!("  {how:28} snapshot {}: {whose} ({confidence})\n", item.snapshot));
             }
         }
         Ok(())
     }
 
     fn verdict(&mut self, what: &str, answer: &CheckAnswer) {
-        let mut lines = say_check(answer);
-        // The screen has room for the reasons; object ids are shown by their first digits, as in the lanes.
-        for object in
-            [Some(self.sam), answer.object].into_iter().flatten().chain(answer.instead.iter().map(|i| i.object))
-        {
-            lines = lines.replace(&object.to_string(), &lanes::short(object));
-        }
-        let indented: Vec<String> = lines.lines().map(|line| format!("           {line}")).collect();
-        self.say(format!("       {what}\n{}\n", indented.join("\n")));
+        // Object ids are shown by their first digits, as in the lanes.
+        let lines = self
+            .people
+            .iter()
+            .fold(say_check(answer), |lines, object| lines.replace(&object.to_string(), &lanes::short(*object)));
+        let indented: Vec<String> = lines.lines().map(|line| format!("                {line}")).collect();
+        self.say(format!("              {what}:\n{}\n", indented.join("\n")));
     }
 
-    fn step(&mut self, time: &str, text: &str) {
+    fn step(&mut self, text: &str) {
+        let time = self.time();
         self.say(format!("{time}  {text}\n"));
+    }
+
+    /// The day and the time of the story.
+    fn time(&self) -> String {
+        let now = self.clock().now().to_string();
+        now.get(5..16).unwrap_or(&now).replace('T', " ")
     }
 
     fn say(&mut self, text: String) {
@@ -216,8 +234,14 @@ impl Story {
         let _ = write!(self.text, "{text}");
     }
 
-    fn at(&mut self, hour: u64) -> Result<(), CliError> {
-        self.emulator.set_now(MIDNIGHT.plus(Duration::from_secs(hour * 3_600))).map_err(refused)
+    /// Moves the story to so many hours after midnight.
+    fn at(&mut self, hour: i64) -> Result<(), CliError> {
+        let moment = if hour < 0 {
+            MIDNIGHT.minus(hours(hour.unsigned_abs()))
+        } else {
+            MIDNIGHT.plus(hours(hour.unsigned_abs()))
+        };
+        self.emulator.set_now(moment).map_err(refused)
     }
 
     fn clock(&self) -> Clock {
@@ -280,6 +304,14 @@ impl Drop for Folder {
         // What is left behind in the temporary folder is small and has no one's data.
         let _left = std::fs::remove_dir_all(&self.0);
     }
+}
+
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3_600)
+}
+
+fn at(instant: Option<Instant>) -> String {
+    instant.map_or_else(|| "nothing".to_owned(), |instant| instant.to_string())
 }
 
 fn refused(error: Refusal) -> CliError {

@@ -277,9 +277,12 @@ fn mismatch(case: &Case<'_>, bound: ObjectId, other: ObjectId, why: String) -> V
     }
     let mut answer = verdict(case, Outcome::Mismatch, Some(bound), reasons);
     answer.instead = [bound, other].into_iter().map(|object| instead(case, object)).collect();
-    if let Some(proof) = proof(case, Some(other)) {
-        answer.evidence.proved_at = Some(proof.at);
-        answer.evidence.live = proof.live;
+    match proof(case, Some(other)) {
+        Some(proof) => {
+            answer.evidence.proved_at = Some(proof.at);
+            answer.evidence.live = proof.live;
+        }
+        None => answer.evidence.proved_at = last_shown(case, other),
     }
     answer
 }
@@ -423,6 +426,12 @@ fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
         .and_then(|claim| claim.track.last_edge())
         .map(|edge| format!(", which took it {}", say_edge(edge)))
         .unwrap_or_default()
+}
+
+/// The newest reading that showed this object under the name asked.
+fn last_shown(case: &Case<'_>, holder: ObjectId) -> Option<Instant> {
+    let claims = case.view?.claims().iter().filter(|claim| claim.object == holder && claim.track.is_present_last());
+    claims.flat_map(|claim| claim.track.last_evidence()).map(|origin| origin.at).max()
 }
 
 fn now_called(case: &Case<'_>, object: ObjectId) -> String {

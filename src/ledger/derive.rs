@@ -168,7 +168,8 @@ impl<'a> Work<'a> {
                 }
             }
             Fact::RoundBegan(round) => {
-                if state.open_round.replace(round.started) == Some(round.started) {
+                let before = state.open_round.replace(round.started);
+                if before == Some(round.started) {
                     return false;
                 }
             }

@@ -189,9 +189,9 @@ fn sharpened(
     key: &NameKey,
 ) -> Result<Track, LedgerError> {
     if role != Role::Primary {
-        let claims = attributor.claims(key)?.claims().iter();
-        let mine = claims.filter(|claim| claim.object == timeline.object() && Role::of(claim.namespace) == role);
-        if let Some(claim) = mine.last() {
+        let mut claims = attributor.claims(key)?.claims().iter();
+        let mine = claims.find(|claim| claim.object == timeline.object() && Role::of(claim.namespace) == role);
+        if let Some(claim) = mine {
             return Ok(claim.track.clone());
         }
     }

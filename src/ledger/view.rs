@@ -1,6 +1,7 @@
 //! The ledger as known at a commit.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Feed, Known, Vacant};
@@ -120,8 +121,8 @@ impl<'a> View<'a> {
         into: &mut BTreeMap<ObjectId, Timeline>,
     ) -> Result<(), LedgerError> {
         for object in objects {
-            if !into.contains_key(&object) {
-                into.insert(object, self.timeline(object)?);
+            if let Entry::Vacant(place) = into.entry(object) {
+                place.insert(self.timeline(object)?);
             }
         }
         Ok(())
