@@ -492,8 +492,13 @@ fn edges_of(timelines: &BTreeMap<u8, Timeline>, index: u8, who: u8) -> (Vec<Edge
     })
 }
 
+/// How many random worlds each property plays.
+fn worlds() -> u32 {
+    std::env::var("WHOWAS_WORLDS").map_or(3_000, |worlds| worlds.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: worlds(), ..ProptestConfig::default() })]
 
     #[test]
     fn certain_is_never_false_and_impossible_is_never_true(acts in acts()) {
