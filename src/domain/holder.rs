@@ -23,6 +23,8 @@ pub struct Claim {
     pub spelling: String,
     /// When.
     pub track: Track,
+    /// The live reads of this object, and whether they showed the hold.
+    live: Vec<(Instant, bool)>,
 }
 
 /// All claims to one name.
@@ -116,6 +118,7 @@ impl NameView {
                     namespace: *namespace,
                     spelling: spelling.clone(),
                     track: Track::of(&evidence),
+                    live: live_reads(&evidence),
                 }
             })
             .collect();
@@ -164,7 +167,13 @@ impl NameView {
             [one] => *one,
             [first, second, ..] => both(*first, *second, &candidates),
         };
+        let excluded = |holder| {
+            let mut others = self.claims_of(kind).filter(|claim| Some(claim.object) != holder);
+            others.all(|claim| claim.track.confidence(interval) == Confidence::Impossible)
+        };
         let confidence = match confidence {
+            // One namespace proves a holder, but another object may have held the name in the other one.
+            HolderConfidence::Certain if !excluded(holder) => HolderConfidence::Assumed,
             HolderConfidence::Nobody
                 if !self.is_proved_vacant(interval, kind) && !is_known_time(interval, coverage) =>
             {
@@ -190,17 +199,16 @@ impl NameView {
     pub fn live_proof(&self, holder: ObjectId, kind: NameKind, fresh: impl Fn(Instant) -> bool) -> Option<Instant> {
         self.claims_of(kind)
             .filter(|claim| claim.object == holder && claim.track.is_present_last())
-            .flat_map(|claim| claim.track.last_evidence())
-            .filter(|origin| origin.source == Source::Live && origin.rival.is_none() && fresh(origin.at))
-            .map(|origin| origin.at)
+            .flat_map(|claim| &claim.live)
+            .filter(|(at, shown)| *shown && fresh(*at))
+            .map(|(at, _)| *at)
             .max()
     }
 
     /// Whether every claim of this kind is proved gone or was read anew, as `fresh` tells, and found gone.
     pub fn is_freshly_released(&self, kind: NameKind, now: Instant, fresh: impl Fn(Instant) -> bool) -> bool {
         self.claims_of(kind).all(|claim| {
-            let read =
-                claim.track.last_evidence().iter().any(|origin| origin.source == Source::Live && fresh(origin.at));
+            let read = claim.live.iter().any(|(at, shown)| !shown && fresh(*at));
             !claim.track.is_present_last() && (read || claim.track.absent().contains(now))
         })
     }
@@ -247,6 +255,13 @@ impl NameView {
     fn is_proved_vacant(&self, interval: Interval, kind: NameKind) -> bool {
         self.claims_of(kind).all(|claim| claim.track.absent().covers(interval))
     }
+}
+
+/// The live reads among a claim's own evidence. A reading that agrees with what is proved anyway adds nothing to the track,
+/// but it is still what proves the state at the moment of a question.
+fn live_reads(evidence: &[Evidence]) -> Vec<(Instant, bool)> {
+    let own = evidence.iter().filter(|e| !e.solid && e.origin.source == Source::Live && e.origin.rival.is_none());
+    own.map(|e| (e.origin.at, e.present)).collect()
 }
 
 fn vacancy(sequence: Sequence, vacant: &Vacant) -> Evidence {

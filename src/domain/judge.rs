@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::coverage::Coverage;
+use super::fact::ObjectKind;
 use super::holder::{Candidate, Holder, NameView};
 use super::id::{ChainId, ObjectId};
 use super::interval::Edge;
@@ -91,13 +92,21 @@ struct Proof {
     live: bool,
 }
 
+impl Proof {
+    /// The freshness of a verdict that rests on this proof.
+    fn evidence(self, rest: Freshness) -> Freshness {
+        let unproven_since = (!self.live).then_some(self.at);
+        Freshness { proved_at: Some(self.at), live: self.live, unproven_since, ..rest }
+    }
+}
+
 fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
     if let (Some(name), Some(view)) = (name, case.view)
         && let Holder::One(holder) = view.holder(case.ask.kind)
         && holder != object
     {
         let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
-        return mismatch(case, object, holder, why);
+        return mismatch(case, [object, holder], why);
     }
     by_object(case, object, None)
 }
@@ -157,7 +166,7 @@ fn held_by(case: &Case<'_>, name: &Name, holder: ObjectId) -> Verdict {
             return refresh(case, Some(bound), half_round());
         }
         let why = format!("{name} belongs to object {holder}{}", since(case, name, holder));
-        return mismatch(case, bound, holder, why);
+        return mismatch(case, [bound, holder], why);
     }
     match proof {
         Some(proof) => by_object(case, holder, Some(proof)),
@@ -171,7 +180,11 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
         return frozen;
     }
     let Some(proof) = proof(case, None) else { return refresh(case, Some(bound), why_unproven(case, name)) };
-    let mut answer = by_object(case, bound, Some(proof));
+    // That nobody holds the name does not prove that the chain's object lives.
+    let mut answer = by_object(case, bound, None);
+    if matches!(answer.outcome.action(), Action::Incremental | Action::Full) {
+        answer.evidence = proof.evidence(answer.evidence);
+    }
     if answer.outcome == Outcome::Continue {
         answer.outcome = Outcome::Renamed;
     }
@@ -210,7 +223,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
             None => return unattributable(case, chain),
             Some(bound) if bound != object => {
                 let why = format!("object {object} was asked for");
-                return mismatch(case, bound, object, why);
+                return mismatch(case, [bound, object], why);
             }
             Some(_) => {}
         }
@@ -235,9 +248,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
     };
     answer.evidence.proved_at = proved;
     if let Some(proof) = proof {
-        answer.evidence.proved_at = Some(proof.at);
-        answer.evidence.live = proof.live;
-        answer.evidence.unproven_since = (!proof.live).then_some(proof.at);
+        answer.evidence = proof.evidence(answer.evidence);
     }
     answer
 }
@@ -270,39 +281,49 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
     answer
 }
 
-fn mismatch(case: &Case<'_>, bound: ObjectId, other: ObjectId, why: String) -> Verdict {
+/// What was asked points to different objects. The verdict is about the chain's object, if the chain has one.
+fn mismatch(case: &Case<'_>, between: [ObjectId; 2], why: String) -> Verdict {
     let mut reasons = vec![why];
-    if let Some(chain) = case.chain {
+    let bound = case.chain.and_then(|chain| chain.bound);
+    if let (Some(chain), Some(bound)) = (case.chain, bound) {
         reasons.push(format!("chain {} belongs to object {bound}{}", chain.id, now_called(case, bound)));
     }
-    let mut answer = verdict(case, Outcome::Mismatch, Some(bound), reasons);
-    answer.instead = [bound, other].into_iter().map(|object| instead(case, object)).collect();
-    match proof(case, Some(other)) {
+    let mut objects: Vec<ObjectId> = bound.into_iter().collect();
+    objects.extend(between.into_iter().filter(|object| Some(*object) != bound));
+    let mut answer = verdict(case, Outcome::Mismatch, objects.first().copied(), reasons);
+    answer.instead = objects.iter().map(|object| instead(case, *object)).collect();
+    match objects.iter().rev().find_map(|object| proof(case, Some(*object))) {
         Some(proof) => {
             answer.evidence.proved_at = Some(proof.at);
             answer.evidence.live = proof.live;
         }
-        None => answer.evidence.proved_at = last_shown(case, other),
+        None => answer.evidence.proved_at = objects.iter().rev().find_map(|object| last_shown(case, *object)),
     }
     answer
 }
 
 fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
-    let own = case.chain.filter(|chain| chain.bound == Some(object)).map(|chain| chain.id.clone());
-    let chain = own.or_else(|| case.chains.get(&object).cloned());
-    let lives = case.objects.get(&object).is_some_and(|timeline| timeline.state() == State::Active);
-    let action = match (lives, &chain) {
-        (false, _) => Action::Stop,
-        (true, Some(_)) => Action::Incremental,
-        (true, None) => Action::Full,
-    };
-    Instead { object, action, chain }
+    let own = case.chain.filter(|chain| chain.bound == Some(object) && chain.base.is_some());
+    let chain = own.map(|chain| chain.id.clone()).or_else(|| case.chains.get(&object).cloned());
+    let lives = case
+        .objects
+        .get(&object)
+        .is_some_and(|timeline| timeline.state() == State::Active && timeline.kind() == ObjectKind::User);
+    match (lives, chain) {
+        (false, chain) => Instead { object, action: Action::Stop, chain },
+        (true, Some(chain)) => Instead { object, action: Action::Incremental, chain: Some(chain) },
+        (true, None) => Instead { object, action: Action::Full, chain: None },
+    }
 }
 
 fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
-    let state = case.objects.get(&object)?.state();
-    let why = match state {
-        State::Active => return None,
+    let timeline = case.objects.get(&object)?;
+    let why = match timeline.state() {
+        State::Active => match timeline.kind() {
+            ObjectKind::User => return None,
+            ObjectKind::Group => format!("object {object} is a group, which has no user's mailbox"),
+            ObjectKind::Contact => format!("object {object} is a contact, which has no mailbox"),
+        },
         State::SoftDeleted => format!("object {object} is soft-deleted and can still come back; keep the chain"),
         State::Purged => format!("object {object} is gone for good; keep the chain"),
         State::Unknown => format!("object {object} is not in the directory, neither live nor deleted; keep the chain"),
@@ -386,11 +407,11 @@ fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
     if !fresh || case.round_open || view.is_hot(kind, now, policy.hot_window) {
         return None;
     }
-    let proved =
-        view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).any(|claim| match holder {
-            Some(holder) => claim.object == holder && claim.track.held().contains(horizon),
-            None => claim.track.absent().contains(horizon),
-        });
+    let mut claims = view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).peekable();
+    let proved = match holder {
+        Some(holder) => claims.any(|claim| claim.object == holder && claim.track.held().contains(horizon)),
+        None => claims.peek().is_some() && claims.all(|claim| claim.track.absent().contains(horizon)),
+    };
     proved.then_some(Proof { at: horizon, live: false })
 }
 

@@ -561,7 +561,10 @@ fn labels(facts: &[&Known]) -> Vec<Label> {
             Fact::Seen(seen) => {
                 let mail = seen.profile.primary().cloned();
                 let aliases = seen.profile.smtp().into_iter().filter(|name| Some(*name) != mail.as_ref()).cloned();
-                let names = Names { upn: seen.profile.upn_of(seen.object).cloned(), aliases: aliases.collect(), mail };
+                // A mangled name is no new name: the label stays the one that it was made from.
+                let upn =
+                    seen.profile.upn.as_ref().map(|upn| upn.unmangled(seen.object).unwrap_or_else(|| upn.clone()));
+                let names = Names { upn, aliases: aliases.collect(), mail };
                 labels.push(Label { at: seen.reading.at, names });
             }
             Fact::Changed(Changed { property: Property::UserPrincipalName, new: Some(new), at, object, .. }) => {

@@ -50,7 +50,9 @@ impl Ledger {
         let bound = chain.as_ref().and_then(|chain| chain.bound);
         let involved = involved(asked, claims.as_ref(), chain.as_ref());
         view.load(involved, &mut attributor.timelines)?;
-        let chains = other_chains(&mut attributor, asked.filter(|asked| Some(*asked) != bound))?;
+        let holder = claims.as_ref().and_then(|claims| subject(&Ask { object: None, ..ask.clone() }, Some(claims)));
+        let others: BTreeSet<ObjectId> = [asked, holder].into_iter().flatten().collect();
+        let chains = other_chains(&mut attributor, others.into_iter().filter(|object| Some(*object) != bound))?;
         let old_names = old_names(&mut attributor, chain.as_ref())?;
         let case = Case {
             ask,
@@ -103,13 +105,13 @@ fn involved(asked: Option<ObjectId>, claims: Option<&NameView>, chain: Option<&C
 
 fn other_chains(
     attributor: &mut Attributor<'_, '_>,
-    object: Option<ObjectId>,
+    objects: impl Iterator<Item = ObjectId>,
 ) -> Result<BTreeMap<ObjectId, ChainId>, LedgerError> {
     let mut chains = BTreeMap::new();
-    if let Some(object) = object
-        && let Some(chain) = attributor.newest_chain_of(object)?
-    {
-        chains.insert(object, chain.id);
+    for object in objects {
+        if let Some(chain) = attributor.newest_chain_of(object)? {
+            chains.insert(object, chain.id);
+        }
     }
     Ok(chains)
 }

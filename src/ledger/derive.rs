@@ -131,6 +131,14 @@ impl<'a> Work<'a> {
                 record.expired = record.expired.or(Some(sequence));
                 Ok(new)
             }
+            Fact::Blind(_) => {
+                let known = self.store.tenant_facts(self.tenant, self.sequence)?;
+                let is_new = !known.iter().any(|known| known.fact == *fact) && !self.derived.tenant.contains(fact);
+                if is_new {
+                    self.derived.tenant.push(fact.clone());
+                }
+                Ok(is_new)
+            }
             _ => Ok(self.take_tenant(fact)),
         }
     }

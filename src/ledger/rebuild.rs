@@ -43,8 +43,9 @@ impl Ledger {
     /// Drops everything derived and derives it anew from the journal. Returns the number of commits replayed. Safe to
     /// repeat after a crash: the journal is never touched.
     pub fn rebuild(&self, mut progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
-        let tenants = self.store().tenants()?;
         self.store().drop_derived()?;
+        // Only now are all tenants shown, also one whose head was lost: heads are derived too.
+        let tenants = self.store().tenants()?;
         let mut commits = 0;
         for tenant in tenants {
             replay(self.store(), self.store(), tenant, |facts| {

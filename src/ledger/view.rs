@@ -66,7 +66,7 @@ impl Ledger {
         }
         let (coverage, round_open) = tenant_state(&self.store().tenant_facts(tenant, through)?);
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
-        let hash = entry.map(|entry| entry.hash).unwrap_or_default();
+        let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
         Ok(View { store: self.store(), tenant, through, hash, coverage, round_open })
     }
 }

@@ -168,7 +168,13 @@ impl SledStore {
             return Ok(Arc::clone(head));
         }
         let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
-        let Some(head) = stored.map(HeadV1::read) else { return Ok(Arc::default()) };
+        let Some(head) = stored.map(HeadV1::read) else {
+            // A tenant that seems empty would get its first commit written over the one in its journal.
+            if !self.needs_rebuild() && read::newest_journaled(&self.engine, tenant)? > Sequence(0) {
+                return Err(damaged(&Key::Head { tenant }, "it is missing, and the journal is not empty".to_owned()));
+            }
+            return Ok(Arc::default());
+        };
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(heads.entry(tenant).or_insert_with(|| Arc::new(head))))
     }
@@ -274,6 +280,11 @@ impl LedgerStore for SledStore {
             return Err(StoreError::NeedsRebuild { path: self.directory.shown() });
         }
         let before = self.acknowledged(tenant)?;
+        let newest = read::newest_journaled(&self.engine, tenant)?;
+        if newest != before.sequence {
+            let why = format!("it is at commit {}, and the journal at {newest}", before.sequence);
+            return Err(damaged(&Key::Head { tenant }, why));
+        }
         let prepared = prepare(tenant, &before, expected, commit, &derived)?;
         let head = head_after(&prepared.entry, &derived);
         let mut changes = Changes::new(&self.engine, tenant);

@@ -1,0 +1,507 @@
+//! Every outcome and every rule of the verdict.
+
+use std::time::Duration;
+
+use whowas::domain::fact::*;
+use whowas::domain::holder::HolderConfidence;
+use whowas::domain::id::ObjectId;
+use whowas::domain::name::NameKind;
+use whowas::domain::verdict::{Action, Ask, ChangeKind, Outcome, Policy};
+use whowas::ledger::KnownAt;
+
+use crate::harness::*;
+
+on_both_stores!(
+    an_unchanged_object_continues_on_its_newest_snapshot,
+    a_renamed_object_is_renamed_with_both_names_and_the_edge,
+    an_object_without_a_chain_gets_a_baseline,
+    a_chain_never_seen_is_a_baseline_for_the_object_asked,
+    another_mailbox_of_the_same_object_needs_a_new_chain,
+    a_mailbox_not_given_is_said_to_be_unverified,
+    a_chain_of_another_object_is_a_mismatch_with_a_way_out_for_each,
+    a_mismatch_never_offers_to_append_where_nothing_is_left_to_build_on,
+    a_name_and_an_id_that_disagree_are_told_apart_from_the_chain_s_owner,
+    a_deleted_or_purged_or_lost_object_freezes_its_chain,
+    a_group_starts_no_user_s_chain,
+    two_claimants_are_ambiguous_and_both_are_listed,
+    a_chain_that_nothing_attributes_is_ambiguous_and_lists_who_it_may_be,
+    what_was_never_seen_is_unknown,
+    an_ask_by_name_needs_a_live_read_by_default,
+    a_live_read_of_a_minute_ago_proves_nothing,
+    a_live_read_counts_even_inside_what_is_proved_already,
+    a_fresh_horizon_is_enough_where_the_policy_says_so_and_the_answer_tells_since_when,
+    a_hot_name_always_needs_the_live_read,
+    half_a_round_proves_no_name,
+    an_object_not_seen_for_a_week_needs_a_read,
+    a_name_that_nobody_holds_follows_the_chain_s_object,
+    that_nobody_holds_a_name_does_not_prove_that_its_former_holder_lives,
+    a_name_held_only_as_an_alias_is_held,
+    the_old_name_s_new_holder_is_named,
+    a_mixed_chain_goes_on_from_its_last_good_snapshot_and_says_so,
+    expired_snapshots_are_no_base_but_still_tell_the_owner,
+    early_snapshots_of_unknown_owner_are_named_in_every_verdict,
+    a_receipt_decides_over_the_address,
+    a_receipt_that_saw_two_objects_attributes_nothing,
+    a_wrong_clock_is_reported_and_not_believed,
+    a_failed_live_read_is_told,
+    a_change_of_case_is_no_rename_but_updates_the_label,
+    a_change_of_aliases_is_no_rename,
+    a_deleted_object_s_mangled_name_is_no_rename,
+    a_quarantine_placeholder_is_no_rename,
+    a_name_proved_in_one_namespace_is_only_assumed_while_another_may_hold_it_in_the_other,
+    the_state_before_the_first_commit_has_the_empty_hash,
+    telling_the_same_twice_makes_no_commit,
+);
+
+/// A is sam since yesterday, with one snapshot by id this morning.
+fn sam(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(1, "09:00"), &[]);
+    book.snapshot("cA", "1", t(1, "09:30"), Addressed::Object(A));
+}
+
+fn an_unchanged_object_continues_on_its_newest_snapshot(book: &mut Book) {
+    sam(book);
+    book.snapshot("cA", "2", t(1, "10:00"), Addressed::Object(A));
+    for ask in [by_id(A), in_chain("cA", by_id(A)), in_chain("cA", Ask::default())] {
+        let verdict = book.check(t(1, "11:00"), ask);
+        assert_eq!(verdict.outcome, Outcome::Continue, "{verdict:?}");
+        assert_eq!(target(&verdict), (Some(A), Some("2")));
+        assert_eq!(verdict.chain.unwrap().as_str(), "cA");
+    }
+}
+
+fn a_renamed_object_is_renamed_with_both_names_and_the_edge(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam.roy", "sam"])]);
+    let verdict = book.check(t(1, "12:01"), by_id(A));
+    assert_eq!(verdict.outcome, Outcome::Renamed);
+    assert_eq!(target(&verdict), (Some(A), Some("1")));
+    let change = verdict.changes.iter().find(|change| change.kind == ChangeKind::Upn).unwrap();
+    assert_eq!((change.from.clone(), change.to.clone()), (Some(name("sam")), Some(name("sam.roy"))));
+    assert!(change.edge.after() >= Some(t(1, "08:55")) && change.edge.by() <= Some(t(1, "12:01")), "{change:?}");
+}
+
+fn an_object_without_a_chain_gets_a_baseline(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    let verdict = book.check(t(0, "10:00"), by_id(A));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Baseline, (Some(A), None)));
+    assert_eq!(verdict.outcome.action(), Action::Full);
+}
+
+fn a_chain_never_seen_is_a_baseline_for_the_object_asked(book: &mut Book) {
+    sam(book);
+    book.live(t(1, "10:00"), &[is(A, &["sam"])]);
+    for ask in [by_id(A), by_name("sam")] {
+        let verdict = book.check(t(1, "10:00"), in_chain("new", ask));
+        assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Baseline, (Some(A), None)));
+    }
+    let alone = book.check(t(1, "10:00"), in_chain("new", Ask::default()));
+    assert_eq!(alone.outcome, Outcome::Unknown);
+}
+
+fn another_mailbox_of_the_same_object_needs_a_new_chain(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
+    let same = book.check(t(0, "11:00"), Ask { mailbox: Some(M1), ..by_id(A) });
+    assert_eq!((same.outcome, same.evidence.mailbox_verified), (Outcome::Continue, true));
+    let other = book.check(t(0, "11:00"), Ask { mailbox: Some(M2), ..by_id(A) });
+    assert_eq!((other.outcome, other.outcome.action()), (Outcome::MailboxReplaced, Action::Full));
+}
+
+fn a_mailbox_not_given_is_said_to_be_unverified(book: &mut Book) {
+    sam(book);
+    let verdict = book.check(t(1, "10:00"), by_id(A));
+    assert!(!verdict.evidence.mailbox_verified && says(&verdict, "mailbox instance was not verified"));
+}
+
+fn a_chain_of_another_object_is_a_mismatch_with_a_way_out_for_each(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(B, &["pat"])]);
+    for ask in [by_id(B), by_name("pat")] {
+        let verdict = book.check(t(1, "12:05"), in_chain("cA", ask));
+        assert_eq!((verdict.outcome, verdict.outcome.action()), (Outcome::Mismatch, Action::Stop));
+        assert_eq!(verdict.object, Some(A), "a mismatch is about the chain's object");
+        let instead: Vec<_> = verdict.instead.iter().map(|i| (i.object, i.action, i.chain.is_some())).collect();
+        assert_eq!(instead, [(A, Action::Incremental, true), (B, Action::Full, false)]);
+    }
+    book.snapshot("cB", "1", t(1, "12:10"), Addressed::Object(B));
+    let verdict = book.check(t(1, "13:00"), in_chain("cA", by_id(B)));
+    let chain = verdict.instead.iter().find(|instead| instead.object == B).and_then(|i| i.chain.clone());
+    assert_eq!(chain.unwrap().as_str(), "cB");
+    book.poll(t(1, "14:00"), &[gone(A, Removal::Soft)]);
+    let verdict = book.check(t(1, "14:01"), in_chain("cA", by_id(B)));
+    assert_eq!(verdict.instead.first().map(|instead| instead.action), Some(Action::Stop), "A does not live");
+}
+
+fn a_mismatch_never_offers_to_append_where_nothing_is_left_to_build_on(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(B, &["pat"])]);
+    book.expire(t(1, "12:01"), "cA", "1");
+    let verdict = book.check(t(1, "12:05"), in_chain("cA", by_id(B)));
+    let first = verdict.instead.first().map(|instead| (instead.object, instead.action, instead.chain.clone()));
+    assert_eq!(first, Some((A, Action::Full, None)));
+}
+
+fn a_name_and_an_id_that_disagree_are_told_apart_from_the_chain_s_owner(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(B, &["pat"]), is(C, &["max"])]);
+    book.snapshot("cC", "1", t(1, "12:10"), Addressed::Object(C));
+    // The chain is A's, the id B's and the name C's.
+    let ask = in_chain("cA", Ask { object: Some(B), ..by_name("max") });
+    let verdict = book.check(t(1, "12:30"), ask);
+    assert_eq!((verdict.outcome, verdict.object), (Outcome::Mismatch, Some(A)));
+    assert!(says(&verdict, &format!("chain cA belongs to object {A}")), "{:?}", verdict.reasons);
+    assert!(!says(&verdict, &format!("chain cA belongs to object {B}")));
+    let instead: Vec<_> = verdict.instead.iter().map(|i| (i.object, i.action)).collect();
+    assert_eq!(instead, [(A, Action::Incremental), (B, Action::Full), (C, Action::Incremental)]);
+    // The chain and the name are A's, the id is B's.
+    let verdict = book.check(t(1, "12:30"), in_chain("cA", Ask { object: Some(B), ..by_name("sam") }));
+    assert_eq!((verdict.outcome, verdict.object), (Outcome::Mismatch, Some(A)));
+    assert!(!says(&verdict, &format!("chain cA belongs to object {B}")));
+}
+
+fn a_deleted_or_purged_or_lost_object_freezes_its_chain(book: &mut Book) {
+    for (removal, word) in
+        [(Removal::NotFound, "not in the directory"), (Removal::Soft, "soft-deleted"), (Removal::Purged, "for good")]
+    {
+        let day = 1 + removal as u64 * 3;
+        let object = ObjectId::from_bytes([day as u8; 16]);
+        let chain = format!("c{day}");
+        let told = format!("kim{day}");
+        book.poll(t(day, "09:00"), &[is(object, &[&told])]);
+        book.snapshot(&chain, "1", t(day, "09:30"), Addressed::Object(object));
+        book.reconcile(t(day, "12:00"), &[gone(object, removal)]);
+        for ask in [by_id(object), in_chain(&chain, by_name(&told)), in_chain(&chain, Ask::default())] {
+            let verdict = book.check(t(day, "12:01"), ask);
+            assert_eq!((verdict.outcome, verdict.outcome.action()), (Outcome::Frozen, Action::Stop));
+            assert!(says(&verdict, word), "{:?}", verdict.reasons);
+        }
+    }
+}
+
+fn a_group_starts_no_user_s_chain(book: &mut Book) {
+    sam(book);
+    let group = Profile { kind: ObjectKind::Group, upn: None, ..profile(&["sam"]) };
+    book.poll(t(1, "12:00"), &[gone(A, Removal::Soft), Box::new(seen(B, group.clone()))]);
+    book.live(t(1, "12:30"), &[Box::new(seen(B, group)), gone(A, Removal::NotFound)]);
+    let verdict = book.check(t(1, "12:30"), in_chain("cA", by_name("sam")));
+    assert_eq!(verdict.outcome, Outcome::Mismatch);
+    assert!(verdict.instead.iter().all(|instead| instead.action == Action::Stop), "{:?}", verdict.instead);
+    assert_eq!(book.check(t(1, "12:30"), by_name("sam")).outcome, Outcome::Frozen);
+    assert_eq!(book.check(t(1, "12:30"), by_id(B)).outcome, Outcome::Frozen);
+}
+
+fn two_claimants_are_ambiguous_and_both_are_listed(book: &mut Book) {
+    let named_info = Profile { upn: Some(name("info")), ..profile(&["bea"]) };
+    book.poll(t(0, "09:00"), &[is(A, &["ann", "info"]), Box::new(seen(B, named_info))]);
+    let verdict = book.check(t(0, "09:10"), by_name("info"));
+    assert_eq!((verdict.outcome, verdict.object), (Outcome::Ambiguous, None));
+    let candidates: Vec<ObjectId> = verdict.candidates.iter().map(|candidate| candidate.object).collect();
+    assert_eq!(candidates, [A, B]);
+}
+
+fn a_chain_that_nothing_attributes_is_ambiguous_and_lists_who_it_may_be(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot("cX", "1", t(0, "12:00"), named("sam"));
+    book.poll(t(0, "18:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    for ask in [by_id(A), by_id(B), Ask::default()] {
+        let verdict = book.check(t(0, "18:01"), in_chain("cX", ask));
+        assert_eq!(verdict.outcome, Outcome::Ambiguous, "{:?}", verdict.reasons);
+        let candidates: Vec<ObjectId> = verdict.candidates.iter().map(|candidate| candidate.object).collect();
+        assert_eq!(candidates, [A, B]);
+        assert!(says(&verdict, "unattributable"));
+    }
+}
+
+fn what_was_never_seen_is_unknown(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    for ask in [by_id(B), by_name("nobody"), in_chain("none", Ask::default()), Ask::default()] {
+        let verdict = book.check(t(0, "09:01"), ask);
+        assert_eq!((verdict.outcome, verdict.outcome.action()), (Outcome::Unknown, Action::Stop));
+        assert!(!verdict.reasons.is_empty());
+    }
+}
+
+fn an_ask_by_name_needs_a_live_read_by_default(book: &mut Book) {
+    sam(book);
+    let verdict = book.check(t(1, "10:00"), by_name("sam"));
+    assert_eq!(verdict.outcome, Outcome::Refresh);
+    assert!(says(&verdict, "--verify"));
+    book.live(t(1, "10:00"), &[is(A, &["sam"])]);
+    let verdict = book.check(t(1, "10:00"), by_name("sam"));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Continue, (Some(A), Some("1"))));
+    assert!(verdict.evidence.live && verdict.evidence.proved_at == Some(t(1, "10:00")));
+}
+
+fn a_live_read_of_a_minute_ago_proves_nothing(book: &mut Book) {
+    sam(book);
+    book.live(t(1, "10:00"), &[is(A, &["sam"])]);
+    assert_eq!(book.check(t(1, "10:01"), by_name("sam")).outcome, Outcome::Refresh);
+    // One whose date lies far ahead of our clock is no better.
+    assert_eq!(book.check(t(1, "09:50"), by_name("sam")).outcome, Outcome::Refresh);
+    assert_eq!(book.check(t(1, "09:56"), by_name("sam")).outcome, Outcome::Continue);
+}
+
+/// With a directory lag below the width of a live read, the newest horizon lies inside the read's window, and the read
+/// told the track nothing new. It was then not taken as a proof, and the ask by name was answered `refresh` for ever.
+fn a_live_read_counts_even_inside_what_is_proved_already(book: &mut Book) {
+    sam(book);
+    let through = t(1, "10:00");
+    book.tell(through, vec![Fact::Horizon(Horizon { feed: Feed::Delta, from: t(1, "08:55"), through })]);
+    book.live(through, &[is(A, &["sam"])]);
+    let verdict = book.check(through, by_name("sam"));
+    assert_eq!((verdict.outcome, verdict.evidence.live), (Outcome::Continue, true), "{:?}", verdict.reasons);
+}
+
+fn a_fresh_horizon_is_enough_where_the_policy_says_so_and_the_answer_tells_since_when(book: &mut Book) {
+    sam(book);
+    let verdict = book.check_by(&patient(), t(1, "09:30"), by_name("sam"));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Continue, (Some(A), Some("1"))));
+    assert_eq!(verdict.evidence.unproven_since, Some(t(1, "08:55")));
+    assert!(!verdict.evidence.live);
+    let late = book.check_by(&patient(), t(1, "10:00"), by_name("sam"));
+    assert_eq!(late.outcome, Outcome::Refresh, "the horizon is older than an hour");
+}
+
+fn a_hot_name_always_needs_the_live_read(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    book.poll(t(1, "12:30"), &[]);
+    // sam had two holders; sam.old has one and is not hot.
+    let verdict = book.check_by(&patient(), t(1, "12:40"), by_name("sam"));
+    assert_eq!(verdict.outcome, Outcome::Refresh);
+    assert!(says(&verdict, "more than one holder"));
+    assert_eq!(book.check_by(&patient(), t(1, "12:40"), by_name("sam.old")).outcome, Outcome::Renamed);
+}
+
+fn half_a_round_proves_no_name(book: &mut Book) {
+    sam(book);
+    book.page(t(1, "09:40"), t(1, "09:40"), &[is(B, &["pat"])]);
+    let verdict = book.check_by(&patient(), t(1, "09:41"), by_name("sam"));
+    assert_eq!(verdict.outcome, Outcome::Refresh);
+    assert!(says(&verdict, "half committed"));
+    book.live(t(1, "09:42"), &[is(A, &["sam"])]);
+    assert_eq!(book.check(t(1, "09:42"), by_name("sam")).outcome, Outcome::Continue, "a live read proves it anyway");
+    book.poll(t(1, "09:45"), &[]);
+    assert_eq!(book.check_by(&patient(), t(1, "09:46"), by_name("sam")).outcome, Outcome::Continue);
+}
+
+fn an_object_not_seen_for_a_week_needs_a_read(book: &mut Book) {
+    sam(book);
+    assert_eq!(book.check(t(8, "08:00"), by_id(A)).outcome, Outcome::Continue);
+    let verdict = book.check(t(8, "09:10"), by_id(A));
+    assert_eq!((verdict.outcome, verdict.outcome.action()), (Outcome::Refresh, Action::Refresh));
+    book.live(t(8, "09:11"), &[is(A, &["sam"])]);
+    assert_eq!(book.check(t(8, "09:12"), by_id(A)).outcome, Outcome::Continue);
+}
+
+fn a_name_that_nobody_holds_follows_the_chain_s_object(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam.old"])]);
+    let ask = in_chain("cA", by_name("sam"));
+    assert_eq!(book.check(t(1, "12:10"), ask.clone()).outcome, Outcome::Refresh);
+    book.live(t(1, "12:20"), &[nobody("sam"), is(A, &["sam.old"])]);
+    let verdict = book.check(t(1, "12:20"), ask);
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Renamed, (Some(A), Some("1"))));
+    assert!(verdict.evidence.live && says(&verdict, "nobody holds sam@x.test now"));
+    let without = book.check(t(1, "12:20"), by_name("sam"));
+    assert_eq!(without.outcome, Outcome::Unknown, "no chain says whom it is about");
+}
+
+fn that_nobody_holds_a_name_does_not_prove_that_its_former_holder_lives(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam.old"])]);
+    // Ten days later only the name is read.
+    book.live(t(11, "12:00"), &[nobody("sam")]);
+    let policy = Policy { id_max_age: Duration::from_secs(86_400), ..Policy::default() };
+    let verdict = book.check_by(&policy, t(11, "12:00"), in_chain("cA", by_name("sam")));
+    assert_eq!(verdict.outcome, Outcome::Refresh, "{:?}", verdict.reasons);
+}
+
+fn a_name_held_only_as_an_alias_is_held(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["ann", "sales"])]);
+    book.snapshot("cA", "1", t(0, "09:30"), Addressed::Object(A));
+    book.live(t(0, "10:00"), &[is(A, &["ann", "sales"]), nobody("sales")]);
+    let verdict = book.check(t(0, "10:00"), in_chain("cA", by_name("sales")));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Continue, (Some(A), Some("1"))));
+}
+
+fn the_old_name_s_new_holder_is_named(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    let verdict = book.check(t(1, "12:10"), by_id(A));
+    assert_eq!((verdict.outcome, verdict.old_name_holder), (Outcome::Renamed, Some(B)));
+    assert!(says(&verdict, &format!("the old name now belongs to object {B}")));
+}
+
+fn a_mixed_chain_goes_on_from_its_last_good_snapshot_and_says_so(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(B, &["pat"])]);
+    book.snapshot("cA", "2", t(1, "13:00"), Addressed::Object(B));
+    let verdict = book.check(t(1, "14:00"), by_id(A));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Continue, (Some(A), Some("1"))));
+    assert!(says(&verdict, "mixed_chain: snapshot 2"), "{:?}", verdict.reasons);
+    assert_eq!(book.check(t(1, "14:00"), in_chain("cA", by_id(B))).outcome, Outcome::Mismatch);
+}
+
+fn expired_snapshots_are_no_base_but_still_tell_the_owner(book: &mut Book) {
+    sam(book);
+    book.snapshot("cA", "2", t(1, "10:00"), Addressed::Object(A));
+    book.expire(t(1, "10:30"), "cA", "2");
+    assert_eq!(target(&book.check(t(1, "11:00"), by_id(A))), (Some(A), Some("1")));
+    book.expire(t(1, "11:30"), "cA", "1");
+    let verdict = book.check(t(1, "12:00"), in_chain("cA", by_id(A)));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Baseline, (Some(A), None)));
+    assert!(says(&verdict, "keeps no snapshot to build on"));
+    book.poll(t(1, "12:10"), &[is(B, &["pat"])]);
+    assert_eq!(book.check(t(1, "12:11"), in_chain("cA", by_id(B))).outcome, Outcome::Mismatch);
+}
+
+fn early_snapshots_of_unknown_owner_are_named_in_every_verdict(book: &mut Book) {
+    book.snapshot("cA", "0", t(0, "06:00"), named("sam"));
+    sam(book);
+    for verdict in [book.check(t(1, "10:00"), by_id(A)), book.check(t(1, "10:00"), in_chain("cA", by_name("sam")))] {
+        assert!(says(&verdict, "unattributable: 1 snapshot(s) of chain cA, such as 0"), "{:?}", verdict.reasons);
+    }
+}
+
+fn a_receipt_decides_over_the_address(book: &mut Book) {
+    sam(book);
+    book.snapshot("cA", "2", t(1, "10:00"), named("sam"));
+    book.receipt(t(1, "10:20"), "cA", "2", B, Some(B));
+    let view = book.attribution("cA", "2");
+    assert_eq!((view.attribution.owner, view.attribution.settled), (Some(B), true));
+    assert_eq!(target(&book.check(t(1, "11:00"), by_id(A))), (Some(A), Some("1")));
+}
+
+fn a_receipt_that_saw_two_objects_attributes_nothing(book: &mut Book) {
+    sam(book);
+    book.snapshot("cA", "2", t(1, "10:00"), Addressed::Object(A));
+    book.receipt(t(1, "10:20"), "cA", "2", A, Some(B));
+    let view = book.attribution("cA", "2");
+    assert_eq!((view.attribution.confidence, view.attribution.owner), (HolderConfidence::Ambiguous, None));
+    let verdict = book.check(t(1, "11:00"), by_id(A));
+    assert_eq!(target(&verdict), (Some(A), Some("1")));
+    assert!(says(&verdict, "unattributable"));
+}
+
+fn a_wrong_clock_is_reported_and_not_believed(book: &mut Book) {
+    sam(book);
+    let ask = Ask { at: Some(t(1, "13:00")), ..by_id(A) };
+    let verdict = book.check(t(1, "10:00"), ask);
+    assert_eq!(verdict.outcome, Outcome::Continue);
+    assert!(says(&verdict, "10800 s ahead of"), "{:?}", verdict.reasons);
+    assert!(!says(&book.check(t(1, "10:00"), Ask { at: Some(t(1, "10:04")), ..by_id(A) }), "clock"));
+}
+
+fn a_failed_live_read_is_told(book: &mut Book) {
+    sam(book);
+    let checked = book.ledger.check(
+        TENANT,
+        &by_name("sam"),
+        &Policy::default(),
+        t(1, "10:00"),
+        KnownAt::Now,
+        Some("connection refused"),
+    );
+    let verdict = checked.unwrap().verdict;
+    assert_eq!(verdict.outcome, Outcome::Refresh);
+    assert!(says(&verdict, "connection refused"));
+}
+
+fn a_change_of_case_is_no_rename_but_updates_the_label(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["Sam"])]);
+    let verdict = book.check(t(1, "12:10"), by_id(A));
+    assert_eq!(verdict.outcome, Outcome::Continue, "{:?}", verdict.changes);
+    assert_eq!(verdict.names.unwrap().upn.unwrap().spelling(), "Sam@x.test");
+}
+
+fn a_change_of_aliases_is_no_rename(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[is(A, &["sam", "sales"])]);
+    assert_eq!(book.check(t(1, "12:10"), by_id(A)).outcome, Outcome::Continue);
+    book.poll(t(1, "13:00"), &[is(A, &["sam"])]);
+    assert_eq!(book.check(t(1, "13:10"), by_id(A)).outcome, Outcome::Continue);
+}
+
+fn a_deleted_object_s_mangled_name_is_no_rename(book: &mut Book) {
+    sam(book);
+    let mangled: whowas::domain::name::Name = format!("{}sam@x.test", A.to_string().replace('-', "")).parse().unwrap();
+    let (at, property) = (t(1, "10:00"), Property::UserPrincipalName);
+    let (old, new) = (Some(vec![name("sam")]), Some(vec![mangled.clone()]));
+    book.tell(at, vec![Fact::Changed(Changed { object: A, at, event: "e".to_owned(), property, old, new })]);
+    assert_eq!(book.check(t(1, "10:01"), by_id(A)).outcome, Outcome::Continue);
+    book.reconcile(t(1, "11:00"), &[Box::new(seen(A, Profile { upn: Some(mangled), ..profile(&["sam"]) }))]);
+    let verdict = book.check(t(1, "11:01"), by_id(A));
+    assert_eq!(verdict.outcome, Outcome::Continue, "{:?}", verdict.reasons);
+    let holders = book.ledger.store().holders(TENANT, name("sam").key()).unwrap();
+    assert_eq!(holders.len(), 1);
+}
+
+fn a_quarantine_placeholder_is_no_rename(book: &mut Book) {
+    sam(book);
+    let placeholder = "sam+4711@x.onmicrosoft.com".parse().unwrap();
+    book.poll(t(1, "12:00"), &[Box::new(seen(A, Profile { upn: Some(placeholder), ..profile(&["sam"]) }))]);
+    let verdict = book.check(t(1, "12:10"), by_id(A));
+    assert_eq!(verdict.outcome, Outcome::Continue, "{:?}", verdict.changes);
+}
+
+/// B's user principal name was read but never proved gone, while the address is proved A's.
+fn a_name_proved_in_one_namespace_is_only_assumed_while_another_may_hold_it_in_the_other(book: &mut Book) {
+    let as_upn = |upn: &str| Profile { upn: Some(name(upn)), ..Profile::default() };
+    book.import(t(0, "05:00"), t(0, "01:00"), &[Box::new(seen(B, as_upn("info")))]);
+    book.import(t(0, "05:00"), t(0, "02:00"), &[Box::new(seen(B, as_upn("bea")))]);
+    book.poll(t(0, "09:00"), &[is(A, &["ann", "info"])]);
+    book.poll(t(0, "18:00"), &[]);
+    let smtp = book.who("info", NameKind::Smtp, t(0, "12:00"), KnownAt::Now).standing;
+    assert_eq!((smtp.confidence, smtp.holder), (HolderConfidence::Certain, Some(A)));
+    let any = book.who("info", NameKind::Any, t(0, "12:00"), KnownAt::Now).standing;
+    assert_eq!((any.confidence, any.holder), (HolderConfidence::Assumed, Some(A)));
+}
+
+fn the_state_before_the_first_commit_has_the_empty_hash(book: &mut Book) {
+    sam(book);
+    let before = book.who("sam", NameKind::Any, t(0, "12:00"), KnownAt::Time(t(0, "08:00")));
+    assert_eq!((before.basis.sequence.0, before.basis.hash), (0, whowas::store::Hash::default()));
+    assert_eq!(before.standing.confidence, HolderConfidence::Unknown);
+}
+
+fn telling_the_same_twice_makes_no_commit(book: &mut Book) {
+    let reading = Reading { at: t(0, "09:00"), lag: LAG, source: Source::Delta, unchanged_since: None };
+    let through = t(0, "08:55");
+    let chain = || "c".parse().unwrap();
+    let (from, until) = (t(0, "09:00"), t(0, "09:10"));
+    let facts = vec![
+        is(A, &["sam"])(reading),
+        gone(B, Removal::Soft)(reading),
+        nobody("pat")(reading),
+        Fact::Blind(Blind { from: t(0, "00:00"), until: through, why: "outage".to_owned() }),
+        Fact::Horizon(Horizon { feed: Feed::Delta, from: through, through }),
+        Fact::SnapshotTaken(Snapshot {
+            chain: chain(),
+            id: "1".parse().unwrap(),
+            from,
+            until,
+            addressed: named("sam"),
+            mailbox: None,
+        }),
+        Fact::Receipt(Receipt {
+            chain: chain(),
+            snapshot: "1".parse().unwrap(),
+            object: A,
+            mailbox: None,
+            object_end: None,
+            mailbox_end: None,
+        }),
+        Fact::SnapshotExpired(SnapshotExpired { chain: chain(), snapshot: "1".parse().unwrap() }),
+    ];
+    let twice: Vec<Fact> = facts.iter().chain(&facts).cloned().collect();
+    let first = book.tell(t(0, "09:00"), twice);
+    assert_eq!((first.head.sequence.0, first.summary.facts), (1, 8));
+    for fact in facts {
+        let again = book.tell(t(0, "10:00"), vec![fact.clone()]);
+        assert_eq!((again.head.sequence.0, again.summary.facts), (1, 0), "{fact:?}");
+    }
+}
