@@ -17,6 +17,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant as Clock;
@@ -30,7 +31,7 @@ use world::raw::{Read, Recording};
 use world::sql::Sql;
 use world::{TENANT, World, ask_by_chain, ask_by_object, name_now, raw, stamp};
 
-/// Questions a round. Each is put once a round, to a user drawn anew.
+/// Questions a round.
 const ASKS: usize = 20_000;
 const ROUNDS: usize = 5;
 const PAGES: u64 = 40;
@@ -184,16 +185,16 @@ fn open(settings: &Settings, world: World) {
 }
 
 fn ask(settings: &Settings, world: World) {
-    // The copy is made of a ledger that is closed; sled must never be given one of a ledger in use.
     let copy = settings.dir.join("copy");
-    copy_directory(&settings.dir.join("ledger").join("engine"), &copy.join("engine"));
-    let (by_chain, by_object): (Vec<Ask>, Vec<Ask>) = (
-        world.asked(ASKS, 2).into_iter().map(ask_by_chain).collect(),
-        world.asked(ASKS, 3).into_iter().map(ask_by_object).collect(),
-    );
-    let names: Vec<Name> = world.anyone(ASKS, 4).into_iter().map(name_now).collect();
+    raw::copy(&settings.dir.join("ledger"), &copy);
+    // Every round asks for other users, so nothing is answered twice while it is still at hand.
+    let count = ASKS * ROUNDS;
+    let by_chain: Vec<Ask> = world.asked(count, 2).into_iter().map(ask_by_chain).collect();
+    let by_object: Vec<Ask> = world.asked(count, 3).into_iter().map(ask_by_object).collect();
+    let names: Vec<Name> = world.anyone(count, 4).into_iter().map(name_now).collect();
 
     let (recording, notes) = Recording::new(store(settings));
+    notes.record(true);
     let recorded = Ledger::new(recording);
     let reads = |ask: &dyn Fn()| {
         ask();
@@ -243,15 +244,16 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     ledger: impl Fn(usize) -> T,
     sql: impl Fn(usize) -> T,
 ) {
+    let mut parts: [Vec<Times>; 3] = Default::default();
+    for round in 0..ROUNDS {
+        let asks = round * ASKS..(round + 1) * ASKS;
+        parts[0].push(Times::of(asks.clone(), |nth| _ = black_box(ledger(nth))));
+        parts[1].push(Times::of(asks.clone(), |nth| _ = black_box(raw::replay(engine, &reads[nth]))));
+        parts[2].push(Times::of(asks, |nth| _ = black_box(sql(nth))));
+    }
     for nth in 0..reads.len() {
         assert_eq!(ledger(nth), sql(nth), "{question} {nth}");
         assert!(raw::replay(engine, &reads[nth]) > 0, "{question} {nth}");
-    }
-    let mut parts: [Vec<Times>; 3] = Default::default();
-    for _ in 0..ROUNDS {
-        parts[0].push(Times::of(reads.len(), |nth| _ = black_box(ledger(nth))));
-        parts[1].push(Times::of(reads.len(), |nth| _ = black_box(raw::replay(engine, &reads[nth]))));
-        parts[2].push(Times::of(reads.len(), |nth| _ = black_box(sql(nth))));
     }
     let [ours, raw, sqlite] = parts.map(|rounds| Times::median(&rounds));
     for (part, times) in [("ledger", &ours), ("engine", &raw), ("sqlite", &sqlite)] {
@@ -316,8 +318,9 @@ struct Times {
 }
 
 impl Times {
-    fn of(count: usize, ask: impl Fn(usize)) -> Self {
-        let mut times: Vec<f64> = (0..count)
+    fn of(asks: Range<usize>, ask: impl Fn(usize)) -> Self {
+        let count = asks.len();
+        let mut times: Vec<f64> = asks
             .map(|nth| {
                 let start = Clock::now();
                 ask(nth);
@@ -369,17 +372,4 @@ fn bytes_below(path: &Path) -> u64 {
             if meta.is_dir() { bytes_below(&entry.path()) } else { meta.len() }
         })
         .sum()
-}
-
-fn copy_directory(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.metadata().unwrap().is_dir() {
-            copy_directory(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! could take for the same reads.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use whowas::domain::fact::Vacant;
@@ -26,18 +27,28 @@ pub enum Read {
     Seek(Vec<u8>, Vec<u8>, Order, usize),
 }
 
-/// What the ledger asked of its store.
+/// What the ledger asked of its store, while it is to be noted.
 #[derive(Clone, Default)]
-pub struct Notes(Arc<Mutex<Vec<Read>>>);
+pub struct Notes {
+    on: Arc<AtomicBool>,
+    reads: Arc<Mutex<Vec<Read>>>,
+}
 
 impl Notes {
-    fn note(&self, read: Read) {
-        self.0.lock().unwrap().push(read);
+    /// Begins or ends the noting. While it is off, it costs the question nothing that could be measured.
+    pub fn record(&self, on: bool) {
+        self.on.store(on, Ordering::Relaxed);
     }
 
     /// Takes what was noted since the last time.
     pub fn take(&self) -> Vec<Read> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.reads.lock().unwrap())
+    }
+
+    fn note(&self, read: impl FnOnce() -> Read) {
+        if self.on.load(Ordering::Relaxed) {
+            self.reads.lock().unwrap().push(read());
+        }
     }
 }
 
@@ -100,19 +111,37 @@ pub fn open(ledger: &Path, cache_capacity_bytes: u64) -> sled::Db {
     sled::Config::new().path(ledger.join("engine")).cache_capacity(cache_capacity_bytes).open().unwrap()
 }
 
+/// Copies the engine's files of a ledger that is closed. sled must never be given a copy of one in use.
+pub fn copy(ledger: &Path, to: &Path) {
+    copy_directory(&ledger.join("engine"), &to.join("engine"));
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.metadata().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 impl<S: LedgerStore> LedgerStore for Recording<S> {
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
-        self.notes.note(Read::Get(key(3, &[object.as_bytes(), &[0, 0]])));
+        self.notes.note(|| Read::Get(key(3, &[object.as_bytes(), &[0, 0]])));
         self.store.object(tenant, object)
     }
 
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
-        self.notes.note(all(key(4, &[name.as_str().as_bytes(), &[0]])));
+        self.notes.note(|| all(key(4, &[name.as_str().as_bytes(), &[0]])));
         self.store.holders(tenant, name)
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
-        self.notes.note(all(key(5, &[name.as_str().as_bytes(), &[0]])));
+        self.notes.note(|| all(key(5, &[name.as_str().as_bytes(), &[0]])));
         self.store.vacancies(tenant, name)
     }
 
@@ -125,15 +154,17 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         limit: usize,
     ) -> Result<Vec<SnapshotRecord>, StoreError> {
         assert!(after.is_none(), "in these worlds the first snapshot of either end is enough");
-        self.notes.note(first(key(6, &[chain.as_str().as_bytes(), &[0]]), order, limit));
+        self.notes.note(|| first(key(6, &[chain.as_str().as_bytes(), &[0]]), order, limit));
         self.store.snapshots(tenant, chain, order, after, limit)
     }
 
     fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError> {
-        self.notes.note(all(match subject {
-            Subject::Object(object) => key(8, &[object.as_bytes()]),
-            Subject::Name(name) => key(9, &[name.as_str().as_bytes(), &[0]]),
-        }));
+        self.notes.note(|| {
+            all(match subject {
+                Subject::Object(object) => key(8, &[object.as_bytes()]),
+                Subject::Name(name) => key(9, &[name.as_str().as_bytes(), &[0]]),
+            })
+        });
         self.store.chains(tenant, subject)
     }
 

@@ -35,9 +35,11 @@ const WEEK: i64 = 7 * 24 * super::HOUR;
 pub struct Sql(Connection);
 
 impl Sql {
-    /// Opens or creates the table. Commits are as durable as the ledger's: WAL, synced at every commit.
+    /// Opens or creates the table. Commits are as durable as the ledger's: WAL, synced at every commit. Like the ledger's
+    /// directory the file belongs to one process, which spares SQLite the locks around each read.
     pub fn open(path: &Path, cache_capacity_bytes: u64) -> Self {
         let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.pragma_update(None, "synchronous", "FULL").unwrap();
         let kib = i64::try_from(cache_capacity_bytes / 1024).unwrap();
