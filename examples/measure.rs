@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     reason = "a tool may stop at the first surprise"
 )]
 #![expect(clippy::print_stderr, reason = "progress goes to stderr")]
@@ -251,9 +252,9 @@ fn compare<T: PartialEq + std::fmt::Debug>(
         parts[1].push(Times::of(asks.clone(), |nth| _ = black_box(raw::replay(engine, &reads[nth]))));
         parts[2].push(Times::of(asks, |nth| _ = black_box(sql(nth))));
     }
-    for nth in 0..reads.len() {
+    for (nth, reads) in reads.iter().enumerate() {
         assert_eq!(ledger(nth), sql(nth), "{question} {nth}");
-        assert!(raw::replay(engine, &reads[nth]) > 0, "{question} {nth}");
+        assert!(raw::replay(engine, reads) > 0, "{question} {nth}");
     }
     let [ours, raw, sqlite] = parts.map(|rounds| Times::median(&rounds));
     for (part, times) in [("ledger", &ours), ("engine", &raw), ("sqlite", &sqlite)] {
