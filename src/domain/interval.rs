@@ -107,17 +107,43 @@ impl IntervalSet {
     /// The instants of this set that are not in the other.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        let mut rest = self.clone();
-        for part in other.iter() {
-            rest.remove(part);
+        let mut rest = Vec::with_capacity(self.0.len());
+        let mut gone = other.0.iter().peekable();
+        for part in &self.0 {
+            let mut from = part.from;
+            while gone.next_if(|gone| gone.until <= from).is_some() {}
+            while let Some(hole) = gone.peek().filter(|gone| gone.from < part.until) {
+                rest.extend(Interval::new(from, hole.from));
+                from = hole.until;
+                // A hole that reaches beyond this part may begin the next one too.
+                if hole.until > part.until {
+                    break;
+                }
+                gone.next();
+            }
+            rest.extend(Interval::new(from, part.until));
         }
+        let rest = Self(rest);
+        debug_assert!(rest.is_sound());
         rest
     }
 
     /// The instants in both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        self.minus(&self.minus(other))
+        let mut both = Vec::new();
+        let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+            both.extend(Interval::new(a.from.max(b.from), a.until.min(b.until)));
+            if a.until <= b.until {
+                left.next();
+            } else {
+                right.next();
+            }
+        }
+        let both = Self(both);
+        debug_assert!(both.is_sound());
+        both
     }
 
     /// Whether the instant is in the set.

@@ -15,6 +15,8 @@ use std::str::FromStr;
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
+use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use super::id::ObjectId;
 
@@ -84,12 +86,13 @@ impl Name {
     /// The user principal name as it was before the directory put the object's own id in front of it at deletion, or
     /// `None` if this name does not carry *this* object's id. Any other 32 hex digits belong to the name.
     pub fn unmangled(&self, object: ObjectId) -> Option<Self> {
-        let simple = object.to_string().replace('-', "");
-        let head = self.spelling.get(..simple.len())?;
-        if !head.eq_ignore_ascii_case(&simple) {
+        let mut digits = [0; Simple::LENGTH];
+        let (head, rest) = self.spelling.split_at_checked(digits.len())?;
+        let own = Uuid::from_bytes(*object.as_bytes()).simple().encode_lower(&mut digits);
+        if !head.eq_ignore_ascii_case(own) {
             return None;
         }
-        self.spelling.get(simple.len()..)?.parse().ok()
+        rest.parse().ok()
     }
 
     /// Whether this is the placeholder that a synchronisation conflict leaves on the newcomer:

@@ -107,8 +107,10 @@ impl Track {
                 contested.insert(reading.span);
             }
         }
-        let held = said_held.minus(&contested);
-        let absent = said_absent.minus(&contested);
+        let (held, absent) = match contested.is_empty() {
+            true => (said_held, said_absent),
+            false => (said_held.minus(&contested), said_absent.minus(&contested)),
+        };
         let runs = runs_of(items_of(evidence, &held, &absent));
         Self { held, absent, contested, runs }
     }

@@ -1,0 +1,376 @@
+//! Measures a ledger of many users and prints one table: `cargo run --release --example measure -- --users 1000000`.
+//!
+//! Each part runs in a process of its own, so that one part's memory does not count as another's. The questions are put in
+//! rounds, to the ledger, to the engine alone and to SQLite in turn, so that a busy machine slows all three alike.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a tool may stop at the first surprise"
+)]
+#![expect(clippy::print_stderr, reason = "progress goes to stderr")]
+
+#[path = "../benches/world/mod.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant as Clock;
+
+use whowas::domain::name::{Name, NameKind};
+use whowas::domain::verdict::{Ask, Outcome, Policy};
+use whowas::ledger::{KnownAt, Ledger};
+use whowas::store::sled::{CACHE_CAPACITY_BYTES, SledOptions, SledStore};
+
+use world::raw::{Read, Recording};
+use world::sql::Sql;
+use world::{TENANT, World, ask_by_chain, ask_by_object, name_now, raw, stamp};
+
+/// Questions a round.
+const ASKS: usize = 20_000;
+const ROUNDS: usize = 5;
+const PAGES: u64 = 40;
+
+struct Settings {
+    users: u64,
+    dir: PathBuf,
+    cache_capacity_bytes: u64,
+    phase: Option<String>,
+}
+
+fn main() {
+    let settings = settings();
+    let world = World::new(settings.users);
+    match settings.phase.as_deref() {
+        None => measure(&settings),
+        Some("load") => load(&settings, world),
+        Some("load-sqlite") => load_sqlite(&settings, world),
+        Some("open") => open(&settings, world),
+        Some("ask") => ask(&settings, world),
+        Some(other) => panic!("no phase {other}"),
+    }
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings {
+        users: 10_000,
+        dir: std::env::temp_dir().join(format!("whowas-measure-{}", std::process::id())),
+        cache_capacity_bytes: CACHE_CAPACITY_BYTES,
+        phase: None,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+        match name.as_str() {
+            "--users" => settings.users = value.replace('_', "").parse().expect("a number of users"),
+            "--dir" => settings.dir = value.into(),
+            "--cache-mb" => settings.cache_capacity_bytes = value.parse::<u64>().expect("a number of MB") << 20,
+            "--phase" => settings.phase = Some(value),
+            _ => panic!("usage: measure [--users N] [--dir EMPTY] [--cache-mb N]"),
+        }
+    }
+    settings
+}
+
+/// Runs every part in a process of its own and prints what they found.
+fn measure(settings: &Settings) {
+    std::fs::create_dir_all(&settings.dir).unwrap();
+    let mut found = BTreeMap::new();
+    for phase in ["load", "load-sqlite", "open", "ask"] {
+        eprintln!("{phase} …");
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--users", &settings.users.to_string(), "--phase", phase])
+            .args(["--cache-mb", &(settings.cache_capacity_bytes >> 20).to_string()])
+            .arg("--dir")
+            .arg(&settings.dir)
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{phase} failed");
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let (name, value) = line.split_once('=').unwrap();
+            found.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    std::fs::remove_dir_all(&settings.dir).unwrap();
+    print(settings, &found);
+}
+
+fn print(settings: &Settings, found: &BTreeMap<String, String>) {
+    let get = |name: &str| found.get(name).map_or("not measured", String::as_str);
+    println!("{} users, cache {} MB\n", settings.users, settings.cache_capacity_bytes >> 20);
+    println!("| | whowas | SQLite |\n| --- | --- | --- |");
+    for (label, name) in [
+        ("load, users/s, each page durable", "load users/s"),
+        ("bytes on disk a user, after the load", "disk after load"),
+        ("bytes on disk a user, opened again and closed", "disk after reopen"),
+        ("bytes of keys and values a user", "raw bytes"),
+        ("resident after the load, bytes a user", "resident after load"),
+        ("resident after opening and 20,000 checks, bytes a user", "resident after asks"),
+        ("open, first time after the load, s", "first open"),
+        ("open, clean stop, s", "open"),
+        ("append of a page of 200 changed users, ms p50", "append"),
+    ] {
+        println!("| {label} | {} | {} |", get(name), get(&format!("sqlite {name}")));
+    }
+    println!("\nµs p50 / p99; the ratios are of the p50, in brackets of the means\n");
+    println!("| | whowas | the engine's reads alone | ratio | SQLite | ratio | reads of the engine |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for question in ["check by chain and object", "check by object", "who by name"] {
+        let cell = |part: &str| get(&format!("{question}, {part}")).to_owned();
+        println!(
+            "| {question} | {} | {} | {} | {} | {} | {} |",
+            cell("ledger"),
+            cell("engine"),
+            cell("to engine"),
+            cell("sqlite"),
+            cell("to sqlite"),
+            cell("reads")
+        );
+    }
+}
+
+fn load(settings: &Settings, world: World) {
+    let before = resident();
+    let ledger = Ledger::new(store(settings));
+    let start = Clock::now();
+    let commits = world.load(&ledger);
+    let seconds = start.elapsed().as_secs_f64();
+    tell("load users/s", format!("{:.0} ({commits} commits)", world.users as f64 / seconds));
+    tell_resident("resident after load", before, world);
+    let mut bytes = 0;
+    ledger.store().each_derived(&mut |key, value| bytes += key.len() + value.len()).unwrap();
+    drop(ledger);
+    tell("disk after load", per_user(bytes_below(&settings.dir.join("ledger")), world));
+    tell("raw bytes", format!("{} derived", per_user(bytes as u64, world)));
+}
+
+fn load_sqlite(settings: &Settings, world: World) {
+    let before = resident();
+    let mut sql = Sql::open(&settings.dir.join("sqlite"), settings.cache_capacity_bytes);
+    let start = Clock::now();
+    sql.load(&world);
+    tell("sqlite load users/s", format!("{:.0}", world.users as f64 / start.elapsed().as_secs_f64()));
+    tell_resident("sqlite resident after load", before, world);
+    sql.settle();
+    drop(sql);
+    let bytes = std::fs::metadata(settings.dir.join("sqlite")).unwrap().len();
+    tell("sqlite disk after load", per_user(bytes, world));
+}
+
+fn open(settings: &Settings, world: World) {
+    let before = resident();
+    for name in ["first open", "open"] {
+        let start = Clock::now();
+        let store = store(settings);
+        tell(name, format!("{:.2}", start.elapsed().as_secs_f64()));
+        if name == "open" {
+            let ledger = Ledger::new(store);
+            for user in world.asked(ASKS, 1) {
+                check(&ledger, &ask_by_chain(user));
+            }
+            tell_resident("resident after asks", before, world);
+        }
+    }
+    tell("disk after reopen", per_user(bytes_below(&settings.dir.join("ledger")), world));
+    let start = Clock::now();
+    let sql = Sql::open(&settings.dir.join("sqlite"), settings.cache_capacity_bytes);
+    tell("sqlite open", format!("{:.3}", start.elapsed().as_secs_f64()));
+    drop(sql);
+}
+
+fn ask(settings: &Settings, world: World) {
+    let copy = settings.dir.join("copy");
+    raw::copy(&settings.dir.join("ledger"), &copy);
+    // Every round asks for other users, so nothing is answered twice while it is still at hand.
+    let count = ASKS * ROUNDS;
+    let by_chain: Vec<Ask> = world.asked(count, 2).into_iter().map(ask_by_chain).collect();
+    let by_object: Vec<Ask> = world.asked(count, 3).into_iter().map(ask_by_object).collect();
+    let names: Vec<Name> = world.anyone(count, 4).into_iter().map(name_now).collect();
+
+    let (recording, notes) = Recording::new(store(settings));
+    notes.record(true);
+    let recorded = Ledger::new(recording);
+    let reads = |ask: &dyn Fn()| {
+        ask();
+        notes.take()
+    };
+    let chain_reads: Vec<_> = by_chain.iter().map(|ask| reads(&|| drop(check(&recorded, ask)))).collect();
+    let object_reads: Vec<_> = by_object.iter().map(|ask| reads(&|| drop(check(&recorded, ask)))).collect();
+    let name_reads: Vec<_> = names.iter().map(|name| reads(&|| _ = who(&recorded, name))).collect();
+    drop(recorded);
+
+    let ledger = Ledger::new(store(settings));
+    let engine = raw::open(&copy, settings.cache_capacity_bytes);
+    let mut sql = Sql::open(&settings.dir.join("sqlite"), settings.cache_capacity_bytes);
+    let now = World::now().as_micros();
+    compare(
+        "check by chain and object",
+        &chain_reads,
+        &engine,
+        |nth| judged(check(&ledger, &by_chain[nth])),
+        |nth| {
+            let ask = &by_chain[nth];
+            sql.check(ask.chain.as_ref().unwrap().as_str(), ask.object.unwrap().as_bytes(), now)
+        },
+    );
+    compare(
+        "check by object",
+        &object_reads,
+        &engine,
+        |nth| judged(check(&ledger, &by_object[nth])),
+        |nth| sql.check_object(by_object[nth].object.unwrap().as_bytes(), now),
+    );
+    compare(
+        "who by name",
+        &name_reads,
+        &engine,
+        |nth| who(&ledger, &names[nth]).into_iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>(),
+        |nth| sql.who(names[nth].key().as_str(), now),
+    );
+    append(&ledger, &mut sql, world);
+}
+
+/// Puts a question in rounds to the ledger, to the engine alone and to SQLite, and checks that both answer alike.
+fn compare<T: PartialEq + std::fmt::Debug>(
+    question: &str,
+    reads: &[Vec<Read>],
+    engine: &sled::Db,
+    ledger: impl Fn(usize) -> T,
+    sql: impl Fn(usize) -> T,
+) {
+    let mut parts: [Vec<Times>; 3] = Default::default();
+    for round in 0..ROUNDS {
+        let asks = round * ASKS..(round + 1) * ASKS;
+        parts[0].push(Times::of(asks.clone(), |nth| _ = black_box(ledger(nth))));
+        parts[1].push(Times::of(asks.clone(), |nth| _ = black_box(raw::replay(engine, &reads[nth]))));
+        parts[2].push(Times::of(asks, |nth| _ = black_box(sql(nth))));
+    }
+    for (nth, reads) in reads.iter().enumerate() {
+        assert_eq!(ledger(nth), sql(nth), "{question} {nth}");
+        assert!(raw::replay(engine, reads) > 0, "{question} {nth}");
+    }
+    let [ours, raw, sqlite] = parts.map(|rounds| Times::median(&rounds));
+    for (part, times) in [("ledger", &ours), ("engine", &raw), ("sqlite", &sqlite)] {
+        tell(&format!("{question}, {part}"), format!("{:.1} / {:.1}", times.p50, times.p99));
+    }
+    for (part, times) in [("to engine", &raw), ("to sqlite", &sqlite)] {
+        let (of_p50, of_mean) = (ours.p50 / times.p50, ours.mean / times.mean);
+        tell(&format!("{question}, {part}"), format!("{of_p50:.2} ({of_mean:.2})"));
+    }
+    let gets = reads.iter().flatten().filter(|read| matches!(read, Read::Get(_))).count();
+    let seeks = reads.iter().map(Vec::len).sum::<usize>() - gets;
+    let mean = |count: usize| count as f64 / reads.len() as f64;
+    tell(&format!("{question}, reads"), format!("{:.1} gets, {:.1} seeks", mean(gets), mean(seeks)));
+}
+
+fn append(ledger: &Ledger, sql: &mut Sql, world: World) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for page in 0..PAGES {
+        let users = world.anyone(200, 100 + page);
+        let batch = || World::changed_page(users.iter().copied(), page);
+        let (mine, other) = (batch(), batch());
+        let start = Clock::now();
+        ledger.append(TENANT, mine, stamp(World::now(), page)).unwrap();
+        ours.push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Clock::now();
+        sql.append(&other);
+        theirs.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    for (name, mut times) in [("append", ours), ("sqlite append", theirs)] {
+        times.sort_by(f64::total_cmp);
+        tell(name, format!("{:.1} (p90 {:.1})", times[times.len() / 2], times[times.len() * 9 / 10]));
+    }
+}
+
+fn check(ledger: &Ledger, ask: &Ask) -> whowas::domain::verdict::Verdict {
+    ledger.check(TENANT, ask, &Policy::default(), World::now(), KnownAt::Now, None).unwrap().verdict
+}
+
+fn judged(verdict: whowas::domain::verdict::Verdict) -> (Outcome, String) {
+    (verdict.outcome, verdict.base.map(|base| base.to_string()).unwrap_or_default())
+}
+
+fn who(ledger: &Ledger, name: &Name) -> Option<whowas::domain::id::ObjectId> {
+    ledger.who(TENANT, name, NameKind::Any, None, KnownAt::Now, World::now()).unwrap().standing.holder
+}
+
+fn store(settings: &Settings) -> SledStore {
+    let options = SledOptions {
+        cache_capacity_bytes: settings.cache_capacity_bytes,
+        create: true,
+        ..SledOptions::new("measure", World::now())
+    };
+    SledStore::open(settings.dir.join("ledger"), options).unwrap()
+}
+
+/// Times of one round, in microseconds.
+#[derive(Clone, Copy)]
+struct Times {
+    p50: f64,
+    p99: f64,
+    mean: f64,
+}
+
+impl Times {
+    fn of(asks: Range<usize>, ask: impl Fn(usize)) -> Self {
+        let count = asks.len();
+        let mut times: Vec<f64> = asks
+            .map(|nth| {
+                let start = Clock::now();
+                ask(nth);
+                start.elapsed().as_nanos() as f64 / 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let mean = times.iter().sum::<f64>() / count as f64;
+        Self { p50: times[count / 2], p99: times[count * 99 / 100], mean }
+    }
+
+    fn median(rounds: &[Self]) -> Self {
+        let middle = |part: fn(&Self) -> f64| {
+            let mut values: Vec<f64> = rounds.iter().map(part).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        Self { p50: middle(|t| t.p50), p99: middle(|t| t.p99), mean: middle(|t| t.mean) }
+    }
+}
+
+fn tell(name: &str, value: String) {
+    println!("{name}={value}");
+}
+
+fn tell_resident(name: &str, before: Option<u64>, world: World) {
+    if let (Some(before), Some(after)) = (before, resident()) {
+        tell(name, format!("{} ({} MB)", per_user(after.saturating_sub(before), world), after >> 20));
+    }
+}
+
+fn per_user(bytes: u64, world: World) -> String {
+    format!("{:.0}", bytes as f64 / world.users as f64)
+}
+
+/// Resident bytes of this process; only Linux tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+fn bytes_below(path: &Path) -> u64 {
+    std::fs::read_dir(path)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let meta = entry.metadata().unwrap();
+            if meta.is_dir() { bytes_below(&entry.path()) } else { meta.len() }
+        })
+        .sum()
+}
