@@ -5,6 +5,7 @@ use std::time::Duration;
 use whowas::domain::fact::*;
 use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::ObjectId;
+use whowas::domain::interval::Edge;
 use whowas::domain::name::NameKind;
 use whowas::domain::verdict::{Action, Ask, ChangeKind, Outcome, Policy};
 use whowas::ledger::KnownAt;
@@ -49,6 +50,9 @@ on_both_stores!(
     a_deleted_object_s_mangled_name_is_no_rename,
     a_quarantine_placeholder_is_no_rename,
     a_name_proved_in_one_namespace_is_only_assumed_while_another_may_hold_it_in_the_other,
+    an_edge_is_as_wide_as_the_readings_that_date_it,
+    a_snapshot_whose_owner_is_only_assumed_is_no_base,
+    a_silent_feed_proves_nothing_of_an_object_once_found_deleted,
     the_state_before_the_first_commit_has_the_empty_hash,
     telling_the_same_twice_makes_no_commit,
 );
@@ -459,6 +463,46 @@ fn a_name_proved_in_one_namespace_is_only_assumed_while_another_may_hold_it_in_t
     assert_eq!((smtp.confidence, smtp.holder), (HolderConfidence::Certain, Some(A)));
     let any = book.who("info", NameKind::Any, t(0, "12:00"), KnownAt::Now).standing;
     assert_eq!((any.confidence, any.holder), (HolderConfidence::Assumed, Some(A)));
+}
+
+/// A page may trail by the lag and its date is cut to whole seconds, so the change may lie that far outside the dates.
+fn an_edge_is_as_wide_as_the_readings_that_date_it(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(0, "12:00"), &[is(A, &["sam.old"])]);
+    book.live(t(0, "15:00"), &[is(A, &["sam.old"])]);
+    book.live(t(0, "15:10"), &[is(A, &["sam.new"])]);
+    let end_of = |text: &str| {
+        let claims = book.ledger.name_history(TENANT, name(text).key(), KnownAt::Now, t(0, "16:00")).unwrap().claims;
+        claims.first().unwrap().track.periods().remove(0).until.unwrap()
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(end_of("sam"), Edge::new(t(0, "08:55"), t(0, "12:00").plus(second)));
+    let read_lag = Duration::from_secs(30);
+    assert_eq!(end_of("sam.old"), Edge::new(t(0, "15:00").minus(read_lag), t(0, "15:10").plus(second)));
+}
+
+fn a_snapshot_whose_owner_is_only_assumed_is_no_base(book: &mut Book) {
+    sam(book);
+    book.snapshot("cA", "2", t(1, "12:00"), named("sam"));
+    // Reported again with equal values: something happened in between.
+    book.poll(t(1, "18:00"), &[is(A, &["sam"])]);
+    let attribution = book.attribution("cA", "2").attribution;
+    assert_eq!((attribution.confidence, attribution.owner), (HolderConfidence::Assumed, Some(A)));
+    let verdict = book.check(t(1, "18:01"), by_id(A));
+    assert_eq!((verdict.outcome, target(&verdict)), (Outcome::Continue, (Some(A), Some("1"))));
+    assert!(says(&verdict, "unattributable: 1 snapshot(s) of chain cA, such as 2"), "{:?}", verdict.reasons);
+}
+
+/// Deleted, restored and deleted again between two rounds: the feed may tell nothing of it.
+fn a_silent_feed_proves_nothing_of_an_object_once_found_deleted(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(0, "09:30"), &[]);
+    book.reconcile(t(0, "10:00"), &[gone(A, Removal::Soft)]);
+    book.poll(t(0, "12:00"), &[]);
+    let confidence = |clock| book.who("sam", NameKind::Upn, t(0, clock), KnownAt::Now).standing.confidence;
+    assert_eq!(confidence("09:20"), HolderConfidence::Certain);
+    assert_ne!(confidence("10:30"), HolderConfidence::Certain);
+    assert_eq!(book.check(t(0, "12:01"), by_id(A)).outcome, Outcome::Frozen);
 }
 
 fn the_state_before_the_first_commit_has_the_empty_hash(book: &mut Book) {
