@@ -388,12 +388,19 @@ fn s14_upn_and_address_point_to_two_people() {
     assert_eq!(found, both);
     w.ask(&["--name", "info@x.test"]).ambiguous();
 
-    // Both hold the address as well.
+    // Both hold the address as well. The newest evidence speaks for B, and nobody appends on that.
     let addresses = ["SMTP:bob@x.test".to_owned(), "smtp:info@x.test".to_owned()];
     w.directory(|directory| directory.set_addresses(b, Some("bob@x.test"), &addresses)).unwrap();
     w.at("12:00");
     w.poll();
-    w.ask(&["--name", "info@x.test", "--kind", "smtp", "--chain", "cA"]).ambiguous();
+    let taken = "which took it after 2026-03-02T09:55:00Z and by 2026-03-02T12:00:01Z";
+    w.ask(&["--name", "info@x.test", "--kind", "smtp", "--chain", "cA"])
+        .mismatch()
+        .because(taken)
+        .instead(&[(a, "incremental", Some("cA")), (b, "full", None)]);
+    w.at("13:00");
+    let live = w.ask_live(&["--name", "info@x.test", "--kind", "smtp", "--chain", "cA"]);
+    assert_eq!(live.json["action"], json!("stop"), "{:#}", live.json);
     w.verify();
 }
 

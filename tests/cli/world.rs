@@ -90,6 +90,11 @@ impl World {
         MIDNIGHT.plus(Duration::from_secs(self.day * 86_400 + seconds))
     }
 
+    /// The program is told another time than the directory has.
+    pub fn pretend(&mut self, now: Instant) {
+        self.now = now;
+    }
+
     /// What time it is.
     pub fn now(&self) -> Instant {
         self.now
@@ -153,11 +158,6 @@ impl World {
     /// What the directory was asked so far.
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.emulator.requests().last.into()
-    }
-
-    /// Where the directory listens.
-    pub fn url(&self) -> String {
-        self.emulator.url()
     }
 
     // ---- the program
