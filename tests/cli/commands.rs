@@ -1,6 +1,7 @@
 //! Every command: what it prints where, and how it ends.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use whowas::domain::id::ObjectId;
@@ -144,6 +145,8 @@ fn a_batch_is_answered_in_order_line_by_line() {
 fn who_and_history() {
     let (mut w, a) = one();
     let sequence = w.status()["sequence"].to_string();
+    w.at("09:45");
+    w.poll();
     w.at("10:00");
     w.rename(a, "eva");
     w.at("12:00");
@@ -155,8 +158,11 @@ fn who_and_history() {
     };
     let now = who(&[]);
     assert_eq!((&now["holder"], &now["kind"], &now["at"]), (&Value::Null, &json!("any"), &json!(w.now())));
+    let between = who(&["--at", "2026-03-02T09:30:00Z", "--kind", "upn"]);
+    assert_eq!((&between["holder"], &between["confidence"]), (&json!(a), &json!("certain")), "{between:#}");
     let before = who(&["--at", "2026-03-02T08:00:00Z", "--kind", "upn"]);
-    assert_eq!((&before["holder"], &before["confidence"]), (&json!(a), &json!("certain")), "{before:#}");
+    assert_eq!((&before["holder"], &before["confidence"]), (&Value::Null, &json!("ambiguous")), "{before:#}");
+    assert_eq!(before["candidates"][0]["object"], json!(a));
     assert_eq!(who(&["--known-at", &sequence])["basis"]["sequence"].to_string(), sequence);
     assert_eq!(who(&["--known-at", "2026-03-02T09:30:00Z"])["basis"]["sequence"].to_string(), sequence);
     assert_eq!(w.run(&["who", "never@x.test"]).done()["confidence"], json!("unknown"));
@@ -166,7 +172,7 @@ fn who_and_history() {
     w.run(&["who", "ann@x.test", "--at", "noon"]).failed(2, &["noon"]);
 
     let name = w.history("ann@x.test");
-    assert_eq!(name["holders"][0]["until"], w.edge("08:55", "12:00:01"), "{name:#}");
+    assert_eq!(name["holders"][0]["until"], w.edge("09:40", "12:00:01"), "{name:#}");
     assert_eq!(w.history("never@x.test")["holders"], json!([]));
     let object = w.history(&a.to_string());
     assert_eq!((&object["state"], &object["now"]["upn"]), (&json!("active"), &json!("eva@x.test")));
@@ -178,7 +184,7 @@ fn who_and_history() {
     assert!(said.contains("ann@x.test") && said.contains("nobody"), "{said}");
     let said = w.say(&["history", "ann@x.test"]).stdout;
     assert!(
-        said.contains(&a.to_string()) && said.contains("ended in (2026-03-02T08:55:00Z, 2026-03-02T12:00:01Z]"),
+        said.contains(&a.to_string()) && said.contains("ended in (2026-03-02T09:40:00Z, 2026-03-02T12:00:01Z]"),
         "{said}"
     );
 }
@@ -271,26 +277,72 @@ fn a_verdict_replayed_from_its_basis_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn damage_is_found_and_rebuild_mends_what_can_be() {
-    let (w, a) = one();
+fn a_rebuild_is_asked_for_where_it_helps_and_mends() {
+    let (mut w, a) = one();
     w.snapshot("cA", "1", a);
     w.verify();
     assert_eq!(w.run(&["rebuild"]).done()["commits"], json!(2));
     w.verify();
-    let file = w.ledger().join("engine").join("db");
-    let mut bytes = fs::read(&file).unwrap();
-    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    bytes[end - end / 8] ^= 0x40;
-    fs::write(&file, bytes).unwrap();
-    let found = w.run(&["verify"]);
-    assert!(matches!(found.code, 1 | 40), "{found:#?}");
-    if found.code == 1 {
-        assert!(found.stderr.contains("rebuild") && found.stderr.contains("damaged"), "{found:#?}");
+    fs::write(w.ledger().join("rebuild"), "").unwrap();
+    for command in ["status", "verify", "sync"] {
+        w.run(&[command]).failed(1, &["whowas rebuild"]);
     }
     w.run(&["rebuild"]).done();
     w.verify();
+
+    // The engine comes back without the newest commit, as after a flipped bit in its log.
+    let (engine, kept) = (w.ledger().join("engine"), w.file("kept"));
+    copy(&engine, &kept);
+    w.at("10:00");
     w.poll();
-    w.ask(&["--object", &a.to_string()]);
+    fs::remove_dir_all(&engine).unwrap();
+    copy(&kept, &engine);
+    for command in ["status", "verify", "sync"] {
+        w.run(&[command]).failed(1, &["1 of 3 that were acknowledged are gone", "backup", "whowas rebuild"]);
+    }
+    assert_eq!(w.run(&["rebuild"]).done()["commits"], json!(2));
+    w.verify();
+    w.poll();
+    w.ask(&["--object", &a.to_string(), "--chain", "cA"]).continues().on("1");
+}
+
+#[test]
+fn damaged_files_are_an_error_and_never_an_answer() {
+    let (w, a) = one();
+    w.snapshot("cA", "1", a);
+    let object = a.to_string();
+    let answer = w.run(&["history", &object]).done();
+    let file = w.ledger().join("engine").join("db");
+    let whole = fs::read(&file).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut refused = 0;
+    for part in 1..8 {
+        let mut bytes = whole.clone();
+        bytes[end * part / 8] ^= 0x40;
+        fs::write(&file, bytes).unwrap();
+        let found = w.run(&["history", &object]);
+        if found.code == 1 {
+            refused += 1;
+            found.failed(1, &["damaged", "backup"]);
+            assert!(!found.stderr.contains('\u{1b}'), "no colour without a terminal: {found:?}");
+        } else {
+            assert_eq!(found.done(), answer, "the flipped bit was in nothing that counts");
+        }
+    }
+    assert!(refused > 0, "none of the flipped bits was noticed");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -321,7 +373,7 @@ fn wrong_settings_say_what_is_right() {
     let (w, a) = one();
     w.configure("name_max_ago = \"1h\"");
     w.run(&["status"]).failed(2, &["name_max_ago", "did you mean \"name_max_age\"?"]);
-    w.configure("retry_base = \"soon\"");
+    w.configure("lag = \"soon\"");
     w.run(&["status"]).failed(2, &["soon", "15m"]);
     w.configure("");
     let text = fs::read_to_string(w.file("whowas.toml")).unwrap();

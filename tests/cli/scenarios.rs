@@ -393,7 +393,7 @@ fn s14_upn_and_address_point_to_two_people() {
     w.directory(|directory| directory.set_addresses(b, Some("bob@x.test"), &addresses)).unwrap();
     w.at("12:00");
     w.poll();
-    let taken = "which took it after 2026-03-02T09:55:00Z and by 2026-03-02T12:00:01Z";
+    let taken = "which took it after 2026-03-02T11:55:00Z and by 2026-03-02T12:00:01Z";
     w.ask(&["--name", "info@x.test", "--kind", "smtp", "--chain", "cA"])
         .mismatch()
         .because(taken)

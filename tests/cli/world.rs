@@ -308,7 +308,6 @@ impl Ran {
 #[derive(Clone, Debug)]
 pub struct Verdict {
     pub json: Value,
-    pub ran: Ran,
 }
 
 impl Verdict {
@@ -325,7 +324,7 @@ impl Verdict {
         };
         assert_eq!(code, expected, "the exit code is the action's: {ran:#?}");
         assert!(!json["reasons"].as_array().unwrap().is_empty(), "a verdict without a reason: {ran:#?}");
-        Self { json, ran: ran.clone() }
+        Self { json }
     }
 
     #[track_caller]
