@@ -14,6 +14,7 @@ use crate::graph::auth::SignIn;
 use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::cloud::{Cloud, Endpoints};
 use crate::graph::error::GraphError;
+use crate::graph::retry::RetryPolicy;
 use crate::sync::Widths;
 
 /// The name of the file that is looked for.
@@ -104,6 +105,10 @@ pub struct TenantConfig {
     pub id_max_age: Option<Span>,
     /// How far the directory's clock and ours may be apart.
     pub max_skew: Option<Span>,
+    /// How often a request is made before it counts as failed, the first attempt included.
+    pub retry_attempts: Option<u32>,
+    /// The first wait between attempts where the server names none; it doubles from then on.
+    pub retry_base: Option<Span>,
     /// When a round is held for a person to look at.
     pub guard: Option<Guard>,
     /// Who is protected.
@@ -234,6 +239,8 @@ const KEYS: &[&str] = &[
     "name_max_age",
     "id_max_age",
     "max_skew",
+    "retry_attempts",
+    "retry_base",
     "guard",
     "removals",
     "renames",
@@ -334,8 +341,17 @@ impl TenantConfig {
         }
         let secret = self.secret(variable)?;
         let sign_in = SignIn { tenant: self.id, client_id: self.client_id.clone(), secret };
-        let options = ClientOptions { ca_file: self.ca_file.clone(), ..ClientOptions::default() };
+        let options = ClientOptions { ca_file: self.ca_file.clone(), retry: self.retry(), ..ClientOptions::default() };
         Ok(GraphClient::new(endpoints, sign_in, options)?)
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        RetryPolicy {
+            attempts: self.retry_attempts.unwrap_or(default.attempts),
+            base: self.retry_base.map_or(default.base, |span| span.0),
+            ..default
+        }
     }
 
     fn secret(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, ConfigError> {

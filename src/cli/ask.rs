@@ -61,7 +61,7 @@ pub fn history(app: &App, options: &HistoryOptions) -> Result<Exit, CliError> {
     let known_at = known_at(options.known_at.as_deref())?;
     if let Ok(object) = options.subject.parse::<ObjectId>() {
         let Some(answer) = history::of_object(&desk, object, known_at)? else {
-            return Err(CliError::Usage(format!("object {object} was never seen in tenant {}", desk.tenant)));
+            return Err(CliError::Missing(format!("object {object} was never seen in tenant {}", desk.tenant)));
         };
         output::answer(&app.global, &answer, || say_object(&answer))?;
     } else {

@@ -29,6 +29,8 @@ pub enum Exit {
 pub enum CliError {
     /// Wrong usage or configuration.
     Usage(String),
+    /// What was asked about is not there.
+    Missing(String),
     /// The configuration.
     Config(ConfigError),
     /// The ledger.
@@ -103,7 +105,7 @@ impl CliError {
 
     fn say(&self) -> String {
         match self {
-            Self::Usage(why) => why.clone(),
+            Self::Usage(why) | Self::Missing(why) => why.clone(),
             Self::Config(error) => chain(error),
             Self::Ledger(error) => format!("failed to {}", chain(error)),
             Self::Sync(error) => format!("failed to {}", chain(error)),
@@ -157,7 +159,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::Held { .. } => "wait until it is done, or ask the service with --server URL if one is running",
         StoreError::DiskFull { .. } => "free some space or move the ledger to a larger disk",
         StoreError::Damaged { .. } => {
-            "run `whowas verify`; if only derived records differ, `whowas rebuild` mends them"
+            "`whowas rebuild` mends derived records and goes on without lost commits; all else needs a backup of the ledger"
         }
         _ => return None,
     };

@@ -29,6 +29,8 @@ credential = { secret_env = "WHOWAS_SECRET" }   # or { secret_file = "path" }
 # name_max_age = "0s"                   # an ask by name accepts evidence this old; 0s: only a live read will do
 # id_max_age = "7d"                     # an ask by object id accepts a proof of life this old
 # max_skew = "5m"                       # how far the directory's clock and ours may be apart
+# retry_attempts = 8                    # how often a request is made before it counts as failed
+# retry_base = "1s"                     # the first wait in between where Graph names none; it doubles from then on
 # ca_file = "proxy-ca.pem"              # further root certificates, beside the system's
 # graph_url = "https://graph.microsoft.com"     # only for private endpoints and the emulator
 # login_url = "https://login.microsoftonline.com"

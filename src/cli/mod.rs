@@ -79,5 +79,10 @@ fn start_log(verbose: u8, quiet: bool) {
         (false, _) => "whowas=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::new(level);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::is_drawn())
+        .with_target(false)
+        .init();
 }

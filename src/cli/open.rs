@@ -81,8 +81,17 @@ impl App {
 
     /// Opens the ledger. Another short command that holds it is waited for; a sync or a service is not.
     pub fn open(&self, command: &str, how: How) -> Result<Opened, CliError> {
+        self.open_for(command, how, None)
+    }
+
+    /// The same in order to sync a tenant, which is told from the first moment to whoever finds the ledger held.
+    pub fn open_to_sync(&self, tenant: TenantId) -> Result<Opened, CliError> {
+        self.open_for("sync", How::Create, Some(tenant))
+    }
+
+    fn open_for(&self, command: &str, how: How, syncing: Option<TenantId>) -> Result<Opened, CliError> {
         let path = self.ledger_path()?;
-        if how != How::Create && !path.is_dir() {
+        if how != How::Create && !path.exists() {
             let path = path.display();
             return Err(CliError::usage(format!(
                 "there is no ledger at {path}; `whowas sync` makes one, --ledger names another"
@@ -91,6 +100,7 @@ impl App {
         let mut options = SledOptions::new(command, self.clock.now());
         options.create = how == How::Create;
         options.rebuild = how == How::Rebuild;
+        options.tenant = syncing;
         if let Some(mib) = self.config.ledger.cache_mib {
             options.cache_capacity_bytes = mib.max(1) << 20;
         }

@@ -47,9 +47,14 @@ pub fn note(text: &str) {
     let _unprinted = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Whether standard error may have colours and moving lines.
+pub fn is_drawn() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// A progress line on standard error; it draws only on a terminal.
 pub fn progress(global: &Global, template: &str) -> ProgressBar {
-    let drawn = std::io::stderr().is_terminal() && !global.quiet && std::env::var_os("NO_COLOR").is_none();
+    let drawn = is_drawn() && !global.quiet;
     let bar = ProgressBar::with_draw_target(
         None,
         if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },

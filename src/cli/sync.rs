@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::SyncOptions;
 use super::error::{CliError, Exit};
-use super::open::{App, How, runtime};
+use super::open::{App, runtime};
 use super::output::{self, word_of};
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
@@ -20,7 +20,7 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     if !tenant.mapping.is_empty() || tenant.guard.is_some() {
         output::note("note: mapping and guard are read but not applied by this release");
     }
-    let opened = match app.open("sync", How::Create) {
+    let opened = match app.open_to_sync(id) {
         Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.tenant == Some(id) => {
             return already_running(app, id, &holder);
         }
@@ -57,6 +57,7 @@ fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit,
     output::note(&format!("a sync of tenant {tenant} is already running: {holder}"));
     let mut running = holder.progress.clone().unwrap_or_else(|| json!({}));
     if let Some(fields) = running.as_object_mut() {
+        fields.entry("started").or_insert_with(|| json!(holder.since));
         for (key, value) in [
             ("outcome", json!("running")),
             ("trigger", json!("demand")),

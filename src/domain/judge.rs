@@ -441,6 +441,7 @@ fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
     let claim = case.view.and_then(|view| {
         view.claims()
             .iter()
+            .filter(|claim| case.ask.kind.namespaces().contains(&claim.namespace))
             .find(|claim| claim.object == holder && claim.track.is_present_last() && view.key() == name.key())
     });
     claim

@@ -30,7 +30,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Locks the directory. Nothing in a directory that is no ledger is touched.
     pub(super) fn lock(path: &Path, create: bool) -> Result<Self, StoreError> {
-        if create {
+        if create && !path.is_file() {
             fs::create_dir_all(path).map_err(|error| io_error(path, "create the directory", error))?;
         }
         check_is_ours(path, create)?;

@@ -63,6 +63,8 @@ pub struct SledOptions {
     pub free_bytes_min: u64,
     /// Whether to open it even if a rebuild was interrupted, in order to rebuild it.
     pub rebuild: bool,
+    /// The tenant that it is opened to sync, told to whoever finds it held.
+    pub tenant: Option<TenantId>,
 }
 
 impl SledOptions {
@@ -75,6 +77,7 @@ impl SledOptions {
             now,
             free_bytes_min: FREE_BYTES_MIN,
             rebuild: false,
+            tenant: None,
         }
     }
 }
@@ -131,7 +134,7 @@ impl SledStore {
         let directory = Directory::lock(path, options.create)?;
         let format = directory.format()?;
         // A full disk must not keep anyone from reading, so a holder that cannot be written is only not told.
-        if directory.write_holder(&holder(&options, None, None)).is_err() {
+        if directory.write_holder(&holder(&options, options.tenant, None)).is_err() {
             directory.remove_holder();
         }
         let rebuilding = directory.is_rebuilding()?;

@@ -1,0 +1,14 @@
+//! The program as a process against an emulated directory on a real socket: the scenarios of the acceptance, every
+//! command, and every failure that a person may meet.
+#![cfg(all(unix, feature = "cli"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the helpers of a test fail it; clippy spares only the test functions themselves"
+)]
+
+mod commands;
+mod failures;
+mod scenarios;
+mod world;
