@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -242,14 +243,8 @@ fn a_read_only_directory_is_named() {
 #[test]
 fn a_full_disk_stops_writing_and_nothing_else() {
     let (w, a) = synced();
-    let disk = w.file("disk");
-    fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(&disk).output();
-    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        println!("skipped: no small disk can be mounted here");
-        return;
-    }
-    let _unmounted = Mounted(disk.clone());
+    let Some(disk) = Mounted::small(w.file("disk")) else { return };
+    let disk = &disk.0;
     let ledger = disk.join("ledger").display().to_string();
     let on_disk = |arguments: &[&str]| {
         let mut all = vec!["--ledger", ledger.as_str()];
@@ -270,8 +265,42 @@ fn a_full_disk_stops_writing_and_nothing_else() {
     on_disk(&["verify"]).done();
 }
 
+#[test]
+fn a_ledger_on_a_read_only_disk_is_named() {
+    let (w, a) = synced();
+    let Some(disk) = Mounted::small(w.file("disk")) else { return };
+    let ledger = disk.0.join("ledger").display().to_string();
+    w.run(&["--ledger", &ledger, "sync"]).done();
+    let remount = |mode: &str| {
+        let done = Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(&disk.0).status();
+        assert!(done.unwrap().success());
+    };
+    remount("ro");
+    let object = a.to_string();
+    for command in [&["sync"][..], &["status"], &["verify"], &["check", "--object", &object]] {
+        let all: Vec<&str> = ["--ledger", &ledger].into_iter().chain(command.iter().copied()).collect();
+        w.run(&all).failed(1, &[&ledger, "Read-only file system"]);
+    }
+    remount("rw");
+    assert_eq!(w.run(&["--ledger", &ledger, "sync"]).done()["outcome"], json!("completed"));
+    w.run(&["--ledger", &ledger, "verify"]).done();
+}
+
 /// A disk that is gone when the test ends.
-struct Mounted(std::path::PathBuf);
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// A small disk in memory there, if this user may mount one.
+    fn small(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(&at).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(at));
+        }
+        println!("skipped: no small disk can be mounted here");
+        None
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {
