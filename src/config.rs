@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::domain::attribution::Settling;
+use crate::domain::fact::Widths;
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::auth::SignIn;
@@ -15,7 +16,6 @@ use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::cloud::{Cloud, Endpoints};
 use crate::graph::error::GraphError;
 use crate::graph::retry::RetryPolicy;
-use crate::sync::Widths;
 
 /// The name of the file that is looked for.
 pub const FILE_NAME: &str = "whowas.toml";

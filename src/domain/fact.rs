@@ -81,6 +81,23 @@ impl Reading {
     }
 }
 
+/// How the directory's answers are to be dated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// How far the delta feed and listings may trail behind the directory.
+    pub lag: Duration,
+    /// How far a live read may.
+    pub read_lag: Duration,
+    /// How far the server's clock and ours may be apart.
+    pub max_skew: Duration,
+}
+
+impl Default for Widths {
+    fn default() -> Self {
+        Self { lag: Duration::from_secs(300), read_lag: Duration::from_secs(30), max_skew: Duration::from_secs(300) }
+    }
+}
+
 /// An object's complete profile: a name that is not in it was not held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
