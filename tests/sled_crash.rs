@@ -3,6 +3,8 @@
 //! A test that needs another process runs this same binary again, with the job in `WHOWAS_TEST_CHILD`.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
+mod common;
+
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -441,7 +443,7 @@ fn a_disk_that_really_fills_up_loses_nothing_acknowledged() {
     let mount = TempDir::new().unwrap();
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(mount.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        skip("the full disk: a small file system cannot be mounted here; run the tests as root");
+        common::skip("the full disk: a small file system cannot be mounted here; run the tests as root");
         return;
     }
     let _unmount = Unmount(mount.path().to_owned());
@@ -486,7 +488,7 @@ fn every_commit_is_synced_to_the_disk_before_it_is_acknowledged() {
     command.arg(plain.get_program()).args(plain.get_args());
     command.envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))));
     let Ok(output) = command.stdout(Stdio::null()).stderr(Stdio::null()).output() else {
-        skip("the sync of commits: strace is not installed; `.ci/install`, or apt-get install strace");
+        common::skip("the sync of commits: strace is not installed; `.ci/install`, or apt-get install strace");
         return;
     };
     assert!(output.status.success());
@@ -505,11 +507,4 @@ fn every_commit_is_synced_to_the_disk_before_it_is_acknowledged() {
         eprintln!("{}", traced.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
     }
     assert_eq!(acknowledged, 20);
-}
-
-/// Says on the real standard error, which the test runner does not capture, what was not tried. CI skips nothing.
-fn skip(what: &str) {
-    assert!(std::env::var_os("CI").is_none(), "CI must not skip {what}");
-    // Not `eprintln!`, which the runner captures.
-    std::io::stderr().write_all(format!("\nSKIPPED {what}\n").as_bytes()).unwrap();
 }

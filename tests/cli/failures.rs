@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use whowas::domain::id::ObjectId;
 use whowas::graph::emulator::{Quirk, QuirkName};
 
+use super::common;
 use super::world::{Ran, SECRET, World, ran};
 
 /// A directory of three users on three pages, one of them with a chain, and a completed sync of midnight.
@@ -233,7 +234,7 @@ fn a_read_only_directory_is_named() {
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(folder.join("probe"), "").is_ok() {
-        println!("skipped: this user may write everywhere, so no permission keeps the ledger from being made");
+        // This user may write everywhere; the read-only disk below stands for it.
         return;
     }
     let inside = folder.join("ledger").display().to_string();
@@ -253,7 +254,7 @@ fn a_full_disk_stops_writing_and_nothing_else() {
     };
     on_disk(&["sync"]).done();
     let filler = disk.join("filler");
-    let free = fs4::available_space(&disk).unwrap();
+    let free = fs4::available_space(disk.as_path()).unwrap();
     fs::write(&filler, vec![1; usize::try_from(free.saturating_sub(1 << 20)).unwrap()]).unwrap();
     on_disk(&["sync"]).failed(1, &["the disk has", "kept free", "nothing was lost"]);
     let object = a.to_string();
@@ -297,7 +298,7 @@ impl Mounted {
         if mounted.is_ok_and(|mounted| mounted.status.success()) {
             return Some(Self(at));
         }
-        println!("skipped: no small disk can be mounted here");
+        common::skip("a full and a read-only disk: no small disk can be mounted here; run the tests as root");
         None
     }
 }

@@ -9,6 +9,8 @@
 )]
 
 mod commands;
+#[path = "../common/mod.rs"]
+mod common;
 mod failures;
 mod scenarios;
 mod world;
