@@ -23,7 +23,8 @@ pub fn check(app: &App, options: &CheckOptions) -> Result<Exit, CliError> {
         desk.policy.name_max_age = age.0;
     }
     let known_at = options.basis.map_or(KnownAt::Now, |sequence| KnownAt::Sequence(Sequence(sequence)));
-    let context = options.verify.then(|| app.context(&opened.ledger)).transpose()?;
+    let client = options.verify.then(|| app.client()).transpose()?;
+    let context = client.map(|client| app.context(&opened.ledger, client)).transpose()?;
     if let Some(file) = &options.batch {
         return batch::check_file(&desk, context.as_ref(), known_at, file);
     }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
+use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
 use crate::service::Desk;
 use crate::store::StoreError;
@@ -158,17 +159,16 @@ impl App {
         Ok(Desk { ledger: ledger.clone(), tenant, policy, clock: self.clock })
     }
 
-    /// What reading the tenant's directory needs.
-    pub fn context(&self, ledger: &Ledger) -> Result<Context, CliError> {
+    /// A client for the tenant's directory. Nothing is sent yet.
+    pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
+        Ok(Arc::new(self.configured()?.client(|name| std::env::var(name).ok())?))
+    }
+
+    /// What reading the tenant's directory into a ledger needs.
+    pub fn context(&self, ledger: &Ledger, client: Arc<GraphClient>) -> Result<Context, CliError> {
         let tenant = self.configured()?;
-        let client = tenant.client(|name| std::env::var(name).ok())?;
-        Ok(Context {
-            ledger: ledger.clone(),
-            tenant: tenant.id,
-            client: Arc::new(client),
-            widths: tenant.widths(),
-            clock: self.clock,
-        })
+        let (ledger, widths, clock) = (ledger.clone(), tenant.widths(), self.clock);
+        Ok(Context { ledger, tenant: tenant.id, client, widths, clock })
     }
 
     /// The short name of a tenant.

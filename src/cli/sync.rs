@@ -9,6 +9,7 @@ use super::args::SyncOptions;
 use super::error::{CliError, Exit};
 use super::open::{App, runtime};
 use super::output::{self, word_of};
+use crate::config::TenantConfig;
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
 use crate::store::{Holder, Run, StoreError, Trigger};
@@ -17,16 +18,18 @@ use crate::sync::{self, Progress, Wanted};
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     let tenant = app.configured()?;
     let id = tenant.id;
-    if !tenant.mapping.is_empty() || tenant.guard.is_some() {
-        output::note("note: mapping and guard are read but not applied by this release");
+    if !app.global.quiet {
+        say_unapplied(tenant);
     }
+    // A configuration that cannot sign in leaves no ledger behind.
+    let client = app.client()?;
     let opened = match app.open_to_sync(id) {
         Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.tenant == Some(id) => {
             return already_running(app, id, &holder);
         }
         other => other?,
     };
-    let context = app.context(&opened.ledger)?;
+    let context = app.context(&opened.ledger, client)?;
     let bar = output::progress(&app.global, "{spinner} {msg} [{elapsed}]");
     let tell = |progress: Progress| {
         bar.set_message(format!(
@@ -51,6 +54,15 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     let run = done?;
     output::answer(&app.global, &run, || say(&run))?;
     Ok(Exit::Done)
+}
+
+/// Settings that promise something which this release does not do are named, so that nobody relies on them.
+fn say_unapplied(tenant: &TenantConfig) {
+    let set = [("mapping", !tenant.mapping.is_empty()), ("guard", tenant.guard.is_some()), ("audits", tenant.audits)];
+    let named: Vec<&str> = set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+    if !named.is_empty() {
+        output::note(&format!("note: {} in whowas.toml: read, but not applied by this release", named.join(", ")));
+    }
 }
 
 fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {

@@ -67,23 +67,7 @@ async fn one(
         RunPart::Reconcile => RunKind::Reconcile,
         RunPart::Round { full } => round::kind(&head, full),
     };
-    let entry = Run {
-        run: head.state.runs + 1,
-        trigger,
-        kind,
-        started: context.clock.now(),
-        ended: None,
-        outcome: Outcome::Completed,
-        pages: 0,
-        seen: 0,
-        changed: 0,
-        removed: 0,
-        restored: 0,
-        facts: 0,
-        throttled_ms: 0,
-        horizon: None,
-        error: None,
-    };
+    let entry = blank(&head, trigger, kind, context.clock.now());
     let mut ticker = Ticker { entry, throttled_before: context.client.throttled_ms(), tell, stop };
     let done = match part {
         RunPart::Round { full } => round::round(context, full, &mut ticker).await,
@@ -145,13 +129,20 @@ async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError>
         return Ok(());
     }
     let kind = round::kind(head, false);
-    let entry = Run {
+    let error = Some("the process ended in mid-round; its committed pages stay".to_owned());
+    let entry = Run { outcome: Outcome::Interrupted, error, ..blank(head, Trigger::Demand, kind, started) };
+    context.append(Batch { run: Some(entry), ..Batch::default() }).await.map(drop)
+}
+
+/// The entry of a run that has just begun.
+fn blank(head: &Head, trigger: Trigger, kind: RunKind, started: Instant) -> Run {
+    Run {
         run: head.state.runs + 1,
-        trigger: Trigger::Demand,
+        trigger,
         kind,
         started,
         ended: None,
-        outcome: Outcome::Interrupted,
+        outcome: Outcome::Completed,
         pages: 0,
         seen: 0,
         changed: 0,
@@ -160,9 +151,8 @@ async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError>
         facts: 0,
         throttled_ms: 0,
         horizon: None,
-        error: Some("the process ended in mid-round; its committed pages stay".to_owned()),
-    };
-    context.append(Batch { run: Some(entry), ..Batch::default() }).await.map(drop)
+        error: None,
+    }
 }
 
 /// The error and its causes in one line.
