@@ -1,6 +1,8 @@
 //! What every store of a ledger must do. Each sentence below is tested on the store in memory and on the one on disk.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "these are tests")]
 
+#[path = "common/engine.rs"]
+mod engine;
 #[path = "../src/store/testing.rs"]
 mod testing;
 
@@ -521,9 +523,9 @@ fn no_value_on_disk_exceeds_64_kib_even_after_the_largest_commits() {
     let many: Vec<Fact> = (0..20_000).map(|n| seen(n % 900, &format!("Ann{n}@contoso.example"))).collect();
     put(kept.store(), thousand());
     put(kept.store(), many);
-    let engine = kept.directory.path().join("engine");
+    let files = kept.directory.path().join("engine");
     drop(kept.store);
-    let db = ::sled::open(engine).unwrap();
+    let db = engine::open_engine(files).unwrap();
     let largest = db.iter().map(|record| record.unwrap().1.len()).max().unwrap();
     assert!(largest > 40_000 && largest <= 64 * 1024, "{largest}");
 }

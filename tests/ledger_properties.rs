@@ -11,6 +11,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "common/engine.rs"]
+mod engine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -738,7 +741,7 @@ fn a_ledger_whose_head_is_lost_is_never_written_over() {
 
 /// Writes past the store: the record is gone, one bit is other, or it is another record's.
 fn damage_record(directory: &TempDir, whole: &[(Vec<u8>, Vec<u8>)], key: &[u8], value: &[u8], damage: Damage) {
-    let db = sled::open(directory.path().join("engine")).unwrap();
+    let db = engine::open_engine(directory.path().join("engine")).unwrap();
     match damage {
         Damage::Lost => drop(db.remove(key).unwrap().unwrap()),
         Damage::Flipped => {

@@ -84,7 +84,8 @@ pub fn say_check(answer: &CheckAnswer) -> String {
     text.push('\n');
     let goes_on = matches!(answer.action, Action::Incremental | Action::Full);
     if let Some(open) = answer.open.as_ref().filter(|_| goes_on) {
-        let base = answer.base.as_ref().map(|base| format!(", build on snapshot {base}")).unwrap_or_default();
+        let base = answer.base.as_ref().filter(|_| answer.action == Action::Incremental);
+        let base = base.map(|base| format!(", build on snapshot {base}")).unwrap_or_default();
         let _ = writeln!(text, "  open {open}{base}");
     }
     if let Some(names) = &answer.names {

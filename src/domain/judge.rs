@@ -7,7 +7,7 @@ use super::fact::ObjectKind;
 use super::holder::{Candidate, Holder, NameView};
 use super::id::{ChainId, ObjectId};
 use super::interval::Edge;
-use super::name::{Name, NameKey};
+use super::name::{Name, NameKey, NameKind};
 use super::time::Instant;
 use super::timeline::{Names, Role, State, Timeline};
 use super::track::Confidence;
@@ -72,6 +72,14 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         (None, Some(name)) => by_name(case, name),
         (None, None) => by_chain(case),
     };
+    if matches!(verdict.outcome.action(), Action::Incremental | Action::Full)
+        && let Some(why) = why_not_now(case, verdict.object)
+    {
+        verdict = refresh(case, verdict.object, why);
+    }
+    if let Some(failure) = case.live_failure {
+        verdict.reasons.push(format!("the live read failed: {failure}"));
+    }
     if let Some(at) = case.ask.at
         && at.distance(case.now) > case.policy.max_skew
     {
@@ -101,14 +109,29 @@ impl Proof {
 }
 
 fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
-    if let (Some(name), Some(view)) = (name, case.view)
-        && let Holder::One(holder) = view.holder(case.ask.kind)
-        && holder != object
-    {
-        let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
-        return mismatch(case, [object, holder], why);
+    let (Some(name), Some(view)) = (name, case.view) else { return by_object(case, object, None) };
+    match view.holder(case.ask.kind) {
+        Holder::One(holder) if holder == object => by_object(case, object, None),
+        Holder::One(holder) => {
+            let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
+            mismatch(case, [object, holder], why)
+        }
+        Holder::Several(several) => {
+            let why = format!(
+                "{name} is claimed by {} objects; open object {object} by its id, without the name",
+                several.len()
+            );
+            let mut answer = verdict(case, Outcome::Ambiguous, Some(object), vec![why]);
+            answer.candidates = now_candidates(case, &several);
+            answer
+        }
+        // A name that nobody is known to hold is no more than a label; it must not be opened.
+        Holder::Nobody | Holder::NeverSeen => {
+            let mut answer = by_object(case, object, None);
+            answer.reasons.push(format!("{name} is not known to be a name of object {object} now; open it by id only"));
+            answer
+        }
     }
-    by_object(case, object, None)
 }
 
 fn by_chain(case: &Case<'_>) -> Verdict {
@@ -247,6 +270,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
         }
     };
     answer.evidence.proved_at = proved;
+    answer.evidence.live = timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now));
     if let Some(proof) = proof {
         answer.evidence = proof.evidence(answer.evidence);
     }
@@ -259,7 +283,10 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         && asked != before
     {
         let why = format!("the mailbox is {asked}, the chain's is {before}: same object, another mailbox");
-        return verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
+        let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
+        // A full builds on nothing.
+        answer.base = None;
+        return answer;
     }
     let changes = changes_since(timeline, base.until);
     let outcome = if changes.is_empty() { Outcome::Continue } else { Outcome::Renamed };
@@ -332,11 +359,20 @@ fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
 }
 
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
-    let mut reasons = vec![why];
-    if let Some(failure) = case.live_failure {
-        reasons.push(format!("the live read failed: {failure}"));
+    verdict(case, Outcome::Refresh, object, vec![why])
+}
+
+/// Why an ask cannot be answered with a backup at this time, whatever the ledger holds.
+fn why_not_now(case: &Case<'_>, object: Option<ObjectId>) -> Option<String> {
+    if case.live_failure.is_some() {
+        return Some("a live read was wanted and could not be made".to_owned());
     }
-    verdict(case, Outcome::Refresh, object, reasons)
+    let seen = object.and_then(|object| case.objects.get(&object)).and_then(Timeline::last_seen_alive);
+    let newest = seen.max(case.coverage.horizon())?;
+    // A clock that runs behind makes all evidence look new, so no age can be told.
+    (newest.since(case.now) > case.policy.max_skew).then(|| {
+        format!("the ledger's evidence ({newest}) lies ahead of this clock ({}); set the clock right", case.now)
+    })
 }
 
 fn unattributable(case: &Case<'_>, chain: &ChainCase) -> Verdict {
@@ -393,6 +429,10 @@ fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
     let fresh = |at| policy.is_live(at, now);
     let live = match holder {
         Some(holder) => view.and_then(|view| view.live_proof(holder, kind, fresh)),
+        // An address is no key of the directory: that it is free is shown by reading whoever held it.
+        None if kind == NameKind::Smtp => view
+            .filter(|view| view.is_freshly_released(kind, now, fresh))
+            .and_then(|view| view.live_release(kind, fresh)),
         None => case
             .vacant_at
             .filter(|at| fresh(*at))

@@ -81,6 +81,7 @@ pub struct Timeline {
     labels: Vec<Label>,
     kind: ObjectKind,
     created: Option<Instant>,
+    live_read: Option<Instant>,
 }
 
 /// The names that one fact shows, and when.
@@ -121,6 +122,7 @@ impl Timeline {
             labels: labels(&facts),
             kind: kind(&facts),
             created: created(&facts),
+            live_read: live_read(&facts),
         }
     }
 
@@ -213,6 +215,11 @@ impl Timeline {
         let read = self.life.last_evidence().iter().map(|origin| origin.at).max();
         let proved = self.life.held().iter().next_back().map(Interval::last);
         read.max(proved)
+    }
+
+    /// The newest live read that showed the object alive.
+    pub fn last_live_read(&self) -> Option<Instant> {
+        self.live_read.filter(|_| self.life.is_present_last())
     }
 
     fn removal_after(&self, at: Instant) -> State {
@@ -586,6 +593,14 @@ fn kind(facts: &[&Known]) -> ObjectKind {
         .rev()
         .find_map(|known| if let Fact::Seen(seen) = &known.fact { Some(seen.profile.kind) } else { None })
         .unwrap_or_default()
+}
+
+fn live_read(facts: &[&Known]) -> Option<Instant> {
+    let live = facts.iter().filter_map(|known| match &known.fact {
+        Fact::Seen(seen) if seen.reading.source == Source::Live => Some(seen.reading.at),
+        _ => None,
+    });
+    live.max()
 }
 
 fn created(facts: &[&Known]) -> Option<Instant> {

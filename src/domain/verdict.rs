@@ -46,9 +46,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether a live read of that time counts as made now. It may lie ahead of our clock by the skew that is allowed.
+    /// Whether a live read of that time counts as made now. One that lies ahead of the clock does not: how old it really is
+    /// cannot be told. (An ask that makes a live read is judged at the time of that read.)
     pub fn is_live(&self, at: Instant, now: Instant) -> bool {
-        now.since(at) <= self.live_max_age && at.since(now) <= self.max_skew
+        at <= now && now.since(at) <= self.live_max_age
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::attribution::{Attribution, Settling, attribute, is_certainly};
 use crate::domain::fact::{Addressed, Receipt};
 use crate::domain::holder::{HolderConfidence, NameView};
-use crate::domain::id::{ChainId, ObjectId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::name::NameKey;
 use crate::domain::timeline::Timeline;
 use crate::domain::verdict::{Base, ChainCase};
@@ -32,7 +32,10 @@ impl<'a, 'v> Attributor<'a, 'v> {
         let known = record.receipts.iter().filter(|(sequence, _)| *sequence <= through);
         let receipts: Vec<Receipt> = known.map(|(_, receipt)| receipt.clone()).collect();
         let claims = match &record.snapshot.addressed {
-            Addressed::Name(name, _) if receipts.is_empty() => Some(self.claims(name.key())?),
+            // A receipt without an end leaves the rest of the read to the name.
+            Addressed::Name(name, _) if receipts.iter().all(|receipt| receipt.object_end.is_none()) => {
+                Some(self.claims(name.key())?)
+            }
             _ => None,
         };
         let claims = claims.cloned();
@@ -62,6 +65,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
             candidates: BTreeSet::new(),
         };
         let mut early = Vec::new();
+        let mut first_mailbox = None;
         self.walk(id, Order::Forward, |record, attribution| {
             case.has_snapshots = true;
             case.bound = attribution.owner.filter(|_| attribution.confidence == HolderConfidence::Certain);
@@ -69,6 +73,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 case.candidates.extend(attribution.candidates.iter().map(|candidate| candidate.object));
                 early.push(record.snapshot.id.clone());
             }
+            first_mailbox = mailbox_of(record);
             case.bound.is_some()
         })?;
         let Some(bound) = case.bound else {
@@ -78,9 +83,8 @@ impl<'a, 'v> Attributor<'a, 'v> {
         self.walk(id, Order::Backward, |record, attribution| {
             if is_certainly(attribution, bound) {
                 if record.expired.is_none() {
-                    let mailbox =
-                        record.receipts.last().and_then(|(_, receipt)| receipt.mailbox_end.or(receipt.mailbox));
-                    let mailbox = mailbox.or(record.snapshot.mailbox);
+                    // A snapshot that does not tell its mailbox does not make the chain forget it.
+                    let mailbox = mailbox_of(record).or(first_mailbox);
                     case.base = Some(Base { id: record.snapshot.id.clone(), until: record.snapshot.until, mailbox });
                 }
                 return case.base.is_some();
@@ -161,4 +165,14 @@ impl<'a, 'v> Attributor<'a, 'v> {
             limit = 64;
         }
     }
+}
+
+/// The mailbox instance that a snapshot was read from, as its newest receipt that tells one has it, else as it was recorded.
+fn mailbox_of(record: &SnapshotRecord) -> Option<MailboxId> {
+    let receipts = record.receipts.iter().rev().map(|(_, receipt)| receipt);
+    receipts
+        .map(|receipt| receipt.mailbox_end.or(receipt.mailbox))
+        .find(Option::is_some)
+        .flatten()
+        .or(record.snapshot.mailbox)
 }

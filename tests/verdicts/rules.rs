@@ -55,6 +55,11 @@ on_both_stores!(
     a_silent_feed_proves_nothing_of_an_object_once_found_deleted,
     the_state_before_the_first_commit_has_the_empty_hash,
     telling_the_same_twice_makes_no_commit,
+    a_clock_that_runs_behind_lets_nothing_through,
+    a_live_read_shows_in_an_answer_by_id_too,
+    an_id_given_with_a_name_that_two_claim_is_ambiguous,
+    a_snapshot_that_does_not_tell_its_mailbox_does_not_hide_a_new_one,
+    an_address_that_was_read_free_follows_the_chain_s_object,
 );
 
 /// A is sam since yesterday, with one snapshot by id this morning.
@@ -244,7 +249,8 @@ fn a_live_read_of_a_minute_ago_proves_nothing(book: &mut Book) {
     assert_eq!(book.check(t(1, "10:01"), by_name("sam")).outcome, Outcome::Refresh);
     // One whose date lies far ahead of our clock is no better.
     assert_eq!(book.check(t(1, "09:50"), by_name("sam")).outcome, Outcome::Refresh);
-    assert_eq!(book.check(t(1, "09:56"), by_name("sam")).outcome, Outcome::Continue);
+    assert_eq!(book.check(t(1, "09:56"), by_name("sam")).outcome, Outcome::Refresh, "its age cannot be told");
+    assert_eq!(book.check(t(1, "10:00"), by_name("sam")).outcome, Outcome::Continue);
 }
 
 /// With a directory lag below the width of a live read, the newest horizon lies inside the read's window, and the read
@@ -548,4 +554,51 @@ fn telling_the_same_twice_makes_no_commit(book: &mut Book) {
         let again = book.tell(t(0, "10:00"), vec![fact.clone()]);
         assert_eq!((again.head.sequence.0, again.summary.facts), (1, 0), "{fact:?}");
     }
+}
+
+fn a_clock_that_runs_behind_lets_nothing_through(book: &mut Book) {
+    sam(book);
+    book.poll(t(3, "09:00"), &[]);
+    for ask in [by_id(A), by_name("sam")] {
+        let verdict = book.check_by(&patient(), t(1, "09:00"), ask);
+        assert_eq!(verdict.outcome, Outcome::Refresh);
+        assert!(says(&verdict, "lies ahead of this clock"), "{:?}", verdict.reasons);
+    }
+}
+
+fn a_live_read_shows_in_an_answer_by_id_too(book: &mut Book) {
+    sam(book);
+    assert!(!book.check(t(1, "10:00"), by_id(A)).evidence.live);
+    book.live(t(1, "10:00"), &[is(A, &["sam"])]);
+    assert!(book.check(t(1, "10:00"), by_id(A)).evidence.live);
+    assert!(!book.check(t(1, "10:05"), by_id(A)).evidence.live);
+}
+
+fn an_id_given_with_a_name_that_two_claim_is_ambiguous(book: &mut Book) {
+    let bea = Profile { upn: Some(name("info")), ..profile(&["bea"]) };
+    book.poll(t(0, "09:00"), &[is(A, &["ann", "info"]), Box::new(seen(B, bea))]);
+    let ask = |text: &str| Ask { object: Some(A), ..by_name(text) };
+    assert_eq!(book.check(t(0, "09:30"), ask("info")).outcome, Outcome::Ambiguous);
+    let unknown = book.check(t(0, "09:30"), ask("nobody.ever"));
+    assert_eq!(unknown.outcome, Outcome::Baseline, "the id decides");
+    assert!(says(&unknown, "open it by id only"));
+}
+
+fn a_snapshot_that_does_not_tell_its_mailbox_does_not_hide_a_new_one(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
+    book.snapshot_of("cA", "2", t(0, "11:00"), Addressed::Object(A), None);
+    let other = book.check(t(0, "12:00"), Ask { mailbox: Some(M2), ..by_id(A) });
+    assert_eq!((other.outcome, other.base), (Outcome::MailboxReplaced, None));
+}
+
+fn an_address_that_was_read_free_follows_the_chain_s_object(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["ann", "old"])]);
+    book.snapshot("cA", "1", t(0, "10:00"), Addressed::Object(A));
+    book.poll(t(1, "09:00"), &[is(A, &["ann"])]);
+    let ask = in_chain("cA", Ask { kind: NameKind::Smtp, ..by_name("old") });
+    assert_eq!(book.check(t(1, "10:00"), ask.clone()).outcome, Outcome::Refresh);
+    book.live(t(1, "10:00"), &[is(A, &["ann"])]);
+    let verdict = book.check(t(1, "10:00"), ask);
+    assert_eq!((verdict.outcome, verdict.object, verdict.evidence.live), (Outcome::Renamed, Some(A), true));
 }
