@@ -207,13 +207,23 @@ async fn a_date_as_retry_after_counts_from_the_answers_own_date() {
 }
 
 #[tokio::test]
-async fn throttling_without_end_ends_after_the_attempts_and_a_long_wait_is_capped() {
+async fn a_wait_too_long_to_sit_out_is_not_cut_short_but_told() {
     let server = Server::always(refusal("429 Too Many Requests", "TooManyRequests", &[("Retry-After", "86400")]));
+    let error = server.client().users_page(None).await.unwrap_err();
+    assert!(matches!(error, GraphError::Throttled { attempts: 1, .. }), "{error}");
+    assert!(error.to_string().contains("86400 s") && error.hint().contains("86400 s"), "{error}");
+    assert_eq!(server.graph_requests().len(), 1);
+}
+
+#[tokio::test]
+async fn throttling_without_end_ends_after_the_attempts_and_our_cap_does_not_cut_the_servers_wait() {
+    let server = Server::always(refusal("429 Too Many Requests", "TooManyRequests", &[("Retry-After", "0.2")]));
     let mut options = options();
     options.retry.cap = Duration::from_millis(50);
-    let error = server.client_with(options).users_page(None).await.unwrap_err();
+    let client = server.client_with(options);
+    let error = client.users_page(None).await.unwrap_err();
     assert!(matches!(error, GraphError::Throttled { attempts: 3, .. }), "{error}");
-    assert_eq!(server.graph_requests().len(), 3);
+    assert_eq!((server.graph_requests().len(), client.throttled_ms()), (3, 400));
 }
 
 #[tokio::test]

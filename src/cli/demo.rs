@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::args::{DemoOptions, Global};
@@ -30,7 +29,7 @@ use crate::service::check::{self, CheckAnswer};
 use crate::service::{Desk, history, snapshot};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Run, Trigger};
-use crate::sync::{self, Context, Wanted, Widths};
+use crate::sync::{self, Context, Stop, Wanted, Widths};
 
 /// How many users the demo's tenant has besides the one of the story.
 const USERS: usize = 2_000;
@@ -259,7 +258,7 @@ impl Story {
 
     async fn poll(&self) -> Result<Run, CliError> {
         let wanted = Wanted { full: false, reconcile: false, trigger: Trigger::Demand };
-        Ok(sync::run(&self.context(), wanted, &AtomicBool::new(false), &|_| {}).await?)
+        Ok(sync::run(&self.context(), wanted, &Stop::default(), &|_| {}).await?)
     }
 
     fn check(&self, ask: &Ask) -> Result<CheckAnswer, CliError> {

@@ -1,8 +1,5 @@
 //! `sync`: one run now, with its progress on a terminal and beside the lock for whoever asks.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::json;
 
 use super::args::SyncOptions;
@@ -13,7 +10,7 @@ use crate::config::TenantConfig;
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
 use crate::store::{Holder, Run, StoreError, Trigger};
-use crate::sync::{self, Progress, Wanted};
+use crate::sync::{self, Progress, Stop, Wanted};
 
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     let tenant = app.configured()?;
@@ -45,7 +42,7 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     };
     let _untold = opened.store.set_progress(Some(id), Some(json!({"started": app.clock.now(), "pages": 0, "seen": 0})));
     let wanted = Wanted { full: options.full, reconcile: options.reconcile, trigger: Trigger::Demand };
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Stop::default();
     let done = runtime()?.block_on(async {
         stop_on_signal(stop.clone());
         sync::run(&context, wanted, &stop, &tell).await
@@ -87,28 +84,55 @@ fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit,
     Ok(Exit::Running)
 }
 
-/// The first interrupt or termination lets the run end at the next page.
-fn stop_on_signal(stop: Arc<AtomicBool>) {
+/// The first interrupt or termination ends the run at once, with its entry in the run log; the second one ends the
+/// program.
+fn stop_on_signal(stop: Stop) {
     tokio::spawn(async move {
-        if interrupted().await.is_ok() {
-            stop.store(true, Ordering::Release);
-        }
+        let Ok(mut signals) = Signals::listen() else { return };
+        signals.next().await;
+        stop.ask();
+        let signal = signals.next().await;
+        std::process::exit(128 + signal);
     });
 }
 
 #[cfg(unix)]
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => asked,
-        _ = terminated.recv() => Ok(()),
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The number of the next signal.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn interrupted() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        2
+    }
 }
 
 /// A run for people.

@@ -20,7 +20,7 @@ use super::cloud::{Endpoints, host_of};
 pub use super::delta::{DeltaPage, DeltaRequest};
 use super::error::{Asked, GraphError};
 use super::page::{BODY_BYTES_MAX, Page, audits_page, users_page};
-use super::retry::{RetryPolicy, is_retryable, retry_after};
+use super::retry::{RetryPolicy, is_retryable, retry_after, too_long};
 use super::urls;
 pub use super::urls::{AuditFilter, UserKey};
 use super::wire::audit::WireAudit;
@@ -286,12 +286,13 @@ impl GraphClient {
             answer.body.extend_from_slice(&chunk);
         }
         if is_retryable(answer.status) {
-            return Err(Failed {
-                error: GraphError::of_answer(sent.asked.clone(), answer.status, &answer.body, None, attempts),
-                again: true,
-                throttled: matches!(answer.status, 429 | 503),
-                retry_after: after.and_then(|after| retry_after(&after, answer.date.as_deref())),
-            });
+            let error = GraphError::of_answer(sent.asked.clone(), answer.status, &answer.body, None, attempts);
+            let retry_after = after.and_then(|after| retry_after(&after, answer.date.as_deref()));
+            if let Some(wait) = too_long(retry_after) {
+                return Err(Failed::finally(error.postponed(wait)));
+            }
+            let throttled = matches!(answer.status, 429 | 503);
+            return Err(Failed { error, again: true, throttled, retry_after });
         }
         Ok(answer)
     }
@@ -326,9 +327,13 @@ impl GraphClient {
                     results.insert(place, Err(GraphError::Malformed { asked, why }));
                     continue;
                 };
-                if is_retryable(answer.status) && pause.is_some() {
-                    let after = answer.header("retry-after");
-                    retry_at = retry_at.max(after.and_then(|after| retry_after(&after, None)));
+                let after = answer.header("retry-after").and_then(|after| retry_after(&after, None));
+                let after = after.filter(|_| is_retryable(answer.status));
+                if let Some(wait) = too_long(after) {
+                    let part = read_part(asked, key, at, &answer, attempts);
+                    results.insert(place, part.map_err(|error| error.postponed(wait)));
+                } else if is_retryable(answer.status) && pause.is_some() {
+                    retry_at = retry_at.max(after);
                     again.push((place, key));
                 } else {
                     results.insert(place, read_part(asked, key, at, &answer, attempts));

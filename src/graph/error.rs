@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use super::wire::LinkUrl;
 use super::wire::failure::WireError;
@@ -132,8 +133,8 @@ pub enum GraphError {
         /// The answer.
         refusal: Refusal,
     },
-    /// Graph was still throttling after the last attempt.
-    #[error("read {asked}: still throttled after {attempts} attempts ({refusal})")]
+    /// Graph was still throttling after the last attempt, or wants a longer wait than a run sits out.
+    #[error("read {asked}: still throttled after {attempts} attempts ({refusal}){}", ComeBack(*.wait))]
     Throttled {
         /// Which request.
         asked: Asked,
@@ -141,6 +142,8 @@ pub enum GraphError {
         attempts: u32,
         /// The last answer.
         refusal: Refusal,
+        /// The wait that the server named, where that is why it was not asked again.
+        wait: Option<Duration>,
     },
     /// A 5xx, still there after the last attempt.
     #[error("read {asked}: the server failed {attempts} times ({refusal})")]
@@ -256,7 +259,34 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// When Graph wants to be asked again.
+struct ComeBack(Option<Duration>);
+
+impl fmt::Display for ComeBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(wait) => write!(f, "; Graph asks for a wait of {} s", whole_seconds(wait)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Rounded up, so that nobody comes back too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 impl GraphError {
+    /// The same failure, if the server wants a longer wait than is sat out: throttled, with the time to wait.
+    pub(crate) fn postponed(self, wait: Duration) -> Self {
+        match self {
+            Self::Throttled { asked, attempts, refusal, .. } | Self::ServerError { asked, attempts, refusal } => {
+                Self::Throttled { asked, attempts, refusal, wait: Some(wait) }
+            }
+            other => other,
+        }
+    }
+
     /// The error that an answer other than 200 means. `location` is the header, if it leads to this very Graph.
     pub fn of_answer(asked: Asked, status: u16, body: &[u8], location: Option<LinkUrl>, attempts: u32) -> Self {
         Self::of_failure(asked, status, WireError::of_body(body).unwrap_or_default(), location, attempts)
@@ -283,9 +313,9 @@ impl GraphError {
             401 => Self::Unauthorized { asked, refusal },
             403 => Self::PermissionDenied { asked, refusal },
             404 => Self::NotFound { asked, refusal },
-            429 => Self::Throttled { asked, attempts, refusal },
+            429 => Self::Throttled { asked, attempts, refusal, wait: None },
             501 => Self::Unsupported { asked, refusal },
-            503 if attempts > 0 && is(&["TooManyRequests"]) => Self::Throttled { asked, attempts, refusal },
+            503 if attempts > 0 && is(&["TooManyRequests"]) => Self::Throttled { asked, attempts, refusal, wait: None },
             500..=599 => Self::ServerError { asked, attempts, refusal },
             // "This API is not supported for MSA accounts": a personal account instead of an organisation's.
             400 if is(&["BadRequest"]) => Self::Unsupported { asked, refusal },
@@ -340,6 +370,9 @@ impl GraphError {
             }
             Self::Expired { .. } => "run a full resync (whowas sync --full); the history is kept".to_owned(),
             Self::PageExpired { .. } => "start the listing over".to_owned(),
+            Self::Throttled { wait: Some(wait), .. } => {
+                format!("try again in {} s: Graph wants to be left alone for so long", whole_seconds(*wait))
+            }
             Self::Throttled { .. } => {
                 "try again later, or sync less often: Graph limits requests per tenant".to_owned()
             }

@@ -12,9 +12,12 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// The first wait where the server names none; it doubles from then on, with jitter.
     pub base: Duration,
-    /// The longest single wait, also where the server names a longer one.
+    /// The longest single wait where the server names none.
     pub cap: Duration,
 }
+
+/// The longest wait that is sat out when the server names it. Whoever asks earlier than told is throttled the longer.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -32,15 +35,20 @@ impl RetryPolicy {
             .with_jitter()
     }
 
-    /// The wait before the next attempt: what the server said, else the back-off, never above the cap.
+    /// The wait before the next attempt: what the server said, which is never cut short, else the back-off up to the cap.
     pub(crate) fn wait(&self, retry_after: Option<Duration>, backoff: Duration) -> Duration {
-        retry_after.unwrap_or(backoff).min(self.cap)
+        retry_after.unwrap_or_else(|| backoff.min(self.cap))
     }
 }
 
 /// Whether an answer with this status may be repeated.
 pub(crate) fn is_retryable(status: u16) -> bool {
     matches!(status, 429 | 500 | 502 | 503 | 504)
+}
+
+/// The wait that the server names, if it is too long to be sat out.
+pub(crate) fn too_long(retry_after: Option<Duration>) -> Option<Duration> {
+    retry_after.filter(|wait| *wait > PATIENCE)
 }
 
 /// `Retry-After` as a wait: seconds, which Graph also sends with a fraction (`2.128`), or an HTTP date, counted from the
@@ -80,10 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn no_single_wait_exceeds_the_cap() {
+    fn the_cap_bounds_our_own_waits_and_not_the_servers() {
         let policy = RetryPolicy { cap: Duration::from_secs(5), ..RetryPolicy::default() };
         let second = Duration::from_secs(1);
-        assert_eq!(policy.wait(Some(Duration::from_secs(3600)), second), Duration::from_secs(5));
+        let told = Duration::from_secs(900);
+        assert_eq!((policy.wait(Some(told), second), too_long(Some(told))), (told, None));
+        assert_eq!(too_long(Some(told + second)), Some(told + second));
+        assert_eq!(too_long(None), None);
+        assert_eq!(policy.wait(None, told), Duration::from_secs(5));
         assert_eq!(policy.wait(Some(Duration::ZERO), second), Duration::ZERO);
         assert_eq!(policy.wait(None, second), second);
     }

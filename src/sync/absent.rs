@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::domain::fact::{Fact, Reading, Removal, Removed, Source};
+use crate::domain::fact::{Fact, Known, Life, Reading, Removal, Removed, Seen, Source};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::domain::timeline::State;
@@ -17,41 +17,69 @@ const IDS: usize = 1_000;
 /// How many objects one request can ask for.
 const BATCH: usize = 20;
 
-/// The objects known as live that no delta page since `started` has shown, nor these facts.
+/// An object that no enumeration has shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    object: ObjectId,
+    /// When the ledger's last word of its being in the recycle bin is from, if that is where it is known to be.
+    binned: Option<Instant>,
+}
+
+/// The objects known as live or soft-deleted that no page of the full round since `started` has shown, nor these facts.
+///
+/// Only a full round's own pages count: another round may have been read in the very second in which this one began.
 pub(super) async fn missing_since(
     context: &Context,
     started: Instant,
     last_page: &[Fact],
-) -> Result<Vec<ObjectId>, SyncError> {
+) -> Result<Vec<Missing>, SyncError> {
     let shown: HashSet<ObjectId> = last_page.iter().filter_map(Fact::object).collect();
     missing(context, move |object, facts| {
         shown.contains(&object)
             || facts.iter().any(|known| match &known.fact {
-                Fact::Seen(seen) => seen.reading.source == Source::Delta && seen.reading.at >= started,
+                Fact::Seen(Seen { reading, .. }) | Fact::Removed(Removed { reading, .. }) => {
+                    reading.source == Source::Delta && reading.unchanged_since.is_none() && reading.at >= started
+                }
                 _ => false,
             })
     })
     .await
 }
 
-/// The objects known as live that are not among those shown.
-pub(super) async fn missing_from(context: &Context, shown: HashSet<ObjectId>) -> Result<Vec<ObjectId>, SyncError> {
+/// The objects known as live or soft-deleted that are not among those shown.
+pub(super) async fn missing_from(context: &Context, shown: HashSet<ObjectId>) -> Result<Vec<Missing>, SyncError> {
     missing(context, move |object, _| shown.contains(&object)).await
 }
 
-/// What the directory says of each of these objects now: live after all, in the recycle bin, or not found.
-pub(super) async fn read_absent(context: &Context, objects: &[ObjectId]) -> Result<Vec<Fact>, SyncError> {
-    let mut facts = Vec::with_capacity(objects.len());
-    for chunk in objects.chunks(BATCH) {
-        let keys: Vec<UserKey<'_>> = chunk.iter().map(|object| UserKey::Id(*object)).collect();
+/// What the directory says of each of these objects now: live after all, in the recycle bin, purged or not found.
+///
+/// What was in the recycle bin and is nowhere any more was purged, if the enumeration that missed it
+/// `proves_purges`. A bin that the directory may not have shown to every reader yet proves nothing.
+pub(super) async fn read_absent(
+    context: &Context,
+    missing: &[Missing],
+    proves_purges: bool,
+) -> Result<Vec<Fact>, SyncError> {
+    let mut facts = Vec::with_capacity(missing.len());
+    for chunk in missing.chunks(BATCH) {
+        let keys: Vec<UserKey<'_>> = chunk.iter().map(|missing| UserKey::Id(missing.object)).collect();
         let answers = context.client.batch_users(&keys).await?;
-        for (object, answer) in chunk.iter().zip(answers) {
+        for (Missing { object, binned }, answer) in chunk.iter().zip(answers) {
             let answer = answer?;
             context.check_skew(answer.at)?;
-            facts.push(match answer.value {
+            let mut found = match answer.value {
                 Some(user) => fact(&user, reading(context, answer.at)),
                 None => read_deleted(context, *object, Source::Reconcile).await?,
-            });
+            };
+            let was_binned = binned.is_some_and(|binned| binned.plus(context.widths.lag) <= answer.at);
+            if let Fact::Removed(removed) = &mut found
+                && removed.removal == Removal::NotFound
+                && proves_purges
+                && was_binned
+            {
+                removed.removal = Removal::Purged;
+            }
+            facts.push(found);
         }
     }
     Ok(facts)
@@ -75,8 +103,8 @@ fn reading(context: &Context, at: Instant) -> Reading {
 
 async fn missing(
     context: &Context,
-    is_shown: impl Fn(ObjectId, &[crate::domain::fact::Known]) -> bool + Send + 'static,
-) -> Result<Vec<ObjectId>, SyncError> {
+    is_shown: impl Fn(ObjectId, &[Known]) -> bool + Send + 'static,
+) -> Result<Vec<Missing>, SyncError> {
     context
         .blocking(move |ledger, tenant| {
             let view = ledger.view(tenant, KnownAt::Now)?;
@@ -87,11 +115,27 @@ async fn missing(
                 let Some(last) = ids.last() else { return Ok(missing) };
                 after = Some(*last);
                 for object in ids {
-                    if !is_shown(object, &view.facts(object)?) && view.timeline(object)?.state() == State::Active {
-                        missing.push(object);
+                    let facts = view.facts(object)?;
+                    if is_shown(object, &facts) {
+                        continue;
+                    }
+                    match view.timeline(object)?.state() {
+                        State::Active => missing.push(Missing { object, binned: None }),
+                        State::SoftDeleted => missing.push(Missing { object, binned: last_binned(&facts) }),
+                        State::Purged | State::Unknown => {}
                     }
                 }
             }
         })
         .await
+}
+
+/// When an object was last said to be in the recycle bin.
+fn last_binned(facts: &[Known]) -> Option<Instant> {
+    let told = |known: &Known| match &known.fact {
+        Fact::Removed(removed) if removed.removal == Removal::Soft => Some(removed.reading.at),
+        Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some(lifecycle.at),
+        _ => None,
+    };
+    facts.iter().filter_map(told).max()
 }

@@ -22,7 +22,7 @@ use crate::store::RunKind;
 
 pub use crate::domain::fact::Widths;
 pub use live::{LiveRead, read_live};
-pub use run::{Wanted, run};
+pub use run::{Stop, Wanted, run};
 
 /// What a run works with.
 #[derive(Clone)]
@@ -85,6 +85,17 @@ pub enum SyncError {
         "go on with the run: the program was asked to stop; what was committed stays and the next run goes on there"
     )]
     Stopped,
+    /// A full round would begin no later than the feed before it is proven through.
+    #[error(
+        "read the directory in full: its clock proves nothing after {through} yet, and {before} is proven already, so \
+         what is deleted in between could be missed; nothing was lost, try again a second later"
+    )]
+    TooSoon {
+        /// Through when the feed was proven before.
+        before: Instant,
+        /// The horizon that the full round would have.
+        through: Instant,
+    },
     /// A thread died.
     #[error("wait for the ledger")]
     Thread(#[from] tokio::task::JoinError),

@@ -30,11 +30,11 @@ enum Listing {
 /// Reads both listings and appends what the ledger did not know.
 pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
     let mut shown = HashSet::new();
-    for listing in [Listing::Deleted, Listing::Live] {
-        list(context, listing, &mut shown, ticker).await?;
-    }
+    // Only a recycle bin that was listed in one go says that an object is no longer in it.
+    let in_one_go = list(context, Listing::Deleted, &mut shown, ticker).await?;
+    list(context, Listing::Live, &mut shown, ticker).await?;
     let missing = absent::missing_from(context, shown).await?;
-    let facts = absent::read_absent(context, &missing).await?;
+    let facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
     let summary = {
         let facts = facts.clone();
         context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
@@ -46,21 +46,24 @@ pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Res
     Ok(())
 }
 
+/// Reads one listing to its end. Returns whether it never had to begin anew.
 async fn list(
     context: &Context,
     listing: Listing,
     shown: &mut HashSet<ObjectId>,
     ticker: &mut Ticker<'_>,
-) -> Result<(), SyncError> {
+) -> Result<bool, SyncError> {
     let mut next: Option<LinkUrl> = None;
     let mut restarts = 0;
     loop {
-        ticker.check_stop()?;
         let link = next.as_ref().map(LinkUrl::as_str);
-        let page = match listing {
-            Listing::Deleted => context.client.deleted_users_page(link).await,
-            Listing::Live => context.client.users_page(link).await,
+        let asked = async {
+            match listing {
+                Listing::Deleted => context.client.deleted_users_page(link).await,
+                Listing::Live => context.client.users_page(link).await,
+            }
         };
+        let page = ticker.unless_stopped(asked).await?;
         let page = match page {
             Ok(page) => page,
             Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
@@ -82,7 +85,7 @@ async fn list(
         ticker.committed(&appended.summary);
         match following {
             Some(link) => next = Some(link),
-            None => return Ok(()),
+            None => return Ok(restarts == 0),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One round of the delta feed: page by page, each with its cursor in one commit.
 
+use std::time::Duration;
+
 use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source};
 use crate::domain::time::Instant;
 use crate::graph::client::{DeltaPage, DeltaRequest};
@@ -15,6 +17,9 @@ use super::{Context, SyncError, absent};
 
 /// How often a round begins anew, within one run, because the directory no longer knows its tokens.
 const RESTARTS_MAX: u32 = 3;
+/// How often, and how long each time, a full round waits for the directory's clock, which has whole seconds.
+const WAITS_MAX: u32 = 3;
+const WAIT: Duration = Duration::from_millis(1_100);
 
 /// What the next round will read.
 pub(super) fn kind(head: &Head, full: bool) -> RunKind {
@@ -39,11 +44,10 @@ pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let before = head.state.coverage.horizon();
     let mut standing = Standing::resume(&head, full);
-    let mut restarts = 0;
+    let (mut restarts, mut waits) = (0, 0);
     let mut why_blind = full.then_some("a full sync was asked for");
     loop {
-        ticker.check_stop()?;
-        let page = match context.client.delta_page(&standing.request).await {
+        let page = match ticker.unless_stopped(context.client.delta_page(&standing.request)).await? {
             Ok(page) => page,
             Err(error) if restarts < RESTARTS_MAX && standing.can_restart(&error) => {
                 restarts += 1;
@@ -57,6 +61,16 @@ pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>
             Err(error) => return Err(error.into()),
         };
         context.check_skew(page.at)?;
+        if let Some((before, through)) = standing.touches(before, page.at, context.widths.lag) {
+            // Its horizon would join what was proven before, as if nothing could have happened in between.
+            if waits == WAITS_MAX {
+                return Err(SyncError::TooSoon { before, through });
+            }
+            waits += 1;
+            ticker.unless_stopped(tokio::time::sleep(WAIT)).await?;
+            standing = Standing::first();
+            continue;
+        }
         refuse_unreadable(&page.rejected)?;
         if let Some(link) = take(context, &mut standing, page, ticker).await? {
             return finish(context, &standing, link, before, why_blind, ticker).await;
@@ -119,11 +133,9 @@ async fn finish(
     if let (None, Some(before)) = (standing.horizon, before) {
         // Enumerating anew shows only what is; what has gone must be found by looking for what is missing.
         let missing = absent::missing_since(context, started, &facts).await?;
-        facts.extend(absent::read_absent(context, &missing).await?);
-        if before < through {
-            let why = why_blind.unwrap_or("the feed was started anew").to_owned();
-            facts.push(Fact::Blind(Blind { from: before, until: through, why }));
-        }
+        facts.extend(ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??);
+        let why = why_blind.unwrap_or("the feed was started anew").to_owned();
+        facts.push(Fact::Blind(Blind { from: before, until: through, why }));
     }
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);
@@ -173,6 +185,13 @@ impl Standing {
         let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
         let machine = Round::new(&request);
         Self { request, began: Some(url), started: None, horizon, machine }
+    }
+
+    /// For a full round: the horizon before it and its own, if its own is not later.
+    fn touches(&self, before: Option<Instant>, at: Instant, lag: Duration) -> Option<(Instant, Instant)> {
+        let through = self.started.unwrap_or(at).minus(lag);
+        let before = before.filter(|before| self.horizon.is_none() && through <= *before)?;
+        Some((before, through))
     }
 
     /// Whether this failure is met by beginning anew: the token is lost, and it is not the very first request.

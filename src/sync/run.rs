@@ -1,12 +1,36 @@
 //! A run: what was asked for, its progress, and its entry in the run log.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
+use std::sync::Arc;
 
+use tokio::sync::watch;
+
+use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
-use crate::ledger::{Batch, Summary};
+use crate::ledger::{Batch, Ledger, LedgerError, Summary};
 use crate::store::{Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::{Context, Progress, SyncError, reconcile, round};
+
+/// How many entries of the journal are read at a time.
+const ENTRIES: u64 = 64;
+
+/// Asks a run to stop, from wherever a clone of it is.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn asked(&self) {
+        // It ends early only if every asker is gone, and this is one.
+        let mut seen = self.0.subscribe();
+        let _asked = seen.wait_for(|asked| *asked).await;
+    }
+}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +48,21 @@ pub(super) struct Ticker<'a> {
     pub entry: Run,
     throttled_before: u64,
     tell: &'a (dyn Fn(Progress) + Send + Sync),
-    stop: &'a AtomicBool,
+    stop: &'a Stop,
 }
 
 /// Does a run: a round of the delta feed, and then the reconcile if it is wanted. Returns the newest entry of the run log;
 /// every run leaves one, also a run that fails.
 ///
-/// `tell` is called after each page; when `stop` turns true the run ends at the next page.
+/// `tell` is called after each page; when `stop` is asked for the run ends at once, also in the
+/// middle of a wait: what is not committed is asked for again by the next run.
 ///
 /// # Errors
 /// What stopped the run. What it had committed stays, and the next run goes on there.
 pub async fn run(
     context: &Context,
     wanted: Wanted,
-    stop: &AtomicBool,
+    stop: &Stop,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Run, SyncError> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
@@ -59,7 +84,7 @@ async fn one(
     context: &Context,
     part: RunPart,
     trigger: Trigger,
-    stop: &AtomicBool,
+    stop: &Stop,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Run, SyncError> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
@@ -108,30 +133,49 @@ impl Ticker<'_> {
         Run { ended: Some(context.clock.now()), outcome, error, throttled_ms, ..self.entry.clone() }
     }
 
-    /// Ends the run here if the program was asked to stop.
-    pub fn check_stop(&self) -> Result<(), SyncError> {
-        if self.stop.load(Ordering::Acquire) { Err(SyncError::Stopped) } else { Ok(()) }
+    /// Does a part of the run that writes nothing, or ends the run if the program is asked to stop.
+    pub async fn unless_stopped<T>(&self, part: impl Future<Output = T>) -> Result<T, SyncError> {
+        tokio::select! {
+            biased;
+            () = self.stop.asked() => Err(SyncError::Stopped),
+            done = part => Ok(done),
+        }
     }
 }
 
-/// A round of which pages are committed but that no run of the log can have left behind was cut short by the death of its
-/// process. It gets the entry that it could not write itself.
+/// A round of which a page is committed, and after it no entry of the run log, was cut short by the death of its process.
+/// It gets the entry that it could not write itself.
 async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError> {
     let Some(Link::Next { round_started, .. }) = head.state.cursor.as_ref().map(|cursor| &cursor.link) else {
         return Ok(());
     };
-    let started: Instant = *round_started;
-    let newest = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, 1)?.into_iter().next())).await?;
-    // The server's clock dates the round and ours the runs; within the skew they cannot be told apart.
-    let is_logged =
-        newest.is_some_and(|run| run.ended.is_some_and(|ended| ended.plus(context.widths.max_skew) >= started));
-    if is_logged {
+    if !context.blocking(ended_in_a_page).await? {
         return Ok(());
     }
     let kind = round::kind(head, false);
     let error = Some("the process ended in mid-round; its committed pages stay".to_owned());
-    let entry = Run { outcome: Outcome::Interrupted, error, ..blank(head, Trigger::Demand, kind, started) };
+    let entry = Run { outcome: Outcome::Interrupted, error, ..blank(head, Trigger::Demand, kind, *round_started) };
     context.append(Batch { run: Some(entry), ..Batch::default() }).await.map(drop)
+}
+
+/// Whether the newest commit of any run is a page rather than an entry of the run log. Only commits count, not clocks:
+/// the server's clock dates a round and ours dates a run. What others have appended since is passed over.
+fn ended_in_a_page(ledger: &Ledger, tenant: TenantId) -> Result<bool, LedgerError> {
+    let mut end = ledger.store().head(tenant)?.sequence.0;
+    while end > 0 {
+        let begin = end.saturating_sub(ENTRIES - 1).max(1);
+        let limit = usize::try_from(end - begin + 1).unwrap_or(usize::MAX);
+        for entry in ledger.store().journal(tenant, Sequence(begin), limit)?.iter().rev() {
+            if entry.commit.run.is_some() {
+                return Ok(false);
+            }
+            if entry.commit.cursor.is_some() {
+                return Ok(true);
+            }
+        }
+        end = begin - 1;
+    }
+    Ok(false)
 }
 
 /// The entry of a run that has just begun.

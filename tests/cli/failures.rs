@@ -12,7 +12,7 @@ use whowas::domain::id::ObjectId;
 use whowas::graph::emulator::{Quirk, QuirkName};
 
 use super::common;
-use super::world::{Ran, SECRET, World, ran};
+use super::world::{Ran, SECRET, World, finished, ran, wait_until};
 
 /// A directory of three users on three pages, one of them with a chain, and a completed sync of midnight.
 fn synced() -> (World, ObjectId) {
@@ -308,4 +308,117 @@ impl Drop for Mounted {
         // What stays mounted after all is in memory and in a folder of the test's own.
         let _left = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+/// Sends a signal to that process only.
+fn signal(name: &str, child: &std::process::Child) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_full_sync_in_the_second_of_another_waits_and_then_says_so() {
+    let (mut w, a) = synced();
+    let failed = w.run(&["sync", "--full"]);
+    failed.failed(1, &["nothing was lost", "try again a second later", "2026-03-01T23:55:00Z"]);
+    w.quirk(QuirkName::DeletionsUnannounced);
+    w.delete(a);
+    w.at("00:00:01");
+    let run = w.run(&["sync", "--full"]).done();
+    assert_eq!((&run["kind"], &run["removed"]), (&json!("full"), &json!(1)), "{run}");
+    assert_eq!(
+        w.status()["blind"],
+        json!([{"from": "2026-03-01T23:55:00Z", "until": "2026-03-01T23:55:01Z", "why": "a full sync was asked for"}])
+    );
+    w.ask(&["--object", &a.to_string(), "--chain", "cA"]).frozen();
+    w.verify();
+}
+
+#[test]
+fn an_unannounced_purge_is_found() {
+    for expired in [false, true] {
+        let (mut w, a) = synced();
+        w.at("01:00");
+        w.delete(a);
+        w.at("02:00");
+        w.poll();
+        assert_eq!(w.history(&a.to_string())["state"], json!("soft_deleted"));
+        w.at("03:00");
+        w.reconcile();
+        assert_eq!(w.history(&a.to_string())["state"], json!("soft_deleted"), "it is in the list");
+        w.purge(a);
+        w.at("04:00");
+        let quiet = Quirk::new(QuirkName::DeletionsUnannounced);
+        if expired {
+            w.quirks([quiet, Quirk::new(QuirkName::DeltaTokenExpired).times(1)]);
+            assert_eq!(w.poll()["kind"], json!("full"));
+        } else {
+            w.quirks([quiet]);
+            w.poll();
+            assert_eq!(w.history(&a.to_string())["state"], json!("soft_deleted"), "nobody told");
+            w.reconcile();
+        }
+        assert_eq!(w.history(&a.to_string())["state"], json!("purged"), "{expired}");
+        w.verify();
+    }
+}
+
+#[test]
+fn a_wait_too_long_to_sit_out_is_told() {
+    let (mut w, a) = synced();
+    w.at("01:00");
+    w.quirks([Quirk::new(QuirkName::Throttle).seconds(3_600.0)]);
+    let failed = w.run(&["sync"]);
+    fails_and_mends(&mut w, a, &failed, &["429", "3600 s"]);
+}
+
+#[test]
+fn a_signal_ends_a_run_in_the_middle_of_a_wait() {
+    for name in ["-TERM", "-INT"] {
+        let (mut w, a) = synced();
+        w.at("01:00");
+        w.quirks([Quirk::new(QuirkName::Throttle).seconds(600.0)]);
+        let before = w.requests().len();
+        let child = w.start(&["sync"]);
+        wait_until("a page was refused", || w.requests().len() > before + 1);
+        let began = std::time::Instant::now();
+        signal(name, &child);
+        let left = finished(child.wait_with_output().unwrap());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        left.failed(1, &["asked to stop"]);
+        assert_eq!(w.status()["last_sync"]["outcome"], json!("interrupted"), "{name}");
+        w.no_quirks();
+        assert_eq!(w.poll()["outcome"], json!("completed"));
+        w.ask(&["--object", &a.to_string(), "--chain", "cA"]).continues();
+        w.verify();
+    }
+}
+
+#[test]
+fn a_run_killed_right_after_another_is_in_the_run_log() {
+    let (mut w, a) = synced();
+    for name in ["d", "e", "f"] {
+        w.create(name);
+    }
+    w.at("00:01");
+    for kill in 1_u64..=2 {
+        // One page is committed; the next one hangs.
+        w.quirks([Quirk::new(QuirkName::SlowBody).path("/users/delta").every(2).times(1).seconds(60.0)]);
+        let mut child = w.start(&["sync"]);
+        wait_until("a page is committed", || {
+            let text = fs::read_to_string(w.ledger().join("holder.json")).unwrap_or_default();
+            let holder: Value = serde_json::from_str(&text).unwrap_or_default();
+            (&holder["pid"], &holder["progress"]["pages"]) == (&json!(child.id()), &json!(1))
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        w.no_quirks();
+        assert_eq!(w.status()["half_round"], json!(true), "{kill}");
+    }
+    // The live read stands between the page that was left and the run that finds it.
+    w.ask_live(&["--object", &a.to_string(), "--chain", "cA"]);
+    let run = w.poll();
+    // One completed, two killed, and this one.
+    assert_eq!((&run["run"], &run["outcome"]), (&json!(4), &json!("completed")), "{run}");
+    assert_eq!(w.poll()["run"], json!(5), "nothing is logged twice");
+    w.verify();
 }
