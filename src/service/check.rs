@@ -1,6 +1,7 @@
 //! The verdict before an incremental.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ use crate::domain::time::Instant;
 use crate::domain::verdict::{Action, Ask, Change, Freshness, Instead, Outcome, Verdict};
 use crate::ledger::{Basis, Checked, KnownAt, LedgerError};
 use crate::sync::{Context, SyncError, read_live};
+
+/// How long an ask waits for the directory. An agent is waiting; a sync has more patience with a directory that throttles.
+const LIVE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One ask, as a batch line has it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -103,14 +107,23 @@ pub fn check(desk: &Desk, ask: &Ask, known_at: KnownAt) -> Result<CheckAnswer, L
 /// Reads the directory first, then judges. If the directory cannot be read the verdict says so; only a ledger that fails
 /// is an error.
 pub async fn check_live(desk: &Desk, context: &Context, ask: &Ask) -> Result<CheckAnswer, SyncError> {
-    let (failure, now) = match read_live(context, ask, &desk.policy).await {
+    let read = tokio::time::timeout(LIVE_PATIENCE, read_live(context, ask, &desk.policy)).await;
+    let Ok(read) = read else {
+        let failure = format!("the directory did not answer within {} s", LIVE_PATIENCE.as_secs());
+        return judge(desk, ask, desk.clock.now(), Some(failure)).await;
+    };
+    let (failure, now) = match read {
         // The ask is judged at the server's time, which dates what was read.
         Ok(read) => (None, read.at),
         Err(error @ (SyncError::Ledger(_) | SyncError::Thread(_))) => return Err(error),
         Err(error) => (Some(say(&error)), desk.clock.now()),
     };
-    let desk = desk.clone();
-    let ask = ask.clone();
+    judge(desk, ask, now, failure).await
+}
+
+/// Judges beside the asynchronous threads, because the ledger blocks.
+async fn judge(desk: &Desk, ask: &Ask, now: Instant, failure: Option<String>) -> Result<CheckAnswer, SyncError> {
+    let (desk, ask) = (desk.clone(), ask.clone());
     let judged = tokio::task::spawn_blocking(move || {
         let known_at = KnownAt::Now;
         let checked = desk.ledger.check(desk.tenant, &ask, &desk.policy, now, known_at, failure.as_deref())?;
