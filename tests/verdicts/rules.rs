@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use whowas::domain::coverage::Coverage;
 use whowas::domain::fact::*;
 use whowas::domain::holder::HolderConfidence;
-use whowas::domain::id::ObjectId;
+use whowas::domain::id::{ObjectId, Sequence};
 use whowas::domain::interval::Edge;
 use whowas::domain::name::NameKind;
+use whowas::domain::time::Instant;
+use whowas::domain::timeline::{Role, State, Timeline};
 use whowas::domain::verdict::{Action, Ask, ChangeKind, Outcome, Policy};
 use whowas::ledger::KnownAt;
 
@@ -547,5 +550,74 @@ fn telling_the_same_twice_makes_no_commit(book: &mut Book) {
     for fact in facts {
         let again = book.tell(t(0, "10:00"), vec![fact.clone()]);
         assert_eq!((again.head.sequence.0, again.summary.facts), (1, 0), "{fact:?}");
+    }
+}
+
+fn timeline(facts: &[Fact]) -> Timeline {
+    let horizons = facts.iter().filter_map(|fact| if let Fact::Horizon(horizon) = fact { Some(horizon) } else { None });
+    let coverage = Coverage::of(horizons);
+    let known: Vec<Known> =
+        (1..).zip(facts).map(|(sequence, fact)| Known { sequence: Sequence(sequence), fact: fact.clone() }).collect();
+    Timeline::of(A, &known, &coverage)
+}
+
+fn reading(at: Instant, source: Source, unchanged_since: Option<Instant>) -> Reading {
+    Reading { at, lag: LAG, source, unchanged_since }
+}
+
+#[test]
+fn a_purge_is_dated_by_itself_and_not_by_the_deletion_before_it() {
+    let facts = [
+        is(A, &["sam"])(reading(t(0, "09:00"), Source::Delta, None)),
+        gone(A, Removal::Soft)(reading(t(1, "09:00"), Source::Delta, None)),
+        gone(A, Removal::Soft)(reading(t(9, "09:00"), Source::Reconcile, None)),
+        gone(A, Removal::Purged)(reading(t(31, "09:00"), Source::Delta, None)),
+    ];
+    let states = timeline(&facts).states();
+    let found: Vec<State> = states.iter().map(|period| period.state).collect();
+    assert_eq!(found, [State::Active, State::SoftDeleted, State::Purged]);
+    assert_eq!(states[2].from, Edge::new(t(9, "08:55"), t(31, "09:00").plus(DATE_WIDTH)));
+    assert_eq!((states[1].until, states[2].until), (Some(states[2].from), None));
+}
+
+#[test]
+fn a_report_without_any_name_proves_no_release() {
+    let horizon = |from, through| Fact::Horizon(Horizon { feed: Feed::Delta, from, through });
+    let (first, second) = (t(0, "08:55"), t(0, "09:55"));
+    let facts = [
+        is(A, &["sam"])(reading(t(0, "09:00"), Source::Delta, None)),
+        horizon(first, first),
+        is(A, &[])(reading(t(0, "10:00"), Source::Delta, Some(first))),
+        horizon(first, second),
+        horizon(second, t(0, "12:55")),
+    ];
+    let Fact::Seen(nameless) = &facts[2] else { panic!() };
+    assert_eq!((&nameless.profile.upn, &nameless.profile.mail), (&None, &None));
+    let track = timeline(&facts).track(Role::Upn, name("sam").key()).unwrap();
+    assert!(track.absent().is_empty(), "{:?}", track.absent());
+}
+
+/// Prints how long a timeline takes; run it with `--ignored --nocapture`.
+#[test]
+#[ignore = "measures, asserts nothing"]
+fn how_long_a_timeline_of_many_facts_takes() {
+    for count in [1_000u64, 5_000] {
+        for (what, names) in [("one name", 1), ("twenty names", 20)] {
+            let facts: Vec<Fact> = (0..count)
+                .map(|index| {
+                    let at = t(0, "00:00").plus(Duration::from_secs(index * 3_600));
+                    let upn = format!("n{}", index / 7 % names);
+                    is(A, &[&upn])(reading(at, Source::Live, None))
+                })
+                .chain([Fact::Horizon(Horizon { feed: Feed::Delta, from: t(0, "00:00"), through: t(9, "00:00") })])
+                .collect();
+            let begun = std::time::Instant::now();
+            let timeline = timeline(&facts);
+            let built = begun.elapsed();
+            let begun = std::time::Instant::now();
+            let periods: usize =
+                timeline.presences().map(|(role, key, _)| timeline.track(role, key).unwrap().periods().len()).sum();
+            println!("{count} facts, {what}: {built:?}; tracks {:?} ({periods} periods)", begun.elapsed());
+        }
     }
 }
