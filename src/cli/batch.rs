@@ -21,7 +21,7 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, file: &Path) -> Result<Exit, CliError> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let bad = if file == Path::new("-") {
-        check_batch(desk, context, known_at, &mut std::io::stdin().lock(), &mut out)?
+        check_batch(desk, context, known_at, &mut BufReader::new(std::io::stdin().lock()), &mut out)?
     } else {
         let opened = File::open(file).map_err(CliError::io(format!("read {}", file.display())))?;
         check_batch(desk, context, known_at, &mut BufReader::new(opened), &mut out)?
@@ -30,17 +30,22 @@ pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, fil
 }
 
 /// Answers every line. A line that is no ask is answered with its number and what is wrong with it, and the exit code
-/// then says that not every line had a verdict.
-fn check_batch(
+/// then says that not every line had a verdict. Whoever waits for an answer before asking on gets it: nothing is held back
+/// while the next line is not there yet.
+fn check_batch<R: Read>(
     desk: &Desk,
     context: Option<&Context>,
     known_at: KnownAt,
-    lines: &mut dyn BufRead,
+    lines: &mut BufReader<R>,
     out: &mut dyn Write,
 ) -> Result<u64, CliError> {
     let runtime = context.map(|_| runtime()).transpose()?;
     let (mut number, mut bad) = (0u64, 0u64);
-    while let Some(line) = next_line(lines)? {
+    loop {
+        if !lines.buffer().contains(&b'\n') && !is_written(out.flush())? {
+            return Ok(bad);
+        }
+        let Some(line) = next_line(lines)? else { return Ok(bad) };
         number += 1;
         let line = match line {
             Line::Whole(line) if line.trim().is_empty() => continue,
@@ -71,10 +76,19 @@ fn check_batch(
             }
         };
         let answer = answer.map_err(|error| CliError::io("write an answer as JSON")(error.into()))?;
-        writeln!(out, "{answer}").map_err(CliError::io("write an answer"))?;
+        if !is_written(writeln!(out, "{answer}"))? {
+            return Ok(bad);
+        }
     }
-    out.flush().map_err(CliError::io("write the answers"))?;
-    Ok(bad)
+}
+
+/// Whether somebody still reads. A reader that has gone away, as `head` does, is no failure.
+fn is_written(result: std::io::Result<()>) -> Result<bool, CliError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CliError::io("write an answer")(error)),
+    }
 }
 
 enum Line {

@@ -98,6 +98,14 @@ impl App {
                 "there is no ledger at {path}; `whowas sync` makes one, --ledger names another"
             )));
         }
+        if !path.exists()
+            && !self.config.tenants.is_empty()
+            && let Some(named) = &self.global.tenant
+            && self.config.tenant(Some(named))?.is_none()
+        {
+            // Nothing is made for it either.
+            return Err(self.stranger(named));
+        }
         let mut options = SledOptions::new(command, self.clock.now());
         options.create = how == How::Create;
         options.rebuild = how == How::Rebuild;
@@ -138,7 +146,11 @@ impl App {
             return Ok(tenant.id);
         }
         if let Some(named) = &self.global.tenant {
-            return named.parse().map_err(|_| CliError::usage(format!("{named:?} is no tenant")));
+            let tenant = named.parse().map_err(|_| CliError::usage(format!("{named:?} is no tenant")))?;
+            if !self.config.tenants.is_empty() && !ledger.tenants()?.contains(&tenant) {
+                return Err(self.stranger(named));
+            }
+            return Ok(tenant);
         }
         match ledger.tenants()?.as_slice() {
             [only] => Ok(*only),
@@ -149,6 +161,13 @@ impl App {
                 Err(ConfigError::Tenant { why }.into())
             }
         }
+    }
+
+    /// A tenant that is named and found nowhere is a slip of the pen, not a new tenant.
+    fn stranger(&self, named: &str) -> CliError {
+        let known: Vec<String> = self.config.tenants.iter().map(TenantConfig::label).collect();
+        let known = known.join(", ");
+        CliError::usage(format!("--tenant {named}: neither {FILE_NAME} nor the ledger has it; configured: {known}"))
     }
 
     /// A desk at which the tenant is asked about.

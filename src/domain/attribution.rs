@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::fact::{Addressed, Receipt, Snapshot};
-use super::holder::{Candidate, HolderConfidence, NameView};
+use super::holder::{Candidate, HolderConfidence, NameView, Standing};
 use super::id::ObjectId;
 use super::interval::Interval;
 use super::track::Confidence;
@@ -33,7 +33,8 @@ pub struct Settling {
 }
 
 /// Attributes a snapshot. `view` is of the name it was addressed by and may be `None` if it was addressed by object id.
-/// `receipts` are what the agent really read; they decide over everything else.
+/// `receipts` are what the agent really read; those that tell both ends of the read decide over everything else. One that
+/// tells only the start is joined with what the name says, for a name may lead elsewhere before the read ends.
 pub fn attribute(
     snapshot: &Snapshot,
     receipts: &[Receipt],
@@ -43,23 +44,53 @@ pub fn attribute(
 ) -> Attribution {
     let read: BTreeSet<ObjectId> =
         receipts.iter().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
-    if !read.is_empty() {
+    let is_whole = receipts.iter().any(|receipt| receipt.object_end.is_some());
+    if !read.is_empty() && (is_whole || matches!(snapshot.addressed, Addressed::Object(_))) {
         return of_objects(&read);
     }
     match (&snapshot.addressed, view) {
         (Addressed::Object(object), _) => of_objects(&BTreeSet::from([*object])),
-        (Addressed::Name(_, kind), Some(view)) => {
+        (Addressed::Name(_, kind), view) => {
             // For a while after a rename a name still opens the mailbox of whoever held it before.
             let interval = Interval::closed(snapshot.from.minus(settling.propagation), snapshot.until);
-            let Some(interval) = interval else { return unknown() };
-            let standing = view.standing(interval, *kind, coverage);
+            let standing = view.zip(interval).map(|(view, interval)| view.standing(interval, *kind, coverage));
             let wait = settling.propagation.saturating_add(settling.audit_lag.unwrap_or_default());
             let settled = coverage.horizon().is_some_and(|horizon| horizon >= snapshot.until.plus(wait));
-            let (owner, confidence) = (standing.holder, standing.confidence);
-            Attribution { owner, confidence, settled, candidates: standing.candidates }
+            match (read.is_empty(), standing) {
+                (true, None) => unknown(),
+                (true, Some(Standing { confidence, holder, candidates })) => {
+                    Attribution { owner: holder, confidence, settled, candidates }
+                }
+                (false, standing) => joined(&read, standing, settled),
+            }
         }
-        (Addressed::Name(..), None) => unknown(),
     }
+}
+
+/// What a name's standing and receipts of the read's start say together.
+fn joined(read: &BTreeSet<ObjectId>, standing: Option<Standing>, settled: bool) -> Attribution {
+    let one = read.first().copied().filter(|_| read.len() == 1);
+    let (told, mut candidates) = match standing {
+        Some(standing) => (standing.confidence, standing.candidates),
+        None => (HolderConfidence::Unknown, Vec::new()),
+    };
+    let is_alone = candidates.iter().all(|candidate| Some(candidate.object) == one);
+    let confidence = match (one, told) {
+        (Some(_), HolderConfidence::Unknown) if is_alone => HolderConfidence::Assumed,
+        // Nobody is known to have held the name, and yet it opened somebody's mailbox.
+        (Some(_), HolderConfidence::Nobody) | (None, _) => HolderConfidence::Ambiguous,
+        (Some(_), told) if is_alone => told,
+        (Some(_), _) => HolderConfidence::Ambiguous,
+    };
+    let level = if confidence == HolderConfidence::Assumed { Confidence::Assumed } else { Confidence::Possible };
+    for object in read {
+        if !candidates.iter().any(|candidate| candidate.object == *object) {
+            candidates.push(Candidate { object: *object, confidence: level, held: Vec::new() });
+        }
+    }
+    candidates.sort_by_key(|candidate| candidate.object);
+    let is_one = matches!(confidence, HolderConfidence::Certain | HolderConfidence::Assumed);
+    Attribution { owner: one.filter(|_| is_one), confidence, settled, candidates }
 }
 
 /// Whether the object certainly owns the snapshot.
@@ -77,4 +108,62 @@ fn of_objects(objects: &BTreeSet<ObjectId>) -> Attribution {
 
 fn unknown() -> Attribution {
     Attribution { owner: None, confidence: HolderConfidence::Unknown, settled: false, candidates: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROPAGATION: Settling = Settling { propagation: Duration::from_secs(900), audit_lag: None };
+
+    fn object(byte: u8) -> ObjectId {
+        ObjectId::from_bytes([byte; 16])
+    }
+
+    fn standing(confidence: HolderConfidence, holder: Option<u8>, candidates: &[u8]) -> Standing {
+        let candidates = candidates.iter().map(|byte| Candidate {
+            object: object(*byte),
+            confidence: Confidence::Possible,
+            held: Vec::new(),
+        });
+        Standing { confidence, holder: holder.map(object), candidates: candidates.collect() }
+    }
+
+    #[test]
+    fn a_receipt_of_the_start_is_joined_with_what_the_name_says() {
+        use HolderConfidence::{Ambiguous, Assumed, Certain, Nobody, Unknown};
+        let cases = [
+            (standing(Certain, Some(1), &[1]), Certain, Some(1), vec![1]),
+            (standing(Assumed, Some(1), &[1]), Assumed, Some(1), vec![1]),
+            (standing(Certain, Some(2), &[2]), Ambiguous, None, vec![1, 2]),
+            (standing(Assumed, Some(1), &[1, 2]), Ambiguous, None, vec![1, 2]),
+            (standing(Ambiguous, None, &[1]), Ambiguous, None, vec![1]),
+            (standing(Nobody, None, &[]), Ambiguous, None, vec![1]),
+            (standing(Unknown, None, &[]), Assumed, Some(1), vec![1]),
+        ];
+        for (standing, confidence, owner, candidates) in cases {
+            let found = joined(&BTreeSet::from([object(1)]), Some(standing.clone()), true);
+            assert_eq!((found.confidence, found.owner), (confidence, owner.map(object)), "{standing:?}");
+            let named: Vec<ObjectId> = found.candidates.iter().map(|candidate| candidate.object).collect();
+            assert_eq!(named, candidates.into_iter().map(object).collect::<Vec<_>>(), "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_of_the_start_alone_is_certain_only_where_nothing_can_redirect_the_read() {
+        let at = "2026-03-01T08:00:00Z".parse().unwrap();
+        let name = Addressed::Name("ann@x.test".parse().unwrap(), crate::domain::name::NameKind::Any);
+        let confidence = |addressed, object_end| {
+            let (chain, id) = ("c".parse().unwrap(), "1".parse().unwrap());
+            let snapshot = Snapshot { chain, id, from: at, until: at, addressed, mailbox: None };
+            let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
+            let (object, mailbox) = (object(1), None);
+            let receipt = Receipt { chain, snapshot: id, object, mailbox, object_end, mailbox_end: None };
+            attribute(&snapshot, &[receipt], None, &Coverage::default(), PROPAGATION).confidence
+        };
+        assert_eq!(confidence(name.clone(), None), HolderConfidence::Assumed);
+        assert_eq!(confidence(name.clone(), Some(object(1))), HolderConfidence::Certain);
+        assert_eq!(confidence(name, Some(object(2))), HolderConfidence::Ambiguous);
+        assert_eq!(confidence(Addressed::Object(object(1)), None), HolderConfidence::Certain);
+    }
 }

@@ -148,17 +148,20 @@ impl IntervalSet {
 
     /// Whether the instant is in the set.
     pub fn contains(&self, at: Instant) -> bool {
-        self.0.iter().any(|part| part.contains(at))
+        let next = self.0.partition_point(|part| part.until <= at);
+        self.0.get(next).is_some_and(|part| part.contains(at))
     }
 
     /// Whether all of the interval is in the set.
     pub fn covers(&self, interval: Interval) -> bool {
-        self.0.iter().any(|part| part.covers(interval))
+        let next = self.0.partition_point(|part| part.until <= interval.from);
+        self.0.get(next).is_some_and(|part| part.covers(interval))
     }
 
     /// Whether some instant of the interval is in the set.
     pub fn meets(&self, interval: Interval) -> bool {
-        self.0.iter().any(|part| part.meets(interval))
+        let next = self.0.partition_point(|part| part.until <= interval.from);
+        self.0.get(next).is_some_and(|part| part.meets(interval))
     }
 
     fn is_sound(&self) -> bool {
@@ -169,11 +172,17 @@ impl IntervalSet {
 
 impl FromIterator<Interval> for IntervalSet {
     fn from_iter<I: IntoIterator<Item = Interval>>(parts: I) -> Self {
-        let mut set = Self::new();
-        for part in parts {
-            set.insert(part);
-        }
-        set
+        let mut parts: Vec<Interval> = parts.into_iter().collect();
+        parts.sort_unstable();
+        // In order, parts that touch are neighbours.
+        parts.dedup_by(|next, sum| {
+            let touch = next.from <= sum.until;
+            if touch {
+                sum.until = sum.until.max(next.until);
+            }
+            touch
+        });
+        Self(parts)
     }
 }
 

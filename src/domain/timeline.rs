@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::Coverage;
 use super::fact::{
-    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, ObjectKind, Profile, Property, Removal, Removed, Seen,
-    Source,
+    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Removal, Removed,
+    Seen, Source,
 };
 use super::id::{ObjectId, Sequence};
 use super::interval::{Edge, Interval};
@@ -77,7 +77,7 @@ pub struct Timeline {
     object: ObjectId,
     presences: BTreeMap<(Role, NameKey), Presence>,
     life: Track,
-    removals: Vec<(Instant, Removal)>,
+    removals: Vec<Loss>,
     labels: Vec<Label>,
     kind: ObjectKind,
     created: Option<Instant>,
@@ -91,11 +91,25 @@ struct Label {
     names: Names,
 }
 
+/// What one fact says of how the object is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Loss {
+    removal: Removal,
+    /// When it was observed or happened.
+    at: Instant,
+    /// It was not so before an instant that is not earlier than this one, as far as the fact tells.
+    after: Instant,
+    /// It was so here at the latest.
+    by: Instant,
+}
+
 /// A statement about all of an object's names at once: its profile, or that it is gone.
 struct Moment<'a> {
     profile: Option<&'a Profile>,
     span: Interval,
     solid: bool,
+    /// The profile lacks what the object is known to have, so nothing is built on what it does not show.
+    partial: bool,
     origin: Origin,
 }
 
@@ -103,15 +117,21 @@ impl Timeline {
     /// The timeline of these facts about `object`; facts about others are passed over. Order and repetition do not matter.
     pub fn of(object: ObjectId, facts: &[Known], coverage: &Coverage) -> Self {
         let facts = canonical(object, facts);
-        let moments = moments(&facts, coverage);
+        let names = names_in(&facts);
+        let moments = moments(&facts, coverage, !names.is_empty());
+        let upn_events = upn_events(&facts);
         let mut presences: BTreeMap<(Role, NameKey), Presence> = BTreeMap::new();
-        for ((role, key), spelling) in names_in(&facts) {
+        for ((role, key), spelling) in names {
             let mut evidence = evidence_from_moments(role, &key, &moments);
-            evidence.extend(evidence_from_events(role, &key, &facts));
-            if role == Role::Upn {
-                let continued = audited(&evidence, &facts, coverage);
-                evidence.extend(continued);
-            }
+            let events = evidence_from_events(role, &key, &facts);
+            let continued = if role == Role::Upn {
+                let complete = moments.iter().zip(&evidence).filter(|((_, moment), _)| !moment.partial);
+                audited(complete.map(|(_, piece)| piece).chain(&events), &upn_events, coverage)
+            } else {
+                Vec::new()
+            };
+            evidence.extend(events);
+            evidence.extend(continued);
             presences.insert((role, key), Presence { spelling, evidence });
         }
         Self {
@@ -182,16 +202,12 @@ impl Timeline {
             states.push(StatePeriod { state: State::Active, from: period.from, until: period.until });
             if let Some(ended) = period.until {
                 let next = periods.get(index + 1).map(|next| next.from);
-                let state = match next {
-                    Some(edge) => self.removal_between(ended, edge),
-                    None => self.removal_after(ended.after().unwrap_or(Instant::MIN)),
-                };
-                states.push(StatePeriod { state, from: ended, until: next });
+                self.push_absence(&mut states, ended, next);
             }
         }
         if periods.is_empty() && !self.removals.is_empty() {
             let from = self.life.last_edge().unwrap_or(Edge::new(Instant::MIN, Instant::MAX));
-            states.push(StatePeriod { state: self.removal_after(Instant::MIN), from, until: None });
+            self.push_absence(&mut states, from, None);
         }
         states
     }
@@ -223,13 +239,31 @@ impl Timeline {
     }
 
     fn removal_after(&self, at: Instant) -> State {
-        let found = self.removals.iter().filter(|(when, _)| *when >= at).map(|(_, removal)| *removal);
-        strongest(found)
+        strongest(self.removals.iter().filter(|loss| loss.at >= at).map(|loss| loss.removal))
     }
 
-    fn removal_between(&self, from: Edge, until: Edge) -> State {
-        let (from, until) = (from.after().unwrap_or(Instant::MIN), until.by().unwrap_or(Instant::MAX));
-        strongest(self.removals.iter().filter(|(when, _)| from <= *when && *when <= until).map(|(_, removal)| *removal))
+    /// The states after a period of life. A purge follows the soft deletion, so it has an edge of its own where both are
+    /// known.
+    fn push_absence(&self, states: &mut Vec<StatePeriod>, from: Edge, until: Option<Edge>) {
+        let first = from.after().unwrap_or(Instant::MIN);
+        let last = until.and_then(Edge::by).unwrap_or(Instant::MAX);
+        let within = || self.removals.iter().filter(|loss| first <= loss.at && loss.at <= last);
+        let purged = within().filter(|loss| loss.removal == Removal::Purged).min_by_key(|loss| loss.by);
+        let purge = purged.and_then(|purged| {
+            let soft = within().filter(|loss| loss.removal == Removal::Soft && loss.at < purged.at);
+            let after = soft.map(|loss| loss.after).max()?.max(first).max(purged.after);
+            (after < purged.by).then(|| Edge::new(after, purged.by))
+        });
+        match purge {
+            Some(purge) => {
+                states.push(StatePeriod { state: State::SoftDeleted, from, until: Some(purge) });
+                states.push(StatePeriod { state: State::Purged, from: purge, until });
+            }
+            None => {
+                let state = strongest(within().map(|loss| loss.removal));
+                states.push(StatePeriod { state, from, until });
+            }
+        }
     }
 }
 
@@ -324,17 +358,23 @@ fn has(profile: &Profile, object: ObjectId, role: Role, key: &NameKey) -> bool {
     }
 }
 
-fn moments<'a>(facts: &[&'a Known], coverage: &Coverage) -> Vec<(ObjectId, Moment<'a>)> {
+fn moments<'a>(facts: &[&'a Known], coverage: &Coverage, is_named: bool) -> Vec<(ObjectId, Moment<'a>)> {
+    let readings = Readings::of(facts);
+    let lives = lifecycles(facts);
     let mut moments = Vec::new();
     for known in facts {
         match &known.fact {
             Fact::Seen(seen) => {
                 let origin = origin(known.sequence, seen.reading.source, seen.reading.at, None);
-                let push = |moments: &mut Vec<_>, profile, span, solid| {
-                    moments.push((seen.object, Moment { profile, span, solid, origin: origin.clone() }));
+                // A profile without any name, of an object that has names, is an incomplete answer as likely as a release of
+                // them all. It counts as one reading and proves nothing beyond.
+                let partial = is_named && is_nameless(&seen.profile);
+                let push = |moments: &mut Vec<_>, profile: Option<&'a Profile>, span, solid| {
+                    let partial = partial && profile.is_some();
+                    moments.push((seen.object, Moment { profile, span, solid, partial, origin: origin.clone() }));
                 };
                 push(&mut moments, Some(&seen.profile), seen.reading.window(), false);
-                if let Some(span) = continuity(seen, facts, coverage) {
+                if let Some(span) = readings.continuity(seen, coverage).filter(|_| !partial) {
                     push(&mut moments, Some(&seen.profile), span, true);
                 }
                 let before = seen.profile.created.and_then(|created| Interval::new(Instant::MIN, created));
@@ -343,59 +383,155 @@ fn moments<'a>(facts: &[&'a Known], coverage: &Coverage) -> Vec<(ObjectId, Momen
                 }
             }
             Fact::Removed(removed) => moments.extend(gone(known.sequence, removed)),
-            Fact::Lifecycle(lifecycle) => moments.extend(lived(known.sequence, lifecycle, facts, coverage)),
+            Fact::Lifecycle(lifecycle) => moments.extend(lived(known.sequence, lifecycle, &lives, coverage)),
             _ => {}
         }
     }
     moments
 }
 
-/// How long after a reading the delta feed proves the profile unchanged: from the reading's end through the horizon before
-/// the object's next report, within one unbroken stretch.
-fn continuity(seen: &Seen, facts: &[&Known], coverage: &Coverage) -> Option<Interval> {
-    if seen.reading.source == Source::Import {
-        return None;
-    }
-    let window = seen.reading.window();
-    let stretch = coverage.stretch_from(Feed::Delta, window.from())?;
-    let mut end = stretch.through;
-    for known in facts {
-        let (reading, same, is_gone) = match &known.fact {
-            Fact::Seen(other) if std::ptr::eq(other, seen) => continue,
-            Fact::Seen(other) => (&other.reading, other.profile == seen.profile, false),
-            Fact::Removed(removed) => (&removed.reading, false, true),
-            _ => continue,
-        };
-        let overlaps = reading.window().until() > window.from();
-        if !overlaps {
-            continue;
-        }
-        let later = reading.at >= seen.reading.at;
-        let is_report = reading.source == Source::Delta;
-        if is_gone && later {
+fn is_nameless(profile: &Profile) -> bool {
+    profile.upn.is_none() && profile.mail.is_none() && profile.proxies.iter().all(|proxy| proxy.smtp().is_none())
+}
+
+/// An object's readings, prepared once so that each finds in logarithmic time what the others make of it.
+struct Readings<'a> {
+    /// Every reading, in order of time.
+    bounds: Vec<Bound<'a>>,
+    /// The delta feed's reports, in order of time.
+    reports: Vec<Report<'a>>,
+}
+
+/// What the readings beside and after one reading set as bounds.
+struct Bound<'a> {
+    seen: Option<&'a Seen>,
+    at: Instant,
+    /// By the readings of the same instant that stand before this one.
+    beside: Limits,
+    /// By all readings that stand after this one.
+    after: Limits,
+}
+
+/// Until when earlier readings may prove something.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Through here at most.
+    through: Instant,
+    /// Not at all, if their stretch reaches here.
+    anew: Option<Instant>,
+}
+
+/// A report of the delta feed.
+struct Report<'a> {
+    at: Instant,
+    until: Instant,
+    /// `None` if it reports the object gone.
+    profile: Option<&'a Profile>,
+    /// The place of the first report since which all were the same.
+    same_from: usize,
+}
+
+impl Limits {
+    const NONE: Self = Self { through: Instant::MAX, anew: None };
+
+    fn of(reading: &Reading, is_gone: bool) -> Self {
+        let mut limits = Self::NONE;
+        if is_gone {
             // Nothing but a new reading proves anything about an object once it was found deleted.
-            end = end.min(reading.window().from());
+            limits.through = reading.window().from();
         }
-        if is_report && later {
+        if reading.source == Source::Delta {
             match reading.unchanged_since {
-                Some(unchanged) => end = end.min(unchanged),
+                Some(unchanged) => limits.through = limits.through.min(unchanged),
                 // A first round reports everything, changed or not, so within its own stretch it leaves nothing proved
                 // before it. A stretch that ended earlier keeps its proof: its horizon lies before such a report's window.
-                None if stretch.through >= reading.window().from() => return None,
-                None => {}
+                None => limits.anew = Some(reading.window().from()),
             }
-        } else if is_report && !same {
-            // The report's window reaches into this reading's, so which of the two states came last is unknown.
+        }
+        limits
+    }
+
+    fn and(self, other: Self) -> Self {
+        let anew = match (self.anew, other.anew) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { through: self.through.min(other.through), anew }
+    }
+}
+
+impl<'a> Readings<'a> {
+    /// `facts` in their canonical order.
+    fn of(facts: &[&'a Known]) -> Self {
+        let readings: Vec<(&Reading, Option<&'a Seen>)> = facts
+            .iter()
+            .filter_map(|known| match &known.fact {
+                Fact::Seen(seen) => Some((&seen.reading, Some(seen))),
+                Fact::Removed(removed) => Some((&removed.reading, None)),
+                _ => None,
+            })
+            .collect();
+        let mut bounds: Vec<Bound<'a>> = Vec::with_capacity(readings.len());
+        let mut reports: Vec<Report<'a>> = Vec::new();
+        let (mut beside, mut instant) = (Limits::NONE, Instant::MIN);
+        for (reading, seen) in &readings {
+            if reading.at != instant {
+                (beside, instant) = (Limits::NONE, reading.at);
+            }
+            bounds.push(Bound { seen: *seen, at: reading.at, beside, after: Limits::NONE });
+            beside = beside.and(Limits::of(reading, seen.is_none()));
+            if reading.source == Source::Delta {
+                let profile = seen.map(|seen| &seen.profile);
+                let before = reports.last().filter(|before| profile.is_some() && before.profile == profile);
+                let same_from = before.map_or(reports.len(), |before| before.same_from);
+                reports.push(Report { at: reading.at, until: reading.window().until(), profile, same_from });
+            }
+        }
+        let mut after = Limits::NONE;
+        for (bound, (reading, seen)) in bounds.iter_mut().zip(&readings).rev() {
+            bound.after = after;
+            after = after.and(Limits::of(reading, seen.is_none()));
+        }
+        Self { bounds, reports }
+    }
+
+    /// How long after a reading the delta feed proves the profile unchanged: from the reading's end through the horizon
+    /// before the object's next report, within one unbroken stretch.
+    fn continuity(&self, seen: &Seen, coverage: &Coverage) -> Option<Interval> {
+        if seen.reading.source == Source::Import {
             return None;
         }
+        let window = seen.reading.window();
+        let stretch = coverage.stretch_from(Feed::Delta, window.from())?;
+        let limits = self.limits(seen)?;
+        if limits.anew.is_some_and(|anew| stretch.through >= anew) || self.is_unordered(seen, window) {
+            return None;
+        }
+        Interval::closed(window.until(), stretch.through.min(limits.through))
     }
-    Interval::closed(window.until(), end)
+
+    /// The bounds that all other readings of this one's instant or later set.
+    fn limits(&self, seen: &Seen) -> Option<Limits> {
+        let start = self.bounds.partition_point(|bound| bound.at < seen.reading.at);
+        let is_own = |bound: &&Bound<'_>| bound.seen.is_some_and(|other| std::ptr::eq(other, seen));
+        self.bounds.iter().skip(start).find(is_own).map(|own| own.beside.and(own.after))
+    }
+
+    /// Whether an earlier report of another state has a window that reaches into this reading's, so that it is unknown
+    /// which of the two states came last.
+    fn is_unordered(&self, seen: &Seen, window: Interval) -> bool {
+        let start = self.reports.partition_point(|report| report.until <= window.from());
+        let end = self.reports.partition_point(|report| report.at < seen.reading.at);
+        let last = end.checked_sub(1).filter(|last| start <= *last).and_then(|last| self.reports.get(last));
+        last.is_some_and(|report| report.profile != Some(&seen.profile) || report.same_from > start)
+    }
 }
 
 fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)> {
     let window = removed.reading.window();
     let origin = origin(sequence, removed.reading.source, removed.reading.at, None);
-    let moment = |span, solid| (removed.object, Moment { profile: None, span, solid, origin: origin.clone() });
+    let moment =
+        |span, solid| (removed.object, Moment { profile: None, span, solid, partial: false, origin: origin.clone() });
     let mut moments = vec![moment(window, false)];
     // The deletion time is still the same at the reading, so the object stayed deleted from then to the reading.
     let deleted = removed.deleted.map(|deleted| deleted.plus(DATE_WIDTH));
@@ -411,7 +547,7 @@ fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)
 fn lived<'a>(
     sequence: Sequence,
     lifecycle: &Lifecycle,
-    facts: &[&Known],
+    lives: &[&Lifecycle],
     coverage: &Coverage,
 ) -> Vec<(ObjectId, Moment<'a>)> {
     let at = lifecycle.at;
@@ -420,17 +556,32 @@ fn lived<'a>(
         Life::Purged => Interval::new(at, Instant::MAX),
         Life::Restored => Interval::closed(at.pred(), at.pred()),
         Life::Deleted => {
-            let next = lifecycles(facts).filter(|other| other.at > at).map(|other| other.at.pred()).min();
+            let next = lives.partition_point(|other| other.at <= at);
+            let next = lives.get(next).map(|other| other.at.pred());
             let through = audit_through(coverage, at).unwrap_or(at);
             Interval::closed(at, next.unwrap_or(through).min(through).max(at))
         }
     };
     let origin = origin(sequence, Source::Audit, at, Some(lifecycle.event.clone()));
-    span.map(|span| (lifecycle.object, Moment { profile: None, span, solid: true, origin })).into_iter().collect()
+    span.map(|span| (lifecycle.object, Moment { profile: None, span, solid: true, partial: false, origin }))
+        .into_iter()
+        .collect()
 }
 
-fn lifecycles<'a>(facts: &'a [&Known]) -> impl Iterator<Item = &'a Lifecycle> {
-    facts.iter().filter_map(|known| if let Fact::Lifecycle(lifecycle) = &known.fact { Some(lifecycle) } else { None })
+/// The events of the object's life, in order of time.
+fn lifecycles<'a>(facts: &[&'a Known]) -> Vec<&'a Lifecycle> {
+    let lives = facts.iter();
+    lives.filter_map(|known| if let Fact::Lifecycle(life) = &known.fact { Some(life) } else { None }).collect()
+}
+
+/// The instants at which an audit event may have changed the user principal name.
+fn upn_events(facts: &[&Known]) -> BTreeSet<Instant> {
+    let at = |known: &&Known| match &known.fact {
+        Fact::Lifecycle(lifecycle) => Some(lifecycle.at),
+        Fact::Changed(changed) if changed.property == Property::UserPrincipalName => Some(changed.at),
+        _ => None,
+    };
+    facts.iter().filter_map(at).collect()
 }
 
 fn audit_through(coverage: &Coverage, at: Instant) -> Option<Instant> {
@@ -496,14 +647,12 @@ fn changed_evidence(sequence: Sequence, changed: &Changed, key: &NameKey) -> Vec
 
 /// What an audit log without holes adds to evidence about a user principal name: between two of the object's events
 /// its UPN did not change, so each piece of evidence holds from the event before it to the event after it.
-fn audited(evidence: &[Evidence], facts: &[&Known], coverage: &Coverage) -> Vec<Evidence> {
-    let mut events: BTreeSet<Instant> = lifecycles(facts).map(|lifecycle| lifecycle.at).collect();
-    events.extend(facts.iter().filter_map(|known| match &known.fact {
-        Fact::Changed(changed) if changed.property == Property::UserPrincipalName => Some(changed.at),
-        _ => None,
-    }));
+fn audited<'a>(
+    evidence: impl Iterator<Item = &'a Evidence>,
+    events: &BTreeSet<Instant>,
+    coverage: &Coverage,
+) -> Vec<Evidence> {
     evidence
-        .iter()
         .filter(|piece| {
             piece.origin.source != Source::Import
                 && piece.span.from() > Instant::MIN
@@ -549,13 +698,19 @@ fn life_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
         .collect()
 }
 
-fn removals(facts: &[&Known]) -> Vec<(Instant, Removal)> {
+fn removals(facts: &[&Known]) -> Vec<Loss> {
+    let event = |removal, at: Instant| Loss { removal, at, after: at.pred(), by: at };
     facts
         .iter()
         .filter_map(|known| match &known.fact {
-            Fact::Removed(removed) => Some((removed.reading.at, removed.removal)),
-            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some((lifecycle.at, Removal::Soft)),
-            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Purged => Some((lifecycle.at, Removal::Purged)),
+            Fact::Removed(removed) => {
+                let (window, at) = (removed.reading.window(), removed.reading.at);
+                // A purge is for good, so a reading does not tell since when.
+                let after = if removed.removal == Removal::Purged { Instant::MIN } else { window.from() };
+                Some(Loss { removal: removed.removal, at, after, by: window.until() })
+            }
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some(event(Removal::Soft, lifecycle.at)),
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Purged => Some(event(Removal::Purged, lifecycle.at)),
             _ => None,
         })
         .collect()

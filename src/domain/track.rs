@@ -214,11 +214,13 @@ fn items_of(evidence: &[Evidence], held: &IntervalSet, absent: &IntervalSet) -> 
         solid: false,
         origin: Some(e.origin.clone()),
     }));
-    items.sort_by_key(|item| (item.span.until(), item.span.from(), item.present, item.origin.as_ref().map(origin_key)));
+    items.sort_by_cached_key(|item| {
+        (item.span.until(), item.span.from(), item.present, item.origin.clone().map(owned_key))
+    });
     items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
     let mut items = without_overridden(items);
-    for item in &mut items {
-        attach_origin(item, evidence);
+    for present in [true, false] {
+        attach_origins(&mut items, evidence, present);
     }
     items
 }
@@ -227,18 +229,31 @@ fn own_proof<'a>(present: bool, held: &'a IntervalSet, absent: &'a IntervalSet) 
     if present { held } else { absent }
 }
 
-fn origin_key(origin: &Origin) -> (Sequence, Instant, Source, Option<String>) {
-    (origin.sequence, origin.at, origin.source, origin.event.clone())
+fn owned_key(origin: Origin) -> (Sequence, Instant, Source, Option<String>) {
+    (origin.sequence, origin.at, origin.source, origin.event)
 }
 
-fn attach_origin(item: &mut Item, evidence: &[Evidence]) {
-    if item.origin.is_none() {
-        item.origin = evidence
-            .iter()
-            .filter(|e| e.solid && e.present == item.present && e.span.meets(item.span))
-            .map(|e| &e.origin)
-            .min_by_key(|origin| origin_key(origin))
-            .cloned();
+fn origin_key(origin: &Origin) -> (Sequence, Instant, Source, Option<&str>) {
+    (origin.sequence, origin.at, origin.source, origin.event.as_deref())
+}
+
+/// Gives each proved stretch of one state the first origin among the pieces that prove it.
+fn attach_origins(items: &mut [Item], evidence: &[Evidence], present: bool) {
+    let is_proof = |item: &Item| item.solid && item.present == present;
+    // Proved stretches of one state lie apart, so in order of their ends they are in order of their starts too.
+    let mut proofs: Vec<(Interval, Option<&Origin>)> =
+        items.iter().filter(|item| is_proof(item)).map(|item| (item.span, None)).collect();
+    for piece in evidence.iter().filter(|e| e.solid && e.present == present) {
+        let start = proofs.partition_point(|(span, _)| span.until() <= piece.span.from());
+        let met = proofs.iter_mut().skip(start).take_while(|(span, _)| span.from() < piece.span.until());
+        for (_, first) in met {
+            if first.is_none_or(|known| origin_key(&piece.origin) < origin_key(known)) {
+                *first = Some(&piece.origin);
+            }
+        }
+    }
+    for (item, (_, first)) in items.iter_mut().filter(|item| is_proof(item)).zip(proofs) {
+        item.origin = first.cloned();
     }
 }
 
@@ -247,9 +262,12 @@ fn attach_origin(item: &mut Item, evidence: &[Evidence]) {
 fn without_overridden(items: Vec<Item>) -> Vec<Item> {
     let mut kept: Vec<Item> = Vec::with_capacity(items.len());
     for item in items {
+        // They stand in order of their ends, and what ends before this window begins does not lie inside it.
+        let start = kept.partition_point(|k| k.span.until() <= item.span.from());
         let inner = (!item.solid)
             .then(|| {
-                kept.iter().rposition(|k| k.present != item.present && item.span.covers(k.span) && k.span != item.span)
+                let inside = |k: &Item| k.present != item.present && item.span.covers(k.span) && k.span != item.span;
+                kept.iter().skip(start).rposition(inside).map(|index| start + index)
             })
             .flatten();
         let stale = inner.is_some_and(|index| {

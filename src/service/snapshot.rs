@@ -203,7 +203,11 @@ fn is_wanted(wanted: &Wanted, view: &SnapshotView) -> bool {
     match (wanted, &view.record.snapshot.addressed) {
         (Wanted::Chain(_), _) => true,
         (Wanted::Object(object), Addressed::Object(addressed)) if object == addressed => true,
-        (Wanted::Object(object), _) => view.record.receipts.iter().any(|(_, receipt)| receipt.object == *object),
+        (Wanted::Object(object), _) => view
+            .record
+            .receipts
+            .iter()
+            .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
         (Wanted::Name(name), Addressed::Name(addressed, _)) => name == addressed,
         (Wanted::Name(_), Addressed::Object(_)) => false,
     }

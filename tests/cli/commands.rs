@@ -395,3 +395,53 @@ fn wrong_settings_say_what_is_right() {
     assert_eq!(w.run(&["--tenant", "y", "check", "--object", &object]).code, 20, "tenants are apart");
     assert_eq!(w.run(&["status"]).done()["tenants"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_batch_answers_each_line_before_it_waits_for_the_next() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+
+    let (w, a) = one();
+    let mut command = w.command("json", &["check", "--batch", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut asks, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    for _ in 0..3 {
+        writeln!(asks, "{{\"object\": \"{a}\"}}\n").unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["object"], json!(a));
+    }
+    // Whoever asked goes away with a question open: that is no failure.
+    drop(answers);
+    writeln!(asks, "{{\"object\": \"{a}\"}}").unwrap();
+    drop(asks);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_tenant_that_nothing_knows_is_refused_and_nothing_is_made_for_it() {
+    let (w, a) = one();
+    let other = "99999999-9999-4999-8999-999999999999";
+    let (object, now) = (a.to_string(), w.now().to_string());
+    let add = ["snapshot", "add", "--chain", "c", "--snapshot", "1", "--from", &now, "--until", &now];
+    let mut all = add.to_vec();
+    all.extend(["--object", &object, "--tenant", other]);
+    w.run(&all).failed(2, &[other, "configured: x"]);
+    let fresh = w.file("fresh");
+    all.extend(["--ledger", fresh.to_str().unwrap()]);
+    w.run(&all).failed(2, &[other, "configured: x"]);
+    assert!(!fresh.exists());
+}
+
+#[test]
+fn snapshots_are_listed_for_the_object_at_the_end_of_the_read_too() {
+    let (w, a) = one();
+    let b = w.create("bob");
+    w.snapshot("cA", "1", a);
+    let (start, end) = (a.to_string(), b.to_string());
+    w.run(&["snapshot", "receipt", "--chain", "cA", "--snapshot", "1", "--object", &start, "--object-end", &end])
+        .done();
+    let listed = w.run(&["snapshot", "list", "--object", &end]).done();
+    assert_eq!(listed["items"][0]["snapshot"], json!("1"));
+}

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use whowas::domain::coverage::Coverage;
 use whowas::domain::fact::*;
 use whowas::domain::holder::HolderConfidence;
-use whowas::domain::id::ObjectId;
+use whowas::domain::id::{ObjectId, Sequence};
 use whowas::domain::interval::Edge;
 use whowas::domain::name::NameKind;
+use whowas::domain::time::Instant;
+use whowas::domain::timeline::{Role, State, Timeline};
 use whowas::domain::verdict::{Action, Ask, ChangeKind, Outcome, Policy};
 use whowas::ledger::KnownAt;
 
@@ -601,4 +604,48 @@ fn an_address_that_was_read_free_follows_the_chain_s_object(book: &mut Book) {
     book.live(t(1, "10:00"), &[is(A, &["ann"])]);
     let verdict = book.check(t(1, "10:00"), ask);
     assert_eq!((verdict.outcome, verdict.object, verdict.evidence.live), (Outcome::Renamed, Some(A), true));
+}
+
+fn timeline(facts: &[Fact]) -> Timeline {
+    let horizons = facts.iter().filter_map(|fact| if let Fact::Horizon(horizon) = fact { Some(horizon) } else { None });
+    let coverage = Coverage::of(horizons);
+    let known: Vec<Known> =
+        (1..).zip(facts).map(|(sequence, fact)| Known { sequence: Sequence(sequence), fact: fact.clone() }).collect();
+    Timeline::of(A, &known, &coverage)
+}
+
+fn reading(at: Instant, source: Source, unchanged_since: Option<Instant>) -> Reading {
+    Reading { at, lag: LAG, source, unchanged_since }
+}
+
+#[test]
+fn a_purge_is_dated_by_itself_and_not_by_the_deletion_before_it() {
+    let facts = [
+        is(A, &["sam"])(reading(t(0, "09:00"), Source::Delta, None)),
+        gone(A, Removal::Soft)(reading(t(1, "09:00"), Source::Delta, None)),
+        gone(A, Removal::Soft)(reading(t(9, "09:00"), Source::Reconcile, None)),
+        gone(A, Removal::Purged)(reading(t(31, "09:00"), Source::Delta, None)),
+    ];
+    let states = timeline(&facts).states();
+    let found: Vec<State> = states.iter().map(|period| period.state).collect();
+    assert_eq!(found, [State::Active, State::SoftDeleted, State::Purged]);
+    assert_eq!(states[2].from, Edge::new(t(9, "08:55"), t(31, "09:00").plus(DATE_WIDTH)));
+    assert_eq!((states[1].until, states[2].until), (Some(states[2].from), None));
+}
+
+#[test]
+fn a_report_without_any_name_proves_no_release() {
+    let horizon = |from, through| Fact::Horizon(Horizon { feed: Feed::Delta, from, through });
+    let (first, second) = (t(0, "08:55"), t(0, "09:55"));
+    let facts = [
+        is(A, &["sam"])(reading(t(0, "09:00"), Source::Delta, None)),
+        horizon(first, first),
+        is(A, &[])(reading(t(0, "10:00"), Source::Delta, Some(first))),
+        horizon(first, second),
+        horizon(second, t(0, "12:55")),
+    ];
+    let Fact::Seen(nameless) = &facts[2] else { panic!() };
+    assert_eq!((&nameless.profile.upn, &nameless.profile.mail), (&None, &None));
+    let track = timeline(&facts).track(Role::Upn, name("sam").key()).unwrap();
+    assert!(track.absent().is_empty(), "{:?}", track.absent());
 }
