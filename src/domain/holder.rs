@@ -205,12 +205,6 @@ impl NameView {
             .max()
     }
 
-    /// The newest live read, among those that count as `fresh`, that showed a claimant without the name.
-    pub fn live_release(&self, kind: NameKind, fresh: impl Fn(Instant) -> bool) -> Option<Instant> {
-        let reads = self.claims_of(kind).flat_map(|claim| &claim.live);
-        reads.filter(|(at, shown)| !shown && fresh(*at)).map(|(at, _)| *at).max()
-    }
-
     /// Whether every claim of this kind is proved gone or was read anew, as `fresh` tells, and found gone.
     pub fn is_freshly_released(&self, kind: NameKind, now: Instant, fresh: impl Fn(Instant) -> bool) -> bool {
         self.claims_of(kind).all(|claim| {

@@ -429,10 +429,6 @@ fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
     let fresh = |at| policy.is_live(at, now);
     let live = match holder {
         Some(holder) => view.and_then(|view| view.live_proof(holder, kind, fresh)),
-        // An address is no key of the directory: that it is free is shown by reading whoever held it.
-        None if kind == NameKind::Smtp => view
-            .filter(|view| view.is_freshly_released(kind, now, fresh))
-            .and_then(|view| view.live_release(kind, fresh)),
         None => case
             .vacant_at
             .filter(|at| fresh(*at))
@@ -459,6 +455,13 @@ fn why_unproven(case: &Case<'_>, name: &Name) -> String {
     let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
     if case.round_open {
         half_round()
+    } else if case.ask.kind == NameKind::Smtp
+        && case.view.is_some_and(|view| view.holder(NameKind::Smtp) == Holder::Nobody)
+    {
+        // The directory finds users by id and by user principal name alone, so whoever took the address stays unseen.
+        format!(
+            "nobody is known to hold {name} now, and no live read can show who took an address; sync, then ask by object id"
+        )
     } else if hot {
         format!(
             "{name} had more than one holder or was released lately, so only a live read can prove who holds it now"
