@@ -208,6 +208,11 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
     if matches!(answer.outcome.action(), Action::Incremental | Action::Full) {
         answer.evidence = proof.evidence(answer.evidence);
     }
+    if answer.outcome == Outcome::Baseline {
+        // A new chain needs the name's holder proved, and it has none; a chain without a base no longer stands in for it.
+        let why = format!("nobody holds {name} now, and the chain keeps no snapshot to build on; ask by object id");
+        return verdict(case, Outcome::Unknown, Some(bound), vec![why]);
+    }
     if answer.outcome == Outcome::Continue {
         answer.outcome = Outcome::Renamed;
     }
