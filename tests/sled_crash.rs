@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod common;
+#[path = "common/engine.rs"]
+mod opened;
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -336,17 +338,9 @@ fn a_cut_or_flipped_engine_file_is_told_or_harmless() {
     assert!(refused > 0, "no damage ever showed");
 }
 
-/// The engine itself. Another test's child holds copies of all open files until it runs its own program.
+/// The engine itself.
 fn raw(directory: &Path) -> ::sled::Db {
-    (0..100)
-        .find_map(|_| {
-            let db = ::sled::open(engine(directory)).ok();
-            if db.is_none() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            db
-        })
-        .unwrap()
+    opened::open_engine(engine(directory)).unwrap()
 }
 
 /// Writes past the store, as decay below the engine's own checks would.

@@ -17,6 +17,7 @@ use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
 use crate::graph::error::GraphError;
+use crate::graph::wire::{Rejected, Rejection};
 use crate::ledger::{Appended, Batch, Ledger, LedgerError, Stamp};
 use crate::store::RunKind;
 
@@ -78,7 +79,7 @@ pub enum SyncError {
     #[error("read a page of users: {rejected}; nothing of the page was applied")]
     Rejected {
         /// What it was.
-        rejected: crate::graph::wire::Rejected,
+        rejected: Rejected,
     },
     /// The program was asked to stop.
     #[error(
@@ -135,5 +136,14 @@ impl Context {
     fn check_skew(&self, server: Instant) -> Result<(), SyncError> {
         let (ours, allowed) = (self.clock.now(), self.widths.max_skew);
         if server.distance(ours) > allowed { Err(SyncError::Skew { server, ours, allowed }) } else { Ok(()) }
+    }
+}
+
+/// An item that is no readable user leaves open whom it was about, and then "not reported" proves nothing: the page is
+/// refused. Other kinds of objects are none of ours.
+fn refuse_unreadable(rejected: &[Rejected]) -> Result<(), SyncError> {
+    match rejected.iter().find(|item| !matches!(item.why, Rejection::OtherType { .. })) {
+        Some(item) => Err(SyncError::Rejected { rejected: item.clone() }),
+        None => Ok(()),
     }
 }

@@ -10,13 +10,12 @@ use crate::domain::timeline::State;
 use crate::graph::error::GraphError;
 use crate::graph::facts::{deleted_fact, fact};
 use crate::graph::page::Page;
+use crate::graph::wire::LinkUrl;
 use crate::graph::wire::user::WireUser;
-use crate::graph::wire::{LinkUrl, Rejection};
 use crate::ledger::{Batch, KnownAt};
-use crate::store::Outcome;
 
 use super::run::Ticker;
-use super::{Context, SyncError, absent};
+use super::{Context, SyncError, absent, refuse_unreadable};
 
 /// How often a listing begins anew because its page token expired.
 const RESTARTS_MAX: u32 = 3;
@@ -35,15 +34,7 @@ pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Res
     list(context, Listing::Live, &mut shown, ticker).await?;
     let missing = absent::missing_from(context, shown).await?;
     let facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
-    let summary = {
-        let facts = facts.clone();
-        context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
-    };
-    ticker.committed(&summary);
-    let entry = ticker.ended(context, Outcome::Completed, None);
-    context.append(Batch { facts, cursor: None, run: Some(entry.clone()) }).await?;
-    ticker.entry = entry;
-    Ok(())
+    ticker.close(context, facts, None).await
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.
@@ -74,9 +65,7 @@ async fn list(
             Err(error) => return Err(error.into()),
         };
         context.check_skew(page.at)?;
-        if let Some(rejected) = page.rejected.iter().find(|item| !matches!(item.why, Rejection::OtherType { .. })) {
-            return Err(SyncError::Rejected { rejected: rejected.clone() });
-        }
+        refuse_unreadable(&page.rejected)?;
         ticker.page(page.items.len());
         shown.extend(page.items.iter().map(|user| user.id));
         let Page { at, items, next: following, .. } = page;

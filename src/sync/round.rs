@@ -8,12 +8,12 @@ use crate::graph::client::{DeltaPage, DeltaRequest};
 use crate::graph::delta::{Round, Step};
 use crate::graph::error::GraphError;
 use crate::graph::facts::fact;
-use crate::graph::wire::{LinkUrl, Rejected, Rejection};
+use crate::graph::wire::LinkUrl;
 use crate::ledger::Batch;
-use crate::store::{Cursor, Head, Link, Outcome, RunKind};
+use crate::store::{Cursor, Head, Link, RunKind};
 
 use super::run::Ticker;
-use super::{Context, SyncError, absent};
+use super::{Context, SyncError, absent, refuse_unreadable};
 
 /// How often a round begins anew, within one run, because the directory no longer knows its tokens.
 const RESTARTS_MAX: u32 = 3;
@@ -78,8 +78,8 @@ pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>
     }
 }
 
-/// Takes a page in. A page that is not the last is committed here; of the last one the closing link is returned, and its
-/// facts wait in the ticker's hands for the closing commit.
+/// Takes a page in. A page that is not the last is committed here; the last one is returned, for the closing
+/// commit.
 async fn take(
     context: &Context,
     standing: &mut Standing,
@@ -140,25 +140,7 @@ async fn finish(
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);
     let cursor = Some(Cursor { link: Link::Delta { url: link.as_str().to_owned() }, horizon: Some(through) });
-    // What the closing commit changes is known only after it; the entry therefore counts it from a dry derivation.
-    let summary = {
-        let facts = facts.clone();
-        context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
-    };
-    ticker.committed(&summary);
-    let entry = ticker.ended(context, Outcome::Completed, None);
-    context.append(Batch { facts, cursor, run: Some(entry.clone()) }).await?;
-    ticker.entry = entry;
-    Ok(())
-}
-
-/// An item that is no readable user leaves open whom it was about, and then "not reported" proves nothing: the page is
-/// refused. Other kinds of objects are none of ours.
-fn refuse_unreadable(rejected: &[Rejected]) -> Result<(), SyncError> {
-    match rejected.iter().find(|item| !matches!(item.why, Rejection::OtherType { .. })) {
-        Some(item) => Err(SyncError::Rejected { rejected: item.clone() }),
-        None => Ok(()),
-    }
+    ticker.close(context, facts, cursor).await
 }
 
 impl Standing {

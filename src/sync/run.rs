@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::domain::fact::Fact;
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::ledger::{Batch, Ledger, LedgerError, Summary};
-use crate::store::{Head, Link, Outcome, Run, RunKind, Trigger};
+use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::{Context, Progress, SyncError, reconcile, round};
 
@@ -125,6 +126,25 @@ impl Ticker<'_> {
         self.entry.restored += summary.restored;
         let Run { run, kind, started, pages, seen, .. } = self.entry;
         (self.tell)(Progress { run, kind, started, pages, seen });
+    }
+
+    /// The closing commit of a run that completed: its last facts, the cursor for the next one, and its entry. What the
+    /// commit changes is known only after it; the entry therefore counts it from a dry derivation.
+    pub async fn close(
+        &mut self,
+        context: &Context,
+        facts: Vec<Fact>,
+        cursor: Option<Cursor>,
+    ) -> Result<(), SyncError> {
+        let summary = {
+            let facts = facts.clone();
+            context.blocking(move |ledger, tenant| ledger.preview(tenant, facts)).await?
+        };
+        self.committed(&summary);
+        let entry = self.ended(context, Outcome::Completed, None);
+        context.append(Batch { facts, cursor, run: Some(entry.clone()) }).await?;
+        self.entry = entry;
+        Ok(())
     }
 
     /// The entry as it stands at its end.

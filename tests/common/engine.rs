@@ -1,7 +1,7 @@
 //! The engine under a store, for tests that look or write past it.
 
 /// Opens the engine's own files behind a store that was just closed. sled gives its lock up from another thread, which may
-/// take a while on a busy machine.
+/// take a while on a busy machine; and another test's child holds copies of all open files until it runs its own program.
 pub fn open_engine(path: impl AsRef<std::path::Path>) -> sled::Result<sled::Db> {
     let mut tries = 0;
     loop {
