@@ -32,6 +32,19 @@ pub struct Settling {
     pub audit_lag: Option<Duration>,
 }
 
+impl Default for Settling {
+    fn default() -> Self {
+        Self { propagation: Duration::from_secs(15 * 60), audit_lag: None }
+    }
+}
+
+impl Settling {
+    /// How long after a snapshot's end a horizon must reach for every source to have spoken.
+    pub fn wait(self) -> Duration {
+        self.propagation.saturating_add(self.audit_lag.unwrap_or_default())
+    }
+}
+
 /// Attributes a snapshot. `view` is of the name it was addressed by and may be `None` if it was addressed by object id.
 /// `receipts` are what the agent really read; those that tell both ends of the read decide over everything else. One that
 /// tells only the start is joined with what the name says, for a name may lead elsewhere before the read ends.
@@ -54,8 +67,7 @@ pub fn attribute(
             // For a while after a rename a name still opens the mailbox of whoever held it before.
             let interval = Interval::closed(snapshot.from.minus(settling.propagation), snapshot.until);
             let standing = view.zip(interval).map(|(view, interval)| view.standing(interval, *kind, coverage));
-            let wait = settling.propagation.saturating_add(settling.audit_lag.unwrap_or_default());
-            let settled = coverage.horizon().is_some_and(|horizon| horizon >= snapshot.until.plus(wait));
+            let settled = coverage.horizon().is_some_and(|horizon| horizon >= snapshot.until.plus(settling.wait()));
             match (read.is_empty(), standing) {
                 (true, None) => unknown(),
                 (true, Some(Standing { confidence, holder, candidates })) => {

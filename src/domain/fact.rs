@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::attribution::Settling;
+use super::finding::Review;
 use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
+use super::link::Link;
 use super::name::{Name, NameKind, Namespace, Proxy};
 use super::time::Instant;
 
@@ -55,6 +58,16 @@ pub enum Fact {
     Receipt(Receipt),
     /// A snapshot is no longer kept by the backup product.
     SnapshotExpired(SnapshotExpired),
+    /// From now on snapshots are attributed by these terms.
+    Settling(Settling),
+    /// An operator approved a lineage link.
+    Linked(Link),
+    /// An operator took a lineage link back.
+    Unlinked(Link),
+    /// An operator has seen a finding.
+    Acknowledged(Review),
+    /// An operator has dealt with a finding.
+    Resolved(Review),
 }
 
 /// When a directory answer was read: it shows the state at *some* instant of `[at - lag, at + 1 s)`.

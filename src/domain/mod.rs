@@ -6,10 +6,12 @@
 pub mod attribution;
 pub mod coverage;
 pub mod fact;
+pub mod finding;
 pub mod holder;
 pub mod id;
 pub mod interval;
 pub mod judge;
+pub mod link;
 pub mod name;
 pub mod time;
 pub mod timeline;

@@ -61,7 +61,7 @@ impl Default for Policy {
             live_max_age: Duration::from_secs(30),
             hot_window: Duration::from_secs(90 * 86_400),
             max_skew: Duration::from_secs(300),
-            settling: Settling { propagation: Duration::from_secs(15 * 60), audit_lag: None },
+            settling: Settling::default(),
         }
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use bincode::{Decode, Encode};
 
 use super::name::{MailV1, ProxyV1, name, object, spelling};
+use crate::domain::attribution::Settling;
 use crate::domain::fact::{
     Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Receipt,
     Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
 };
-use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::finding::{FindingId, Review};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId, TenantId};
+use crate::domain::link::{Link, LinkEnd, Relation};
 use crate::domain::name::{Name, NameKind, Proxy};
 use crate::domain::time::Instant;
 use crate::store::codec::{Record, RecordError};
@@ -25,6 +28,11 @@ pub(crate) enum FactV1 {
     SnapshotTaken(Box<SnapshotV1>),
     Receipt { chain: String, snapshot: String, read: ReadV1 },
     SnapshotExpired { chain: String, snapshot: String },
+    Settling(SettlingV1),
+    Linked(LinkV1),
+    Unlinked(LinkV1),
+    Acknowledged(ReviewV1),
+    Resolved(ReviewV1),
 }
 
 /// A fact about one object, without the object's id: an object's record has it in its key.
@@ -90,6 +98,30 @@ pub(crate) enum AddressedV1 {
 }
 
 #[derive(Encode, Decode)]
+pub(crate) struct SettlingV1 {
+    propagation: Duration,
+    audit_lag: Option<Duration>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct LinkV1 {
+    from: [u8; 16],
+    to_tenant: Option<[u8; 16]>,
+    to: [u8; 16],
+    relation: RelationV1,
+    note: Option<String>,
+    by: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct ReviewV1 {
+    finding: [u8; 16],
+    at: i64,
+    by: Option<String>,
+    note: Option<String>,
+}
+
+#[derive(Encode, Decode)]
 enum UserTypeV1 {
     None,
     Member,
@@ -123,6 +155,7 @@ mirrored!(RemovalV1 = Removal { Soft, Purged, NotFound });
 mirrored!(PropertyV1 = Property { UserPrincipalName, ProxyAddresses });
 mirrored!(LifeV1 = Life { Created, Deleted, Purged, Restored });
 mirrored!(FeedV1 = Feed { Delta, Audit });
+mirrored!(RelationV1 = Relation { RecreatedAs, MigratedTo, MergedInto, RecoveredFrom });
 
 impl Record for FactV1 {
     const VERSION: u8 = 1;
@@ -151,6 +184,11 @@ impl FactV1 {
             Fact::SnapshotExpired(SnapshotExpired { chain, snapshot }) => {
                 Self::SnapshotExpired { chain: chain.to_string(), snapshot: snapshot.to_string() }
             }
+            Fact::Settling(settling) => Self::Settling(SettlingV1::of(*settling)),
+            Fact::Linked(link) => Self::Linked(LinkV1::of(link)),
+            Fact::Unlinked(link) => Self::Unlinked(LinkV1::of(link)),
+            Fact::Acknowledged(review) => Self::Acknowledged(ReviewV1::of(review)),
+            Fact::Resolved(review) => Self::Resolved(ReviewV1::of(review)),
             Fact::Seen(_) | Fact::Removed(_) | Fact::Changed(_) | Fact::Lifecycle(_) => {
                 unreachable!("facts about an object were taken above")
             }
@@ -174,6 +212,11 @@ impl FactV1 {
                 chain: text(&chain, "chain id")?,
                 snapshot: text(&snapshot, "snapshot id")?,
             }),
+            Self::Settling(settling) => Fact::Settling(settling.read()),
+            Self::Linked(link) => Fact::Linked(link.read()),
+            Self::Unlinked(link) => Fact::Unlinked(link.read()),
+            Self::Acknowledged(review) => Fact::Acknowledged(review.read()),
+            Self::Resolved(review) => Fact::Resolved(review.read()),
         })
     }
 }
@@ -393,6 +436,55 @@ impl ReadV1 {
             object_end: self.object_end.map(object),
             mailbox_end: self.mailbox_end.map(MailboxId::from_bytes),
         }
+    }
+}
+
+impl SettlingV1 {
+    pub(crate) fn of(settling: Settling) -> Self {
+        Self { propagation: settling.propagation, audit_lag: settling.audit_lag }
+    }
+
+    pub(crate) fn read(self) -> Settling {
+        Settling { propagation: self.propagation, audit_lag: self.audit_lag }
+    }
+}
+
+impl LinkV1 {
+    pub(crate) fn of(link: &Link) -> Self {
+        Self {
+            from: *link.from.as_bytes(),
+            to_tenant: link.to.tenant.map(|tenant| *tenant.as_bytes()),
+            to: *link.to.object.as_bytes(),
+            relation: link.relation.into(),
+            note: link.note.clone(),
+            by: link.by.clone(),
+        }
+    }
+
+    pub(crate) fn read(self) -> Link {
+        let tenant = self.to_tenant.map(TenantId::from_bytes);
+        Link {
+            from: object(self.from),
+            to: LinkEnd { tenant, object: object(self.to) },
+            relation: self.relation.into(),
+            note: self.note,
+            by: self.by,
+        }
+    }
+}
+
+impl ReviewV1 {
+    fn of(review: &Review) -> Self {
+        Self {
+            finding: *review.finding.as_bytes(),
+            at: review.at.as_micros(),
+            by: review.by.clone(),
+            note: review.note.clone(),
+        }
+    }
+
+    fn read(self) -> Review {
+        Review { finding: FindingId::from_bytes(self.finding), at: instant(self.at), by: self.by, note: self.note }
     }
 }
 
