@@ -16,7 +16,7 @@ use whowas::domain::verdict::Policy;
 use whowas::import::What;
 use whowas::ledger::{Batch, KnownAt, Ledger, Stamp};
 use whowas::service::Desk;
-use whowas::service::history::{Subject, history};
+use whowas::service::history::{of_name, of_object};
 use whowas::service::import::{Imported, LINES_A_COMMIT, import};
 use whowas::service::snapshot::show;
 use whowas::store::memory::MemoryStore;
@@ -140,7 +140,7 @@ fn what_an_export_calls_created_and_deleted_bounds_names_and_proves_nothing() {
             "deleted": "2026-04-10T00:00:00Z"}),
     ];
     added(&desk, What::Profiles, &format!("{}\n{}", lines[0], lines[1]));
-    let answer = history(&desk, &Subject::Object(A.parse().unwrap()), KnownAt::Now).unwrap();
+    let answer = of_object(&desk, A.parse().unwrap(), KnownAt::Now).unwrap();
     let answer = json!(answer);
     let upn = answer["names"].as_array().unwrap().iter().find(|name| name["kind"] == "upn").unwrap();
     assert_eq!(upn["from"]["after"], json!("2026-01-09T23:59:59.999999Z"), "{upn:#}");
@@ -241,11 +241,11 @@ fn events_count_once_and_say_why_they_are_ignored() {
 fn answers(desk: &Desk) -> Value {
     let mut all = Vec::new();
     for object in [A, B] {
-        all.push(json!(history(desk, &Subject::Object(object.parse().unwrap()), KnownAt::Now).unwrap()));
+        all.push(json!(of_object(desk, object.parse().unwrap(), KnownAt::Now).unwrap()));
     }
     for name in ["ann", "bob", "lou"] {
         let name = format!("{name}@x.test").parse().unwrap();
-        all.push(json!(history(desk, &Subject::Name(name), KnownAt::Now).unwrap()));
+        all.push(json!(of_name(desk, &name, KnownAt::Now).unwrap()));
     }
     for hour in ["2026-01-20", "2026-02-15", "2026-03-01", "2026-04-01"] {
         for name in ["ann", "bob", "lou"] {
