@@ -154,6 +154,33 @@ pub struct Profile {
     pub employee_id: Option<String>,
     /// `onPremisesImmutableId`, case-sensitive, an anchor for lineage.
     pub immutable_id: Option<String>,
+    /// The state of the Exchange licence; `None` where the source does not tell it.
+    pub mailbox: Option<MailboxState>,
+}
+
+/// The state of an object's right to a mailbox, as its Exchange licence has it. A later one is worth more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxState {
+    /// There is no Exchange licence, and no trace of one. A shared mailbox needs none.
+    Unlicensed,
+    /// The licence was taken away: the mailbox goes with it, and is kept for 30 days.
+    Deleted,
+    /// Nobody can sign in to the service; the data stays.
+    LockedOut,
+    /// The licence lapsed; the mailbox cannot be used, its data stays.
+    Suspended,
+    /// The licence is about to lapse.
+    Warning,
+    /// There is a licence.
+    Enabled,
+}
+
+impl MailboxState {
+    /// Whether a mailbox goes with it.
+    pub fn is_licensed(self) -> bool {
+        self > Self::Deleted
+    }
 }
 
 impl Profile {

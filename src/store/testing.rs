@@ -212,8 +212,9 @@ fn profiles() -> BoxedStrategy<Profile> {
     ];
     let types = select(vec!["Member", "Guest", "member", ""]).prop_map(str::to_owned);
     let text = || of(".{0,9}");
-    (kinds, of(names()), of(names()), vec(proxies, 0..4), of(instants()), of(types), text(), text())
-        .prop_map(|(kind, upn, mail, proxies, created, user_type, employee_id, immutable_id)| Profile {
+    let mailbox = of(select(vec![MailboxState::Unlicensed, MailboxState::Deleted, MailboxState::Enabled]));
+    (kinds, of(names()), of(names()), vec(proxies, 0..4), of(instants()), of(types), text(), text(), mailbox)
+        .prop_map(|(kind, upn, mail, proxies, created, user_type, employee_id, immutable_id, mailbox)| Profile {
             kind,
             upn,
             mail,
@@ -222,6 +223,7 @@ fn profiles() -> BoxedStrategy<Profile> {
             user_type,
             employee_id,
             immutable_id,
+            mailbox,
         })
         .boxed()
 }

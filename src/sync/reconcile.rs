@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::fact::{Fact, MailboxState, Profile, Reading, Source};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
-use crate::domain::timeline::State;
+use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
 use crate::graph::facts::{deleted_fact, fact};
 use crate::graph::page::Page;
@@ -89,14 +89,15 @@ async fn news(context: &Context, listing: Listing, at: Instant, users: Vec<WireU
             for user in &users {
                 let fact = if listing == Listing::Deleted { deleted_fact(user, reading) } else { fact(user, reading) };
                 let known = view.facts(user.id)?;
-                let state = crate::domain::timeline::Timeline::of(user.id, &known, view.coverage()).state();
+                let timeline = Timeline::of(user.id, &known, view.coverage());
+                let (state, licence) = (timeline.state(), timeline.licence());
                 let is_news = match &fact {
                     Fact::Seen(seen) => {
                         let newest = known.iter().rev().find_map(|known| match &known.fact {
                             Fact::Seen(seen) => Some(&seen.profile),
                             _ => None,
                         });
-                        state != State::Active || newest != Some(&seen.profile)
+                        state != State::Active || newest.is_none_or(|newest| differs(newest, &seen.profile, licence))
                     }
                     Fact::Removed(removed) => {
                         let same = known.iter().any(|known| {
@@ -113,4 +114,13 @@ async fn news(context: &Context, listing: Listing, at: Instant, users: Vec<WireU
             Ok(facts)
         })
         .await
+}
+
+/// Whether a profile says something that the newest known one does not. Delta leaves out what was never set where a
+/// listing says that there is no licence, and a listing that does not tell of the licence takes nothing back.
+fn differs(known: &Profile, told: &Profile, licence: Option<MailboxState>) -> bool {
+    let is_told = told.mailbox.is_some() && told.mailbox != licence;
+    let is_same_silence = told.mailbox == Some(MailboxState::Unlicensed) && licence.is_none();
+    let without = |profile: &Profile| Profile { mailbox: None, ..profile.clone() };
+    (is_told && !is_same_silence) || without(known) != without(told)
 }

@@ -537,3 +537,91 @@ fn s32_two_sync_jobs() {
     w.ask(&["--object", &id(a)]).baseline();
     assert_eq!(w.poll()["kind"], json!("delta"));
 }
+
+#[test]
+fn s16_licence_gap_short() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    let shared = w
+        .directory(|directory| directory.create_user(NewUser { licensed: false, ..NewUser::mailbox(&full("box")) }))
+        .unwrap();
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.snapshot("cS", "1", shared);
+    w.at("10:00");
+    w.license(a, false);
+    for day in [1, 10, 19] {
+        w.on_day(day, "12:00");
+        w.poll();
+        w.ask(&["--object", &id(a), "--chain", "cA"]).frozen().of_object(a).on("1").because("licence went after");
+        w.ask(&["--object", &id(shared), "--chain", "cS"]).continues();
+    }
+    w.reconcile();
+    w.ask_live(&["--name", "ann@x.test", "--chain", "cA"]).frozen().of_object(a).because("has no mailbox");
+    w.on_day(20, "10:00");
+    w.license(a, true);
+    w.on_day(21, "12:00");
+    w.poll();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).continues().of_object(a).on("1").because("gap: the Exchange licence");
+    // Never having had a licence is told by the listing only, and is no news.
+    let run = w.reconcile();
+    assert_eq!(run["facts"], json!(0), "{run}");
+    w.verify();
+}
+
+#[test]
+fn s17_licence_gap_long() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    let (old, new) = ("00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000a2");
+    let now = w.now().to_string();
+    let object = id(a);
+    w.run(&[
+        "snapshot",
+        "add",
+        "--chain",
+        "cA",
+        "--snapshot",
+        "1",
+        "--from",
+        &now,
+        "--until",
+        &now,
+        "--object",
+        &object,
+        "--mailbox",
+        old,
+    ])
+    .done();
+    w.at("10:00");
+    w.license(a, false);
+    w.on_day(1, "00:00");
+    w.poll();
+    w.on_day(60, "10:00");
+    w.license(a, true);
+    w.at("12:00");
+    w.poll();
+    let ask = ["--object", &object, "--chain", "cA"];
+    let with = |mailbox| ["--object", object.as_str(), "--chain", "cA", "--mailbox", mailbox];
+    w.ask(&with(new)).replaced().of_object(a).has("base", Value::Null);
+    w.ask(&with(old)).continues().on("1").because("gap: the Exchange licence");
+    w.ask(&ask).refresh().because("longer than the 30 days");
+    w.ask_live(&ask).replaced().of_object(a).because("suspected").has("base", Value::Null);
+    w.verify();
+
+    // Nothing tells that the licence was away.
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.license(a, false);
+    w.on_day(60, "10:00");
+    w.license(a, true);
+    w.at("12:00");
+    w.poll();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).continues().on("1").because("not verified");
+}

@@ -3,5 +3,6 @@
 
 mod golden;
 mod harness;
+mod licence;
 mod rules;
 mod scenarios;

@@ -7,8 +7,8 @@ use bincode::{Decode, Encode};
 use super::name::{MailV1, ProxyV1, name, object, spelling};
 use crate::domain::attribution::Settling;
 use crate::domain::fact::{
-    Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Receipt,
-    Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
+    Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property,
+    Reading, Receipt, Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
 };
 use crate::domain::finding::{FindingId, Review};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId, TenantId};
@@ -62,6 +62,7 @@ pub(crate) struct ProfileV1 {
     user_type: UserTypeV1,
     employee_id: Option<String>,
     immutable_id: Option<String>,
+    mailbox: Option<MailboxStateV1>,
 }
 
 #[derive(Encode, Decode)]
@@ -151,6 +152,7 @@ pub(super) use mirrored;
 
 mirrored!(SourceV1 = Source { Delta, Reconcile, Live, Audit, Import, Agent, Operator });
 mirrored!(ObjectKindV1 = ObjectKind { User, Group, Contact });
+mirrored!(MailboxStateV1 = MailboxState { Unlicensed, Deleted, LockedOut, Suspended, Warning, Enabled });
 mirrored!(RemovalV1 = Removal { Soft, Purged, NotFound });
 mirrored!(PropertyV1 = Property { UserPrincipalName, ProxyAddresses });
 mirrored!(LifeV1 = Life { Created, Deleted, Purged, Restored });
@@ -323,6 +325,7 @@ impl ProfileV1 {
             user_type: UserTypeV1::of(profile.user_type.as_deref()),
             employee_id: profile.employee_id.clone(),
             immutable_id: profile.immutable_id.clone(),
+            mailbox: profile.mailbox.map(Into::into),
         }
     }
 
@@ -339,6 +342,7 @@ impl ProfileV1 {
             user_type: self.user_type.read(),
             employee_id: self.employee_id,
             immutable_id: self.immutable_id,
+            mailbox: self.mailbox.map(Into::into),
         })
     }
 }
