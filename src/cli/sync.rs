@@ -150,5 +150,5 @@ pub fn say(run: &Run) -> String {
         run.restored,
         run.facts,
         if run.throttled_ms > 0 { format!("; throttled for {} ms", run.throttled_ms) } else { String::new() },
-    )
+    ) + &run.note.as_ref().map(|note| format!("  note: {note}\n")).unwrap_or_default()
 }

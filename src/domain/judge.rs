@@ -113,7 +113,8 @@ fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
     match view.holder(case.ask.kind) {
         Holder::One(holder) if holder == object => by_object(case, object, None),
         Holder::One(holder) => {
-            let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
+            let now = now_what(case, holder);
+            let why = format!("{name} belongs to object {holder}{now}, not to object {object} that was asked for");
             mismatch(case, [object, holder], why)
         }
         Holder::Several(several) => {
@@ -188,7 +189,7 @@ fn held_by(case: &Case<'_>, name: &Name, holder: ObjectId) -> Verdict {
         if case.round_open && proof.is_none() {
             return refresh(case, Some(bound), half_round());
         }
-        let why = format!("{name} belongs to object {holder}{}", since(case, name, holder));
+        let why = format!("{name} belongs to object {holder}{}{}", since(case, name, holder), now_what(case, holder));
         return mismatch(case, [bound, holder], why);
     }
     match proof {
@@ -543,6 +544,15 @@ fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
         .and_then(|claim| claim.track.last_edge())
         .map(|edge| format!(", which took it {}", say_edge(edge)))
         .unwrap_or_default()
+}
+
+/// What a holder is, if it is no person.
+fn now_what(case: &Case<'_>, holder: ObjectId) -> &'static str {
+    match case.objects.get(&holder).map(Timeline::kind) {
+        Some(ObjectKind::Group) => ", now a group",
+        Some(ObjectKind::Contact) => ", now a contact",
+        _ => "",
+    }
 }
 
 /// The newest reading that showed this object under the name asked.

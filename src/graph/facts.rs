@@ -3,6 +3,7 @@
 use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
 use crate::domain::name::{Name, Proxy};
 use crate::domain::time::Instant;
+use crate::graph::wire::group::WireGroup;
 use crate::graph::wire::user::{RemovedReason, WirePlan, WireUser};
 
 /// The fact that a delta page, a listing or a live read tells about one user.
@@ -37,6 +38,22 @@ pub fn deleted_fact(user: &WireUser, reading: Reading) -> Fact {
     Fact::Removed(removed(user, reading, Removal::Soft, mangled.or(upn)))
 }
 
+/// The fact that an item of `/groups` tells: who else holds addresses.
+pub fn group_fact(group: &WireGroup, reading: Reading) -> Fact {
+    let (object, deleted) = (group.id, instant(group.deleted_date_time.as_deref()));
+    if deleted.is_some() {
+        return Fact::Removed(Removed { object, reading, removal: Removal::Soft, deleted, last_upn: None });
+    }
+    let profile = Profile {
+        kind: ObjectKind::Group,
+        mail: name(group.mail.as_deref()),
+        proxies: proxies(&group.proxy_addresses),
+        created: instant(group.created_date_time.as_deref()),
+        ..Profile::default()
+    };
+    Fact::Seen(Seen { object, reading, profile })
+}
+
 fn removed(user: &WireUser, reading: Reading, removal: Removal, last_upn: Option<Name>) -> Removed {
     Removed { object: user.id, reading, removal, deleted: instant(user.deleted_date_time.as_deref()), last_upn }
 }
@@ -49,13 +66,11 @@ fn names(user: &WireUser) -> (Option<Name>, Option<Name>) {
 }
 
 fn profile(user: &WireUser, upn: Option<Name>) -> Profile {
-    let mut proxies: Vec<Proxy> = Vec::with_capacity(user.proxy_addresses.len());
-    proxies.extend(user.proxy_addresses.iter().filter_map(|entry| Proxy::parse(entry).ok()));
     Profile {
         kind: ObjectKind::User,
         upn,
         mail: name(user.mail.as_deref()),
-        proxies,
+        proxies: proxies(&user.proxy_addresses),
         created: instant(user.created_date_time.as_deref()),
         user_type: filled(user.user_type.as_ref()),
         employee_id: filled(user.employee_id.as_ref()),
@@ -95,6 +110,12 @@ fn state_of(status: &str) -> Option<MailboxState> {
         ("Deleted", MailboxState::Deleted),
     ];
     known.into_iter().find(|(word, _)| word.eq_ignore_ascii_case(status)).map(|(_, state)| state)
+}
+
+fn proxies(entries: &[String]) -> Vec<Proxy> {
+    let mut proxies = Vec::with_capacity(entries.len());
+    proxies.extend(entries.iter().filter_map(|entry| Proxy::parse(entry).ok()));
+    proxies
 }
 
 fn name(text: Option<&str>) -> Option<Name> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Addressed, Fact, Feed, Known, Receipt, Snapshot};
+use crate::domain::fact::{Addressed, Fact, Feed, Known, ObjectKind, Receipt, Snapshot};
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::timeline::{State, Timeline};
@@ -279,7 +279,8 @@ impl<'a> Work<'a> {
 fn count(summary: &mut Summary, state: &mut TenantState, before: &Timeline, after: &Timeline) {
     let old = (!before.is_empty()).then(|| before.state());
     let new = after.state();
-    if old != Some(new) {
+    // Groups hold addresses, but nobody's mail is backed up from them: they are not among the counts.
+    if old != Some(new) && after.kind() == ObjectKind::User {
         for (state_now, step_up) in [(old, false), (Some(new), true)] {
             if let Some(counter) = state_now.and_then(|state_now| counter(&mut state.counts, state_now)) {
                 *counter = if step_up { counter.saturating_add(1) } else { counter.saturating_sub(1) };

@@ -117,6 +117,8 @@ pub struct Run {
     pub horizon: Option<Instant>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What a run that went well could not see.
+    pub note: Option<String>,
 }
 
 /// Who asked for a sync run.

@@ -245,8 +245,8 @@ fn runs() -> BoxedStrategy<Run> {
     let kinds = select(vec![RunKind::Full, RunKind::Delta, RunKind::Reconcile]);
     let outcomes = select(vec![Outcome::Completed, Outcome::Failed, Outcome::Held, Outcome::Interrupted]);
     let times = (instants(), of(instants()), of(instants()));
-    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), of(".{0,9}"))
-        .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, error)| {
+    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), (of(".{0,9}"), of(".{0,9}")))
+        .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, (error, note))| {
             let [pages, seen, changed, removed, restored, facts, throttled_ms] = counts;
             Run {
                 run,
@@ -264,6 +264,7 @@ fn runs() -> BoxedStrategy<Run> {
                 throttled_ms,
                 horizon,
                 error,
+                note,
             }
         })
         .boxed()

@@ -3,15 +3,14 @@
 
 use std::collections::HashSet;
 
-use crate::domain::fact::{Fact, MailboxState, Profile, Reading, Source};
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Source};
 use crate::domain::id::ObjectId;
-use crate::domain::time::Instant;
 use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
-use crate::graph::facts::{deleted_fact, fact};
+use crate::graph::facts::{deleted_fact, fact, group_fact};
 use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
-use crate::graph::wire::user::WireUser;
 use crate::ledger::{Batch, KnownAt};
 
 use super::run::Ticker;
@@ -24,17 +23,39 @@ const RESTARTS_MAX: u32 = 3;
 enum Listing {
     Deleted,
     Live,
+    Groups,
 }
 
-/// Reads both listings and appends what the ledger did not know.
+/// Reads the listings and appends what the ledger did not know.
 pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
     let mut shown = HashSet::new();
     // Only a recycle bin that was listed in one go says that an object is no longer in it.
     let in_one_go = list(context, Listing::Deleted, &mut shown, ticker).await?;
     list(context, Listing::Live, &mut shown, ticker).await?;
-    let missing = absent::missing_from(context, shown).await?;
-    let facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
+    let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
+    let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
+    facts.extend(groups(context, ticker).await?);
     ticker.close(context, facts, None).await
+}
+
+/// Reads the groups, because an address can pass to one without any trace in the users' feed. Returns what became of
+/// those that are not listed any more.
+async fn groups(context: &Context, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, SyncError> {
+    let mut shown = HashSet::new();
+    match list(context, Listing::Groups, &mut shown, ticker).await {
+        Ok(_) => {}
+        Err(SyncError::Graph(GraphError::PermissionDenied { .. })) => {
+            ticker.entry.note = Some(
+                "the groups could not be read: the application lacks the permission (GroupMember.Read.All); an address \
+                 that passed to a group is not seen"
+                    .to_owned(),
+            );
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    }
+    let missing = absent::missing_from(context, ObjectKind::Group, shown).await?;
+    ticker.unless_stopped(absent::read_absent_groups(context, &missing)).await?
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.
@@ -48,14 +69,7 @@ async fn list(
     let mut restarts = 0;
     loop {
         let link = next.as_ref().map(LinkUrl::as_str);
-        let asked = async {
-            match listing {
-                Listing::Deleted => context.client.deleted_users_page(link).await,
-                Listing::Live => context.client.users_page(link).await,
-            }
-        };
-        let page = ticker.unless_stopped(asked).await?;
-        let page = match page {
+        let page = match ticker.unless_stopped(page(context, listing, link)).await? {
             Ok(page) => page,
             Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
                 restarts += 1;
@@ -67,53 +81,65 @@ async fn list(
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         ticker.page(page.items.len());
-        shown.extend(page.items.iter().map(|user| user.id));
-        let Page { at, items, next: following, .. } = page;
-        let facts = news(context, listing, at, items).await?;
+        shown.extend(page.items.iter().filter_map(Fact::object));
+        let facts = news(context, page.items).await?;
         let appended = context.append(Batch { facts, ..Batch::default() }).await?;
         ticker.committed(&appended.summary);
-        match following {
+        match page.next {
             Some(link) => next = Some(link),
             None => return Ok(restarts == 0),
         }
     }
 }
 
-/// The facts of a page that say something the ledger does not know already.
-async fn news(context: &Context, listing: Listing, at: Instant, users: Vec<WireUser>) -> Result<Vec<Fact>, SyncError> {
-    let reading = Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
+/// One page of a listing, as facts.
+async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result<Page<Fact>, GraphError> {
+    let reading = |at| Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
+    Ok(match listing {
+        Listing::Deleted => {
+            context.client.deleted_users_page(link).await?.map(|at, user| deleted_fact(user, reading(at)))
+        }
+        Listing::Live => context.client.users_page(link).await?.map(|at, user| fact(user, reading(at))),
+        Listing::Groups => context.client.groups_page(link).await?.map(|at, group| group_fact(group, reading(at))),
+    })
+}
+
+/// Those of a page's facts that say something the ledger does not know already.
+async fn news(context: &Context, mut facts: Vec<Fact>) -> Result<Vec<Fact>, SyncError> {
     context
         .blocking(move |ledger, tenant| {
             let view = ledger.view(tenant, KnownAt::Now)?;
-            let mut facts = Vec::new();
-            for user in &users {
-                let fact = if listing == Listing::Deleted { deleted_fact(user, reading) } else { fact(user, reading) };
-                let known = view.facts(user.id)?;
-                let timeline = Timeline::of(user.id, &known, view.coverage());
-                let (state, licence) = (timeline.state(), timeline.licence());
-                let is_news = match &fact {
-                    Fact::Seen(seen) => {
-                        let newest = known.iter().rev().find_map(|known| match &known.fact {
-                            Fact::Seen(seen) => Some(&seen.profile),
-                            _ => None,
-                        });
-                        state != State::Active || newest.is_none_or(|newest| differs(newest, &seen.profile, licence))
-                    }
-                    Fact::Removed(removed) => {
-                        let same = known.iter().any(|known| {
-                            matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
-                        });
-                        state != State::SoftDeleted || !same
-                    }
-                    _ => true,
-                };
-                if is_news {
-                    facts.push(fact);
+            let mut news = Vec::new();
+            for fact in facts.drain(..) {
+                let Some(object) = fact.object() else { continue };
+                if is_news(&fact, &view.facts(object)?, view.coverage()) {
+                    news.push(fact);
                 }
             }
-            Ok(facts)
+            Ok(news)
         })
         .await
+}
+
+fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
+    let newest = known.iter().rev().find_map(|known| match &known.fact {
+        Fact::Seen(before) => Some(&before.profile),
+        _ => None,
+    });
+    match fact {
+        Fact::Seen(seen) => {
+            let timeline = Timeline::of(seen.object, known, coverage);
+            let differs = |newest| differs(newest, &seen.profile, timeline.licence());
+            timeline.state() != State::Active || newest.is_none_or(differs)
+        }
+        Fact::Removed(removed) => {
+            let same = known.iter().any(|known| {
+                matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
+            });
+            Timeline::of(removed.object, known, coverage).state() != State::SoftDeleted || !same
+        }
+        _ => true,
+    }
 }
 
 /// Whether a profile says something that the newest known one does not. Delta leaves out what was never set where a

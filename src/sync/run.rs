@@ -216,6 +216,7 @@ fn blank(head: &Head, trigger: Trigger, kind: RunKind, started: Instant) -> Run 
         throttled_ms: 0,
         horizon: None,
         error: None,
+        note: None,
     }
 }
 

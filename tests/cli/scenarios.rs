@@ -625,3 +625,80 @@ fn s17_licence_gap_long() {
     w.poll();
     w.ask(&["--object", &id(a), "--chain", "cA"]).continues().on("1").because("not verified");
 }
+
+#[test]
+fn s27_address_moves_to_a_group() {
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.delete(a);
+    w.purge(a);
+    w.at("09:00");
+    let group = w.directory(|directory| directory.create_group("Tax", Some("Tax@x.test"))).unwrap();
+
+    // A live read by name looks among the groups, where no user is found.
+    w.at("10:00");
+    w.ask_live(&["--name", "tax@x.test", "--chain", "cA"])
+        .mismatch()
+        .of_object(a)
+        .because("now a group")
+        .instead(&[(a, "stop", Some("cA")), (group, "stop", None)]);
+    w.ask(&["--chain", "cA"]).frozen().of_object(a);
+    w.ask_live(&["--name", "tax@x.test"]).frozen().because("is a group");
+    w.ask(&["--object", &id(group)]).frozen();
+    w.ask_live(&["--object", &id(group)]).frozen().because("is a group");
+    w.ask_live(&["--name", "tax@x.test", "--kind", "smtp", "--chain", "cA"]).mismatch();
+    assert_eq!(w.status()["objects"], json!({"active": 0, "soft_deleted": 0, "purged": 0}), "a group is nobody");
+
+    // Without a live read a reconcile finds it out, and once the group is gone the address is nobody's.
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.delete(a);
+    let group = w.directory(|directory| directory.create_group("Tax", Some("tax@x.test"))).unwrap();
+    w.at("10:00");
+    let run = w.reconcile();
+    assert_eq!((&run["note"], &run["outcome"]), (&Value::Null, &json!("completed")), "{run}");
+    w.ask(&["--name", "tax@x.test", "--chain", "cA"])
+        .mismatch()
+        .because("now a group")
+        .instead(&[(a, "stop", Some("cA")), (group, "stop", None)]);
+    assert_eq!(w.reconcile()["facts"], json!(0), "a group that stays the same is no news");
+    w.at("12:00");
+    w.directory(|directory| directory.delete_group(group)).unwrap();
+    w.reconcile();
+    w.at("13:00");
+    let history = w.history("tax@x.test");
+    let held = history["holders"].as_array().unwrap().iter().find(|holder| holder["object"] == json!(group)).unwrap();
+    assert_ne!(held["until"], Value::Null, "{history:#}");
+    w.ask(&["--name", "tax@x.test", "--chain", "cA"]).frozen().of_object(a);
+    w.verify();
+}
+
+#[test]
+fn groups_that_may_not_be_read_are_named_and_stop_nothing() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.directory(|directory| directory.create_group("Tax", Some("tax@x.test"))).unwrap();
+    w.quirk(QuirkName::GroupsForbidden);
+    w.at("10:00");
+    let run = w.reconcile();
+    assert_eq!(run["outcome"], json!("completed"), "{run}");
+    assert!(run["note"].as_str().unwrap().contains("GroupMember.Read.All"), "{run}");
+    w.ask_live(&["--name", "tax@x.test"]).unknown();
+    w.ask_live(&["--name", "ann@x.test"]).baseline().of_object(a);
+    w.no_quirks();
+    w.reconcile();
+    // A full resync does not take a group for a user who is missing.
+    w.at("12:00");
+    w.run(&["sync", "--full"]).done();
+    w.ask(&["--name", "tax@x.test"]).refresh();
+    w.ask_live(&["--name", "tax@x.test"]).frozen().because("is a group");
+}

@@ -146,7 +146,7 @@ fn read_removed(item: &Map<String, Value>) -> Result<Option<RemovedReason>, Reje
     }
 }
 
-fn read_proxies(item: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
+pub(super) fn read_proxies(item: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
     match item.get("proxyAddresses") {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(entries)) => Ok(entries.iter().filter_map(Value::as_str).map(str::to_owned).collect()),

@@ -55,6 +55,7 @@ pub(crate) struct RunV1 {
     throttled_ms: u64,
     horizon: Option<i64>,
     error: Option<String>,
+    note: Option<String>,
 }
 
 /// An entry of the run log and the commit that brought it.
@@ -156,6 +157,7 @@ impl RunV1 {
             throttled_ms: run.throttled_ms,
             horizon: run.horizon.map(Instant::as_micros),
             error: run.error.clone(),
+            note: run.note.clone(),
         }
     }
 
@@ -176,6 +178,7 @@ impl RunV1 {
             throttled_ms: self.throttled_ms,
             horizon: self.horizon.map(instant),
             error: self.error,
+            note: self.note,
         }
     }
 }
