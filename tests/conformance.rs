@@ -389,6 +389,7 @@ fn run(run: u64) -> Run {
         throttled_ms: 7,
         horizon: None,
         error: None,
+        note: None,
     }
 }
 

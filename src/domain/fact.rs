@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::attribution::Settling;
+use super::domain_change::DomainChanged;
 use super::finding::Review;
+use super::guard::{Held, HoldEnded, HoldRejected};
 use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
 use super::link::Link;
@@ -52,6 +54,14 @@ pub enum Fact {
     RoundBegan(RoundBegan),
     /// A time that no horizon covers, and why.
     Blind(Blind),
+    /// A guard held a round: nothing of it was applied.
+    Held(Held),
+    /// A hold ended.
+    HoldEnded(HoldEnded),
+    /// An operator finds a held round wrong.
+    HoldRejected(HoldRejected),
+    /// Many renames of one round were one change of domain.
+    DomainChanged(DomainChanged),
     /// A snapshot was taken.
     SnapshotTaken(Snapshot),
     /// What the agent really read for a snapshot.

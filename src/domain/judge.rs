@@ -1,9 +1,10 @@
 //! Judging an ask: a pure function of the ask, the evidence gathered for it, the policy and the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::Coverage;
 use super::fact::{MailboxState, ObjectKind};
+use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
 use super::id::{ChainId, ObjectId};
 use super::interval::Edge;
@@ -26,6 +27,8 @@ pub struct Case<'a> {
     pub coverage: &'a Coverage,
     /// Only some pages of a round are committed.
     pub round_open: bool,
+    /// The rounds that a guard holds.
+    pub holds: &'a [Standstill],
     /// Why the live read that was wanted could not be made.
     pub live_failure: Option<&'a str>,
     /// The claims to the name asked.
@@ -77,6 +80,10 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     {
         verdict = refresh(case, verdict.object, why);
     }
+    if let Some((object, hold)) = held(case) {
+        verdict =
+            refresh(case, verdict.object, format!("object {object} is named in a round that is held: {}", hold.say()));
+    }
     if let Some(failure) = case.live_failure {
         verdict.reasons.push(format!("the live read failed: {failure}"));
     }
@@ -91,6 +98,18 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         ));
     }
     verdict
+}
+
+/// An object that the ask is about and that a held round would change.
+fn held<'a>(case: &'a Case<'_>) -> Option<(ObjectId, &'a Standstill)> {
+    let mut about: BTreeSet<ObjectId> = case.ask.object.into_iter().collect();
+    about.extend(case.chain.and_then(|chain| chain.bound));
+    match case.view.map(|view| view.holder(case.ask.kind)) {
+        Some(Holder::One(holder)) => about.extend([holder]),
+        Some(Holder::Several(several)) => about.extend(several),
+        _ => {}
+    }
+    about.into_iter().find_map(|object| Some((object, case.holds.iter().find(|hold| hold.names(object))?)))
 }
 
 /// How a name's holder is proved at the time of the ask.
@@ -493,7 +512,7 @@ fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
     let horizon = case.coverage.horizon()?;
     let fresh = !policy.name_max_age.is_zero() && now.since(horizon) <= policy.name_max_age;
     let view = view?;
-    if !fresh || case.round_open || view.is_hot(kind, now, policy.hot_window) {
+    if !fresh || case.round_open || !case.holds.is_empty() || view.is_hot(kind, now, policy.hot_window) {
         return None;
     }
     let mut claims = view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).peekable();
@@ -508,6 +527,8 @@ fn why_unproven(case: &Case<'_>, name: &Name) -> String {
     let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
     if case.round_open {
         half_round()
+    } else if let Some(hold) = case.holds.first() {
+        format!("only a live read (--verify) can prove who holds {name} now: {}", hold.say())
     } else if case.ask.kind == NameKind::Smtp
         && case.view.is_some_and(|view| view.holder(NameKind::Smtp) == Holder::Nobody)
     {

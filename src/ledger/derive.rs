@@ -166,6 +166,7 @@ impl<'a> Work<'a> {
 
     fn take_tenant(&mut self, fact: &Fact) -> bool {
         let state = &mut self.derived.state;
+        super::hold::note(&mut state.holds, fact);
         match fact {
             Fact::Horizon(horizon) => {
                 let before = state.coverage.clone();

@@ -10,7 +10,7 @@ use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Timeline;
-use crate::store::{Hash, LedgerStore};
+use crate::store::{Hash, LedgerStore, OpenHold};
 
 use super::{Ledger, LedgerError};
 
@@ -45,6 +45,7 @@ pub struct View<'a> {
     hash: Hash,
     coverage: Coverage,
     round_open: bool,
+    holds: Vec<OpenHold>,
 }
 
 impl Ledger {
@@ -61,13 +62,15 @@ impl Ledger {
         };
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
-            let (hash, coverage) = (head.hash, head.state.coverage);
-            return Ok(View { store: self.store(), tenant, through, hash, coverage, round_open });
+            let (hash, coverage, holds) = (head.hash, head.state.coverage, head.state.holds);
+            return Ok(View { store: self.store(), tenant, through, hash, coverage, round_open, holds });
         }
-        let (coverage, round_open) = tenant_state(&self.store().tenant_facts(tenant, through)?);
+        let facts = self.store().tenant_facts(tenant, through)?;
+        let (coverage, round_open) = tenant_state(&facts);
+        let holds = super::hold::open_after(&facts);
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
         let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
-        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open })
+        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open, holds })
     }
 }
 
@@ -85,6 +88,11 @@ impl<'a> View<'a> {
     /// Whether only some pages of a round are committed.
     pub fn is_round_open(&self) -> bool {
         self.round_open
+    }
+
+    /// The rounds that a guard holds.
+    pub fn open_holds(&self) -> &[OpenHold] {
+        &self.holds
     }
 
     /// The newest commit looked at.

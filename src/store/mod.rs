@@ -19,6 +19,7 @@ pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
 use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
+use crate::domain::guard::HeldPart;
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::time::Instant;
@@ -181,10 +182,21 @@ pub struct TenantState {
     pub cursor: Option<Cursor>,
     /// The start of a round of which only some pages are committed.
     pub open_round: Option<Instant>,
+    /// What a guard holds; at most one round and one reconcile.
+    pub holds: Vec<OpenHold>,
     /// How many runs the log has; the newest run's number.
     pub runs: u64,
     /// How many objects and snapshots there are.
     pub counts: Counts,
+}
+
+/// A round that a guard holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenHold {
+    /// The run that was held.
+    pub run: u64,
+    /// What of it.
+    pub part: HeldPart,
 }
 
 /// How many there are.

@@ -99,7 +99,19 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
             return unsound(format!("snapshot {} of chain {} has another's receipt", snapshot.id, snapshot.chain));
         }
     }
-    if derived.tenant.iter().any(|fact| !matches!(fact, Fact::Horizon(_) | Fact::RoundBegan(_) | Fact::Blind(_))) {
+    let is_of_tenant = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Horizon(_)
+                | Fact::RoundBegan(_)
+                | Fact::Blind(_)
+                | Fact::Held(_)
+                | Fact::HoldEnded(_)
+                | Fact::HoldRejected(_)
+                | Fact::DomainChanged(_)
+        )
+    };
+    if !derived.tenant.iter().all(is_of_tenant) {
         return unsound("a fact among the tenant's is not about the tenant".to_owned());
     }
     Ok(())

@@ -9,12 +9,15 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use whowas::domain::coverage::Coverage;
+use whowas::domain::domain_change::{DomainChanged, SuffixMap};
 use whowas::domain::fact::*;
+use whowas::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, Link, Outcome, Run, RunKind, SnapshotRecord, Subject, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, Link, OpenHold, Outcome, Run, RunKind, SnapshotRecord, Subject, TenantState,
+    Trigger,
 };
 
 pub fn objects() -> BoxedStrategy<ObjectId> {
@@ -94,8 +97,39 @@ pub fn tenant_facts() -> BoxedStrategy<Fact> {
         })),
         instants().prop_map(|started| Fact::RoundBegan(RoundBegan { started })),
         (instants(), instants(), ".{0,12}").prop_map(|(from, until, why)| Fact::Blind(Blind { from, until, why })),
+        holds().prop_map(Fact::Held),
+        (0u64..6, instants(), any::<bool>()).prop_map(|(run, at, passed)| {
+            Fact::HoldEnded(HoldEnded { run, at, how: if passed { HoldEnd::Passed } else { HoldEnd::Accepted } })
+        }),
+        (0u64..6, instants()).prop_map(|(run, at)| Fact::HoldRejected(HoldRejected { run, at })),
+        (0u64..6, instants(), any::<[u64; 3]>(), vec(objects(), 0..4)).prop_map(|(run, at, counts, named)| {
+            let [renamed, exceptions, stragglers] = counts;
+            let map = SuffixMap { from: "old.test".to_owned(), to: "x.test".to_owned() };
+            let (named_exceptions, named_stragglers) = (named.clone(), named);
+            Fact::DomainChanged(DomainChanged {
+                run,
+                at,
+                map,
+                renamed,
+                exceptions,
+                stragglers,
+                named_exceptions,
+                named_stragglers,
+            })
+        }),
     ]
     .boxed()
+}
+
+pub fn holds() -> BoxedStrategy<Held> {
+    let parts = select(vec![HeldPart::Round, HeldPart::Reconcile]);
+    (0u64..6, parts, instants(), any::<[u64; 4]>(), ".{0,9}", any::<u16>(), any::<bool>(), vec(objects(), 0..4))
+        .prop_map(|(run, part, at, counts, why, chunk, complete, objects)| {
+            let [removals, renames, takeovers, active] = counts;
+            let impact = Impact { removals, renames, takeovers, active };
+            Held { run, part, at, impact, why, chunk, complete, objects }
+        })
+        .boxed()
 }
 
 pub fn snapshots() -> BoxedStrategy<Snapshot> {
@@ -279,13 +313,17 @@ fn states() -> BoxedStrategy<TenantState> {
         };
         Coverage::of(&rounds.into_iter().map(horizon).collect::<Vec<_>>())
     });
-    (horizons, of(cursors()), of(instants()), any::<u64>(), any::<[u64; 4]>())
-        .prop_map(|(coverage, cursor, open_round, runs, [active, soft_deleted, purged, snapshots])| TenantState {
-            coverage,
-            cursor,
-            open_round,
-            runs,
-            counts: Counts { active, soft_deleted, purged, snapshots },
+    let open = holds().prop_map(|held| OpenHold { run: held.run, part: held.part });
+    (horizons, of(cursors()), of(instants()), vec(open, 0..3), any::<u64>(), any::<[u64; 4]>())
+        .prop_map(|(coverage, cursor, open_round, holds, runs, [active, soft_deleted, purged, snapshots])| {
+            TenantState {
+                coverage,
+                cursor,
+                open_round,
+                holds,
+                runs,
+                counts: Counts { active, soft_deleted, purged, snapshots },
+            }
         })
         .boxed()
 }

@@ -25,15 +25,15 @@ pub(super) struct Missing {
     binned: Option<Instant>,
 }
 
-/// The objects known as live or soft-deleted that no page of the full round since `started` has shown, nor these facts.
+/// The objects known as live or soft-deleted that no page of the full round since `started` has shown, committed or not:
+/// `shown` has those on pages that are not.
 ///
 /// Only a full round's own pages count: another round may have been read in the very second in which this one began.
 pub(super) async fn missing_since(
     context: &Context,
     started: Instant,
-    last_page: &[Fact],
+    shown: HashSet<ObjectId>,
 ) -> Result<Vec<Missing>, SyncError> {
-    let shown: HashSet<ObjectId> = last_page.iter().filter_map(Fact::object).collect();
     missing(context, ObjectKind::User, move |object, facts| {
         shown.contains(&object)
             || facts.iter().any(|known| match &known.fact {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Source};
+use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
 use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
@@ -13,8 +14,10 @@ use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
 use crate::ledger::{Batch, KnownAt};
 
+use super::guard::Breach;
 use super::run::Ticker;
-use super::{Context, SyncError, absent, refuse_unreadable};
+use super::stage::Stage;
+use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
 /// How often a listing begins anew because its page token expired.
 const RESTARTS_MAX: u32 = 3;
@@ -27,24 +30,54 @@ enum Listing {
 }
 
 /// Reads the listings and appends what the ledger did not know.
-pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+    let read = read(context, &mut stage, ticker).await;
+    let mut facts = match read {
+        Ok(facts) => facts,
+        Err(Ended::Held(breach)) => return guard::hold(context, HeldPart::Reconcile, breach, ticker).await,
+        Err(Ended::Failed(error)) => return Err(error),
+    };
+    if let Some(breach) = stage.examine(context, &facts).await? {
+        return guard::hold(context, HeldPart::Reconcile, breach, ticker).await;
+    }
+    stage.commit(context, ticker).await?;
+    facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_lifted()).await?);
+    ticker.close(context, facts, None).await
+}
+
+/// What ends the reading before its end.
+enum Ended {
+    /// A guard.
+    Held(Breach),
+    /// A failure.
+    Failed(SyncError),
+}
+
+impl<E: Into<SyncError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Reads the listings into the stage. Returns what became of those that are not listed any more.
+async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
     // Only a recycle bin that was listed in one go says that an object is no longer in it.
-    let in_one_go = list(context, Listing::Deleted, &mut shown, ticker).await?;
-    list(context, Listing::Live, &mut shown, ticker).await?;
+    let in_one_go = list(context, Listing::Deleted, &mut shown, stage, ticker).await?;
+    list(context, Listing::Live, &mut shown, stage, ticker).await?;
     let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
     let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
-    facts.extend(groups(context, ticker).await?);
-    ticker.close(context, facts, None).await
+    facts.extend(groups(context, stage, ticker).await?);
+    Ok(facts)
 }
 
 /// Reads the groups, because an address can pass to one without any trace in the users' feed. Returns what became of
 /// those that are not listed any more.
-async fn groups(context: &Context, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, SyncError> {
+async fn groups(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
-    match list(context, Listing::Groups, &mut shown, ticker).await {
+    match list(context, Listing::Groups, &mut shown, stage, ticker).await {
         Ok(_) => {}
-        Err(SyncError::Graph(GraphError::PermissionDenied { .. })) => {
+        Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => {
             ticker.entry.note = Some(
                 "the groups could not be read: the application lacks the permission (GroupMember.Read.All); an address \
                  that passed to a group is not seen"
@@ -55,7 +88,7 @@ async fn groups(context: &Context, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>,
         Err(error) => return Err(error),
     }
     let missing = absent::missing_from(context, ObjectKind::Group, shown).await?;
-    ticker.unless_stopped(absent::read_absent_groups(context, &missing)).await?
+    Ok(ticker.unless_stopped(absent::read_absent_groups(context, &missing)).await??)
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.
@@ -63,8 +96,9 @@ async fn list(
     context: &Context,
     listing: Listing,
     shown: &mut HashSet<ObjectId>,
+    stage: &mut Stage,
     ticker: &mut Ticker<'_>,
-) -> Result<bool, SyncError> {
+) -> Result<bool, Ended> {
     let mut next: Option<LinkUrl> = None;
     let mut restarts = 0;
     loop {
@@ -83,8 +117,9 @@ async fn list(
         ticker.page(page.items.len());
         shown.extend(page.items.iter().filter_map(Fact::object));
         let facts = news(context, page.items).await?;
-        let appended = context.append(Batch { facts, ..Batch::default() }).await?;
-        ticker.committed(&appended.summary);
+        if let Some(breach) = stage.push(context, Batch { facts, ..Batch::default() }, ticker).await? {
+            return Err(Ended::Held(breach));
+        }
         match page.next {
             Some(link) => next = Some(link),
             None => return Ok(restarts == 0),

@@ -256,21 +256,20 @@ fn s11_rotation_over_pages_with_a_kill_between_them() {
     let (w, all) = begin();
     w.quirks([Quirk::new(QuirkName::SlowBody).path("/users/delta").every(3).times(1).seconds(60.0)]);
     let mut killed = w.start(&["sync"]);
-    wait_until("two pages are committed", || pages_so_far(&w) == Some(2));
+    wait_until("two pages are read", || pages_so_far(&w) == Some(2));
     killed.kill().unwrap();
     let left = killed.wait_with_output().unwrap();
     assert_eq!(left.status.code(), None, "a kill leaves no exit code: {left:?}");
     w.no_quirks();
 
-    assert_eq!(w.status()["half_round"], json!(true));
+    assert_eq!(w.status()["half_round"], json!(false), "nothing is applied before the guard has seen all of it");
     for (name, chain) in ["n1@x.test", "n2@x.test", "n3@x.test"].into_iter().zip(["cA", "cB", "cC"]) {
-        w.ask(&["--name", name, "--chain", chain]).refresh().because("half committed");
-        w.ask(&["--name", name]).refresh().because("half committed");
+        w.ask(&["--name", name, "--chain", chain]).refresh();
+        w.ask(&["--name", name]).refresh();
     }
     w.verify();
     let run = w.poll();
-    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(1)), "it goes on at page three: {run}");
-    assert_eq!(w.status()["half_round"], json!(false));
+    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(3)), "from the old token: {run}");
 
     let (twin, same) = begin();
     assert_eq!(all, same);
@@ -285,6 +284,28 @@ fn s11_rotation_over_pages_with_a_kill_between_them() {
         .mismatch()
         .instead(&[(all[0], "incremental", Some("cA")), (all[2], "incremental", Some("cC"))]);
     w.ask(&["--object", &id(all[0]), "--chain", "cA"]).renamed().on("1").has("old_name_holder", json!(all[2]));
+    w.verify();
+}
+
+#[test]
+fn a_first_enumeration_killed_between_pages_goes_on_where_it_was() {
+    let mut w = World::paged(1);
+    for name in ["n1", "n2", "n3"] {
+        w.create(name);
+    }
+    w.at("00:00");
+    w.quirks([Quirk::new(QuirkName::SlowBody).path("/users/delta").every(3).times(1).seconds(60.0)]);
+    let mut killed = w.start(&["sync"]);
+    wait_until("two pages are committed", || pages_so_far(&w) == Some(2));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    w.no_quirks();
+    assert_eq!(w.status()["half_round"], json!(true));
+    w.ask(&["--name", "n1@x.test"]).refresh().because("half committed");
+    w.verify();
+    let run = w.poll();
+    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(1)), "it goes on at page three: {run}");
+    assert_eq!(w.status()["half_round"], json!(false));
     w.verify();
 }
 
@@ -701,4 +722,61 @@ fn groups_that_may_not_be_read_are_named_and_stop_nothing() {
     w.run(&["sync", "--full"]).done();
     w.ask(&["--name", "tax@x.test"]).refresh();
     w.ask_live(&["--name", "tax@x.test"]).frozen().because("is a group");
+}
+
+#[test]
+fn s22_token_expired_over_a_reuse() {
+    let mut w = World::new();
+    let a = w.create("eve");
+    w.at("10:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.on_day(3, "09:00");
+    w.delete(a);
+    w.purge(a);
+    w.on_day(4, "09:00");
+    let b = w.create("eve");
+
+    // The sync is down; agents go on asking, and one backs up by name all the same.
+    w.on_day(5, "10:00");
+    w.ask(&["--name", "eve@x.test", "--chain", "cA"]).refresh().of_object(a);
+    w.ask(&["--name", "eve@x.test"]).refresh();
+    w.snapshot_by_name("cN", "1", "eve");
+    w.on_day(8, "10:00");
+    w.ask(&["--object", &id(a), "--chain", "cA"]).refresh().because("still lives");
+
+    w.on_day(9, "10:00");
+    w.quirks([Quirk::new(QuirkName::DeltaTokenExpired).times(1)]);
+    let run = w.poll();
+    assert_eq!((&run["kind"], &run["outcome"]), (&json!("full"), &json!("completed")), "{run}");
+    let blind = &w.status()["blind"];
+    assert_eq!(blind.as_array().unwrap().len(), 1, "{blind:#}");
+    assert_eq!(
+        (&blind[0]["from"], &blind[0]["until"]),
+        (&json!("2026-03-02T09:55:00Z"), &json!("2026-03-11T09:55:00Z")),
+        "{blind:#}"
+    );
+    assert!(blind[0]["why"].as_str().unwrap().contains("token had expired"), "{blind:#}");
+
+    w.ask(&["--name", "eve@x.test", "--chain", "cA"])
+        .mismatch()
+        .of_object(a)
+        .instead(&[(a, "stop", Some("cA")), (b, "full", None)]);
+    w.ask_live(&["--name", "eve@x.test", "--chain", "cA"]).mismatch();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).frozen().of_object(a).on("1");
+    let history = w.history("eve@x.test");
+    let held = |object: ObjectId| {
+        let all = history["holders"].as_array().unwrap().iter();
+        all.into_iter().find(|held| held["object"] == json!(object) && held["kind"] == "upn").unwrap().clone()
+    };
+    // A's end lies in the blind period, before B was created; B's start after it was created.
+    let (created, until) = ("2026-03-06T08:59:59.999999Z", held(a)["until"].clone());
+    assert_eq!(until["after"], json!("2026-03-02T09:55:00Z"), "{history:#}");
+    assert_eq!(held(b)["from"]["after"], json!(created), "{history:#}");
+    assert_eq!(held(b)["until"], Value::Null);
+    let taken = w.run(&["snapshot", "show", "--chain", "cN", "--snapshot", "1"]).done();
+    assert_eq!(taken["attribution"]["owner"], Value::Null, "cannot know: {taken:#}");
+    assert_ne!(taken["attribution"]["confidence"], json!("certain"));
+    assert_ne!(w.who("eve", "10:00")["confidence"], json!("nobody"));
+    w.verify();
 }

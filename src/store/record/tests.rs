@@ -11,14 +11,17 @@ use super::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use super::snapshot::SnapshotRecordV1;
 use super::tenant::{HeadV1, LoggedRunV1, RunV1};
 use crate::domain::coverage::Coverage;
+use crate::domain::domain_change::{DomainChanged, SuffixMap};
 use crate::domain::fact::*;
+use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use crate::domain::id::{ObjectId, Sequence};
 use crate::domain::name::{Name, NameKind, Namespace, Proxy};
 use crate::domain::time::Instant;
 use crate::store::codec::{Record, decode, encode};
 use crate::store::testing;
 use crate::store::{
-    Commit, Counts, Cursor, Hash, Head, Known, Link, Outcome, Run, RunKind, SnapshotRecord, TenantState, Trigger,
+    Commit, Counts, Cursor, Hash, Head, Known, Link, OpenHold, Outcome, Run, RunKind, SnapshotRecord, TenantState,
+    Trigger,
 };
 
 /// `Debug` beside equality: within the crate it tells spellings, which equality leaves out.
@@ -182,6 +185,28 @@ fn golden_facts_of_version_1() {
         Fact::SnapshotTaken(taken()),
         Fact::Receipt(receipt()),
         Fact::SnapshotExpired(SnapshotExpired { chain: "c".parse().unwrap(), snapshot: "s".parse().unwrap() }),
+        Fact::Held(Held {
+            run: 1,
+            part: HeldPart::Reconcile,
+            at: at(2),
+            impact: Impact { removals: 3, renames: 4, takeovers: 5, active: 6 },
+            why: "w".into(),
+            chunk: 7,
+            complete: true,
+            objects: vec![OBJECT],
+        }),
+        Fact::HoldEnded(HoldEnded { run: 1, at: at(2), how: HoldEnd::Accepted }),
+        Fact::HoldRejected(HoldRejected { run: 1, at: at(2) }),
+        Fact::DomainChanged(DomainChanged {
+            run: 1,
+            at: at(2),
+            map: SuffixMap { from: "a".into(), to: "b".into() },
+            renamed: 3,
+            exceptions: 4,
+            stragglers: 5,
+            named_exceptions: vec![OBJECT],
+            named_stragglers: Vec::new(),
+        }),
     ];
     let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
     assert_eq!(golden, GOLDEN_FACTS);
@@ -211,6 +236,7 @@ fn golden_records_of_version_1() {
         coverage: Coverage::of(&[Horizon { feed: Feed::Delta, from: at(1), through: at(2) }]),
         cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None }),
         open_round: Some(at(5)),
+        holds: vec![OpenHold { run: 4, part: HeldPart::Reconcile }],
         runs: 6,
         counts: Counts { active: 7, soft_deleted: 8, purged: 9, snapshots: 10 },
     };
@@ -261,7 +287,7 @@ fn a_typical_user_is_small() {
     assert!(bytes <= 110, "{bytes}");
 }
 
-const GOLDEN_FACTS: [&str; 11] = [
+const GOLDEN_FACTS: [&str; 15] = [
     "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "0100abababababababababababababababab0102fb2c010000010101000103614078",
     "0100abababababababababababababababab020201650100010103614078",
@@ -273,6 +299,10 @@ const GOLDEN_FACTS: [&str; 11] = [
     "0105016301730204010361407800",
     "010601630173abababababababababababababababab0001abababababababababababababababab00",
     "010701630173",
+    "010d010104030405060177070101abababababababababababababababab",
+    "010e010401",
+    "010f0104",
+    "011001040161016203040501abababababababababababababababab00",
 ];
 
 const GOLDEN_RECORDS: [&str; 12] = [
@@ -286,6 +316,6 @@ const GOLDEN_RECORDS: [&str; 12] = [
     "place 0101",
     "present 01",
     "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab000103",
-    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a060708090a",
+    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a010401060708090a",
     "run 010901010102010400030405060708fb2c010001016500",
 ];
