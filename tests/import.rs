@@ -36,7 +36,8 @@ fn desk() -> Desk {
 }
 
 fn import_all(desk: &Desk, what: What, text: &str, skip_bad: bool) -> Imported {
-    import(desk, what, &mut Cursor::new(text.as_bytes().to_vec()), skip_bad, &mut |_| ControlFlow::Continue(())).unwrap()
+    import(desk, what, &mut Cursor::new(text.as_bytes().to_vec()), skip_bad, &mut |_| ControlFlow::Continue(()))
+        .unwrap()
 }
 
 #[track_caller]
@@ -205,7 +206,11 @@ fn commits_are_bounded_and_a_stopped_import_is_completed_by_the_next() {
     let mut file = Cursor::new(text.clone().into_bytes());
     let stop_at = |wanted: (bool, u64)| {
         move |progress: whowas::service::import::Progress| {
-            if (progress.is_writing, progress.lines) == wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if (progress.is_writing, progress.lines) == wanted {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
     };
     let stopped = import(&desk, What::Snapshots, &mut file, false, &mut stop_at((false, 3_000))).unwrap();

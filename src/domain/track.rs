@@ -208,12 +208,10 @@ fn items_of(evidence: &[Evidence], held: &IntervalSet, absent: &IntervalSet) -> 
     };
     let mut items = proof(held, true);
     items.extend(proof(absent, false));
-    let is_disproved = |e: &Evidence| {
-        e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span)
-    };
-    let readings = evidence
-        .iter()
-        .filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
+    let is_disproved =
+        |e: &Evidence| e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span);
+    let readings =
+        evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
     items.extend(readings.map(|e| Item {
         present: e.present,
         span: e.span,

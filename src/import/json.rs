@@ -15,10 +15,8 @@ pub(super) fn row(item: &[u8], keys: &'static [Key]) -> Result<Row, String> {
         let place = keys.iter().enumerate().find(|(_, key)| key.name == name);
         let Some((index, key)) = place else {
             let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
-            let meant = nearest(keys, &name).map_or_else(
-                || format!("known are {}", known.join(", ")),
-                |name| format!("did you mean {name:?}?"),
-            );
+            let meant = nearest(keys, &name)
+                .map_or_else(|| format!("known are {}", known.join(", ")), |name| format!("did you mean {name:?}?"));
             return Err(format!("{:?} is no key of such a line; {meant}", shown(&name)));
         };
         if !row.put(index, cell(key, value)?) {

@@ -67,8 +67,10 @@ pub(super) fn fact(row: &Row, now: Instant) -> Result<Fact, String> {
         return Ok(Fact::Removed(Removed { object, reading, removal: Removal::Soft, deleted, last_upn }));
     }
     if kind == ObjectKind::User && !row.is_told("upn") {
-        return Err("upn is missing: a profile without it would say that the user had none; add it, or null if it had none"
-            .to_owned());
+        return Err(
+            "upn is missing: a profile without it would say that the user had none; add it, or null if it had none"
+                .to_owned(),
+        );
     }
     let text = |name| row.text(name).map(str::to_owned);
     let profile = Profile {

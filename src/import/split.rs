@@ -201,7 +201,10 @@ impl Splitter {
         if is_new && !self.scan.in_string {
             let line = mem::replace(&mut self.begun, self.line);
             self.begin();
-            return Some(Piece::Fault { line, why: "it is cut short: another object begins before its end".to_owned() });
+            return Some(Piece::Fault {
+                line,
+                why: "it is cut short: another object begins before its end".to_owned(),
+            });
         }
         if self.item.len() < self.bytes_max {
             self.item.push(byte);
@@ -310,7 +313,9 @@ impl Scan {
                 self.in_string = true;
                 self.key.0 = place;
             }
-            b'{' | b'[' if !self.may_open() => return Step::Fault("it is no valid JSON: a bracket opens where none may"),
+            b'{' | b'[' if !self.may_open() => {
+                return Step::Fault("it is no valid JSON: a bracket opens where none may");
+            }
             b'{' | b'[' if self.open.len() >= DEPTH_MAX => return Step::Fault("it is nested too deeply"),
             b'{' | b'[' => self.open.push(byte),
             b'}' | b']' => {
@@ -376,7 +381,8 @@ mod tests {
 
     #[test]
     fn pages_give_what_is_in_their_lists() {
-        let page = "{\"@c\":\"x\",\"value\":[{\"a\":1},\n{\"value\":2}],\"n\":\"]}\",\"m\":[{}]}\n{\"records\": [ ]}{\"c\":3}";
+        let page =
+            "{\"@c\":\"x\",\"value\":[{\"a\":1},\n{\"value\":2}],\"n\":\"]}\",\"m\":[{}]}\n{\"records\": [ ]}{\"c\":3}";
         let lines: Vec<u64> = items(page, true).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [1, 2, 3]);
         // A list of pages; and where pages are not known, the page is the object.
@@ -390,7 +396,9 @@ mod tests {
     #[test]
     fn a_broken_object_at_the_top_spoils_only_itself() {
         let after = ok(2, "{\"b\":2}");
-        for broken in ["{\"a\":1", "{\"a\":1,", "{\"a\":\"1}", "{\"a\":[1}", "hello", "}", "\"text\"", "{\"a\":1]", "{{"] {
+        for broken in
+            ["{\"a\":1", "{\"a\":1,", "{\"a\":\"1}", "{\"a\":[1}", "hello", "}", "\"text\"", "{\"a\":1]", "{{"]
+        {
             let all = found(&format!("{broken}\n{{\"b\":2}}\n"), false);
             assert_eq!((all.len(), all[0].as_ref().unwrap_err().0, &all[1]), (2, 1, &after), "{broken}: {all:?}");
         }

@@ -39,7 +39,8 @@ fn fault(what: What, text: &str) -> String {
     }
 }
 
-const LINE: &str = r#"{"chain":"cA","snapshot":"1","from":"2026-03-01T10:00:00Z","until":"2026-03-01T10:05:00Z","name":"Ann@x.test"}"#;
+const LINE: &str =
+    r#"{"chain":"cA","snapshot":"1","from":"2026-03-01T10:00:00Z","until":"2026-03-01T10:05:00Z","name":"Ann@x.test"}"#;
 
 #[test]
 fn a_catalogue_says_the_same_in_every_form() {
@@ -57,7 +58,9 @@ fn a_catalogue_says_the_same_in_every_form() {
         LINE.replace('}', ",\"mailbox\":null,\"object\":null,\"kind\":\"any\"}"),
         LINE.replace(utc, "2026-03-01T12:00:00+02:00"),
         format!("chain,snapshot,from,until,name\ncA,1,{utc},2026-03-01T10:05:00Z,Ann@x.test\n"),
-        format!("\u{feff}Until;NAME;From; Snapshot ;chain\r\n2026-03-01T10:05:00Z;\"Ann@x.test\";{utc};1;cA\r\n;;;;\r\n"),
+        format!(
+            "\u{feff}Until;NAME;From; Snapshot ;chain\r\n2026-03-01T10:05:00Z;\"Ann@x.test\";{utc};1;cA\r\n;;;;\r\n"
+        ),
         format!("sep=;\nuntil;name;object;from;snapshot;chain\n2026-03-01T10:05:00Z; Ann@x.test;;{utc};1;cA"),
         format!("chain\tsnapshot\tfrom\tuntil\tname\n\ncA\t1\t{utc}\t2026-03-01T10:05:00Z\tAnn@x.test"),
     ] {
@@ -189,7 +192,10 @@ fn a_bad_profile_line_says_what_is_wrong() {
     let line = |rest: &str| format!(r#"{{"observed_at":"2026-03-01T00:00:00Z","object":"{A}",{rest}}}"#);
     for (text, said) in [
         (line(r#""mail":"a@x""#), "upn is missing"),
-        (line(r#""upn":"a@x","created":"2026-04-01T00:00:00Z""#), "created: 2026-04-01T00:00:00Z lies after observed_at"),
+        (
+            line(r#""upn":"a@x","created":"2026-04-01T00:00:00Z""#),
+            "created: 2026-04-01T00:00:00Z lies after observed_at",
+        ),
         (line(r#""upn":"a@x","deleted":"2026-04-01T00:00:00Z""#), "lies after observed_at"),
         (line(r#""upn":"a@x","created":"2026-02-01T00:00:00Z","deleted":"2026-01-01T00:00:00Z""#), "before created"),
         (line(r#""upn":"a@x","proxies":["smtp:"]"#), "proxies: a name cannot be"),

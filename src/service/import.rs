@@ -94,7 +94,9 @@ pub enum ImportError {
     #[error("read the file to import")]
     Read(#[source] io::Error),
     /// The file was another one in the second pass.
-    #[error("import the file: line {line} was good when it was checked and is not any more ({why}); import it again when nobody writes to it")]
+    #[error(
+        "import the file: line {line} was good when it was checked and is not any more ({why}); import it again when nobody writes to it"
+    )]
     Changed {
         /// Which line.
         line: u64,
@@ -191,12 +193,7 @@ fn open<'a>(what: What, file: &'a mut dyn File, now: Instant) -> Result<Reader<&
     Reader::open(what, file, now).map_err(ImportError::Read)
 }
 
-fn is_stopped(
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    is_writing: bool,
-    lines: u64,
-    bytes: u64,
-) -> bool {
+fn is_stopped(watch: &mut dyn FnMut(Progress) -> ControlFlow<()>, is_writing: bool, lines: u64, bytes: u64) -> bool {
     lines.is_multiple_of(LINES_A_TICK) && watch(Progress { is_writing, lines, bytes }).is_break()
 }
 
@@ -251,7 +248,9 @@ impl<'a> Check<'a> {
         twins.tell_apart(|line, other| {
             rejects.add(
                 line,
-                format!("line {other} gives the same snapshot of the same chain other data; keep the line that is right"),
+                format!(
+                    "line {other} gives the same snapshot of the same chain other data; keep the line that is right"
+                ),
             );
         });
         (rejects, Checked { desk, has_snapshots, twins })

@@ -47,7 +47,10 @@ fn a_catalogue_is_imported_once_from_json_csv_and_standard_input() {
     let second = run(path, &["import", "snapshots", "b.json"]);
     assert!(second.stderr.contains("\"Size\""), "{second:?}");
     assert_eq!(numbers(&second.done()), (1, 1, 0));
-    let again = ran_with(&mut command(path, &["import", "snapshots", "-"]), &format!("[{},{}]", line(1, "ann"), line(4, "ann")));
+    let again = ran_with(
+        &mut command(path, &["import", "snapshots", "-"]),
+        &format!("[{},{}]", line(1, "ann"), line(4, "ann")),
+    );
     assert_eq!(numbers(&again.done()), (1, 1, 0));
     let listed = run(path, &["snapshot", "list", "--chain", "cA"]).done();
     assert_eq!(listed["items"].as_array().unwrap().len(), 4);
@@ -201,5 +204,8 @@ fn s13_the_audit_log_shows_who_was_there_meanwhile() {
     let candidates = by_name["candidates"].as_array().unwrap();
     assert!(candidates.iter().any(|candidate| candidate["object"] == json!(b)), "{by_name:#}");
     assert_eq!((&attribution(&w, "cA")["owner"], &attribution(&w, "cA")["confidence"]), (&json!(a), &json!("certain")));
-    assert_eq!(w.run(&["who", &full("lou"), "--kind", "upn", "--at", &w.time("12:00").to_string()]).done()["holder"], json!(b));
+    assert_eq!(
+        w.run(&["who", &full("lou"), "--kind", "upn", "--at", &w.time("12:00").to_string()]).done()["holder"],
+        json!(b)
+    );
 }
