@@ -4,6 +4,8 @@
 pub mod check;
 pub mod history;
 pub mod parts;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod snapshot;
 pub mod status;
 pub mod who;
