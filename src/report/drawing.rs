@@ -165,7 +165,8 @@ impl Drawing {
             left_out.extend(more(drawn.len(), PEOPLE_MAX, "person", "people"));
             y += 6.0;
         }
-        let wanted = |chain: &ChainId| matches!(focus, Focus::Whole) || matches!(focus, Focus::Chain(only) if only == chain);
+        let wanted =
+            |chain: &ChainId| matches!(focus, Focus::Whole) || matches!(focus, Focus::Chain(only) if only == chain);
         let mut chains: Vec<_> = report.chains.iter().filter(|chain| wanted(&chain.chain)).collect();
         // A chain with someone else's data is drawn before one without.
         chains.sort_by_key(|chain| !chain.snapshots.iter().any(|row| chain.is_foreign(row)));

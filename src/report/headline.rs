@@ -121,9 +121,12 @@ fn of_chain(chain: &ChainRows, people: &People) -> Option<(Tone, String)> {
             }
             parts
         };
-        let unclear = match unclear.len() {
-            0 => String::new(),
-            number => format!("; {} cannot be attributed", count(number, "more", "more")),
+        let open: Vec<String> =
+            segments.iter().filter(|(object, _)| object.is_none()).map(|(_, rows)| range(rows)).collect();
+        let unclear = match (unclear.len(), open.len()) {
+            (0, _) => String::new(),
+            (_, runs) if runs <= 2 => format!("; {} cannot be attributed", join(&open)),
+            (number, _) => format!("; {number} more cannot be attributed"),
         };
         let people = if owners.len() == 2 { "two people".to_owned() } else { format!("{} people", owners.len()) };
         let proved = rows.iter().all(|row| row.confidence != HolderConfidence::Assumed || !chain.is_foreign(row));
@@ -141,7 +144,11 @@ fn of_chain(chain: &ChainRows, people: &People) -> Option<(Tone, String)> {
             count(unclear.len(), "snapshot", "snapshots")
         };
         let rest = match owner {
-            Some(owner) => format!(" The other {} {}.", rows.len() - unclear.len(), belongs(rows.len() - unclear.len(), &people.called(owner))),
+            Some(owner) => format!(
+                " The other {} {}.",
+                rows.len() - unclear.len(),
+                belongs(rows.len() - unclear.len(), &people.called(owner))
+            ),
             None => String::new(),
         };
         return Some((Tone::Warning, format!("In chain {name}, {}: {which}.{rest}", why_unclear(&unclear, people))));
@@ -189,7 +196,7 @@ fn why_unclear(unclear: &[&SnapshotRow], people: &People) -> String {
 
 fn of_name(report: &Report, people: &People, key: &str, spelling: &str) -> (Tone, String) {
     let name = cut(spelling, 80);
-    let mut holders: Vec<(ObjectId, String, bool)> = Vec::new();
+    let mut holders = Vec::new();
     for person in people.iter() {
         let Some(row) = report.object(person.object) else { continue };
         // The primary address is one of the SMTP addresses.
@@ -199,12 +206,13 @@ fn of_name(report: &Report, people: &People, key: &str, spelling: &str) -> (Tone
             None => (format!("since {}", begin_words(last.from)), true),
             Some(until) => (format!("until {}", end_words(until)), false),
         };
-        holders.push((person.object, when, holds));
+        holders.push((last.from.by(), person.object, when, holds));
     }
-    let says = |(object, when, _): &(ObjectId, String, bool)| format!("{} {when}", people.called(*object));
+    holders.sort_by_key(|(begun, object, ..)| (*begun, *object));
+    let says = |(_, object, when, _): &(_, ObjectId, String, bool)| format!("{} {when}", people.called(*object));
     match holders.as_slice() {
         [] => (Tone::Warning, format!("{name} was never seen in the directory.")),
-        [one] if one.2 => (Tone::Fine, format!("{name} was only ever held by {}.", says(one))),
+        [one] if one.3 => (Tone::Fine, format!("{name} was only ever held by {}.", says(one))),
         [one] => (Tone::Warning, format!("{name} is held by nobody; it was held by {}.", says(one))),
         several => {
             let parts: Vec<String> = several.iter().take(SEGMENTS_MAX).map(says).collect();
@@ -238,7 +246,11 @@ fn of_object(report: &Report, people: &People, object: ObjectId) -> (Tone, Strin
     names.dedup();
     let own = report.snapshots().filter(|snapshot| snapshot.owner == Some(object)).count();
     let (names, own) = (count(names.len(), "name", "names"), count(own, "snapshot", "snapshots"));
-    (Tone::Fine, format!("{who} is {} and had {names}; {own} hold its mail.", word(&row.state)).replace("1 snapshot hold ", "1 snapshot holds "))
+    (
+        Tone::Fine,
+        format!("{who} is {} and had {names}; {own} hold its mail.", word(&row.state))
+            .replace("1 snapshot hold ", "1 snapshot holds "),
+    )
 }
 
 fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, String) {
@@ -249,7 +261,8 @@ fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, Strin
         (0, _) => Tone::Warning,
         _ => Tone::Critical,
     };
-    let holds = format!("{} and {}", count_u64(summary.active, "active object"), count_u64(summary.snapshots, "snapshot"));
+    let holds =
+        format!("{} and {}", count_u64(summary.active, "active object"), count_u64(summary.snapshots, "snapshot"));
     let name = cut(name, 60);
     let sentence = match critical + warning + notice {
         0 => format!("Nothing is open in tenant {name}, which has {holds}."),
@@ -276,8 +289,10 @@ fn advice(report: &Report, people: &People, tone: Tone) -> Vec<String> {
         let foreign = chain.snapshots.iter().filter(|row| chain.is_foreign(row)).count();
         if foreign > 0 {
             advice.push(format!(
-                "Restore nothing from {} before looking at whose mail it holds; whowas plan shows how to repair the chain.",
-                count(foreign, "foreign snapshot", "foreign snapshots"),
+                "Before a restore from chain {} look at whose mail the snapshot holds: {} someone else's. Its next \
+                 incremental must build on a snapshot of its owner.",
+                cut(chain.chain.as_str(), 60),
+                if foreign == 1 { "one holds".to_owned() } else { format!("{foreign} hold") },
             ));
         }
     }
@@ -312,7 +327,8 @@ fn planned(plan: &PlanRows, people: &People) -> Vec<String> {
     });
     let next = plan.next.iter().map(|next| {
         let who = people.called(next.object);
-        let place = next.chain.as_ref().map_or("a new chain".to_owned(), |chain| format!("chain {}", cut(chain.as_str(), 60)));
+        let place =
+            next.chain.as_ref().map_or("a new chain".to_owned(), |chain| format!("chain {}", cut(chain.as_str(), 60)));
         match (next.action.as_str(), &next.base) {
             ("incremental", Some(base)) => {
                 format!("Base the next incremental of {who} on snapshot {} of {place}.", cut(base.as_str(), 60))

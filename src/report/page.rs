@@ -8,7 +8,7 @@ use super::content::{ChainRows, Report, SummaryRows, Topic};
 use super::drawing::{self, Drawing, Focus};
 use super::headline::{self, Tone};
 use super::people::People;
-use super::text::{count, cut, shown, short, span, time, word};
+use super::text::{count, cut, short, shown, span, time, word};
 
 use rows::{ChainTable, FindingLine, PersonTable, PlanTable};
 

@@ -37,9 +37,25 @@ type Put<'a> = dyn FnMut(Vec<String>) -> Result<(), csv::Error> + 'a;
 fn snapshots(report: &Report, put: &mut Put<'_>) -> Result<(), csv::Error> {
     let people = People::of(report);
     put(words(&[
-        "chain", "snapshot", "from", "until", "addressed_by", "addressed", "mailbox", "owner", "owner_letter", "owner_name",
-        "foreign", "confidence", "settled", "candidates", "receipt_object", "receipt_object_end", "receipt_mailbox",
-        "receipt_mailbox_end", "expired",
+        "chain",
+        "snapshot",
+        "from",
+        "until",
+        "addressed_by",
+        "addressed",
+        "mailbox",
+        "owner",
+        "owner_letter",
+        "owner_name",
+        "foreign",
+        "confidence",
+        "settled",
+        "candidates",
+        "receipt_object",
+        "receipt_object_end",
+        "receipt_mailbox",
+        "receipt_mailbox_end",
+        "expired",
     ]))?;
     for chain in &report.chains {
         for row in &chain.snapshots {
@@ -82,8 +98,17 @@ fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> Vec<String
 fn periods(report: &Report, put: &mut Put<'_>) -> Result<(), csv::Error> {
     let people = People::of(report);
     put(words(&[
-        "object", "letter", "kind", "name", "began_after", "began_by", "ended_after", "ended_by", "held_still",
-        "contested", "evidence",
+        "object",
+        "letter",
+        "kind",
+        "name",
+        "began_after",
+        "began_by",
+        "ended_after",
+        "ended_by",
+        "held_still",
+        "contested",
+        "evidence",
     ]))?;
     for person in people.iter() {
         let Some(row) = report.object(person.object) else { continue };

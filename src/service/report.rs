@@ -1,5 +1,6 @@
 //! What an auditor's report says, gathered from the ledger.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
@@ -7,14 +8,15 @@ use super::history::{self, NamePart, ObjectAnswer};
 use super::parts::EvidencePart;
 use super::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
 use crate::domain::fact::Fact;
+use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
 use crate::domain::id::{ChainId, ObjectId};
-use crate::domain::name::Name;
+use crate::domain::name::{Name, NameKey, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::timeline::Role;
 use crate::ledger::{Basis, KnownAt, LedgerError};
 use crate::report::content::{
-    AddressedRow, BasisRow, BlindRow, ChainRows, EvidenceRow, FindingRow, NameRow, ObjectRow, PlanRows, ReceiptRow,
-    Report, SnapshotRow, StateRow, SummaryRows, SyncRow, Topic,
+    AddressedRow, BasisRow, BlindRow, ChainRows, EvidenceRow, FindingRow, NameRow, NotableRow, ObjectRow, PlanRows,
+    ReceiptRow, Report, SnapshotRow, StateRow, StepRow, SummaryRows, SyncRow, Topic,
 };
 
 /// How much one report holds. What is beyond is left out and said.
@@ -22,6 +24,8 @@ const SNAPSHOTS_MAX: usize = 100_000;
 const CHAINS_MAX: usize = 200;
 const OBJECTS_MAX: usize = 200;
 const SYNCS_MAX: usize = 20;
+const FINDINGS_MAX: usize = 1_000;
+const NAMES_MAX: usize = 500;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +94,10 @@ pub fn report(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, NoR
     };
     gathered.people()?;
     gathered.name_owners();
-    let summary = matches!(of, Of::Tenant).then(|| summary(desk)).transpose()?;
-    let scope = Scope { of, chains: gathered.chains.iter().map(|chain| &chain.chain).collect() };
-    let (findings, plans) = (findings(desk, &scope)?, plans(desk, &scope)?);
+    let summary = matches!(of, Of::Tenant).then(|| summary(desk, &mut gathered.left_out)).transpose()?;
+    let scope = Scope::of(of, &gathered);
+    let findings = findings(desk, &scope, &mut gathered.left_out)?;
+    let plans = plans(desk, &gathered.chains)?;
     Ok(Report {
         subject,
         findings,
@@ -106,21 +111,106 @@ pub fn report(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, NoR
     })
 }
 
-/// What a report covers, by which its findings and plans are chosen.
-pub struct Scope<'a> {
-    /// What was asked.
-    pub of: &'a Of,
-    /// The chains in it.
-    pub chains: Vec<&'a ChainId>,
+/// What a report covers, by which its findings are chosen.
+struct Scope {
+    is_tenant: bool,
+    subjects: Vec<Subject>,
 }
 
-/// The findings about what the report covers; all that are pending for a tenant.
-fn findings(_desk: &Desk, _scope: &Scope<'_>) -> Result<Vec<FindingRow>, LedgerError> {
-    Ok(Vec::new())
+impl Scope {
+    /// Chains, objects and names of what was gathered.
+    fn of(of: &Of, gathered: &Gathered<'_>) -> Self {
+        let chains = gathered.chains.iter().map(|chain| Subject::Chain(chain.chain.clone()));
+        let objects = gathered.objects.keys().map(|object| Subject::Object(*object));
+        let mut keys: BTreeSet<NameKey> = BTreeSet::new();
+        if let Of::Name(name) = of {
+            keys.insert(name.key().clone());
+        }
+        let names = gathered.objects.values().flat_map(|row| &row.names);
+        keys.extend(names.filter_map(|row| Some(row.name.parse::<Name>().ok()?.key().clone())));
+        Self {
+            is_tenant: matches!(of, Of::Tenant),
+            subjects: chains.chain(objects).chain(keys.into_iter().map(Subject::Name)).collect(),
+        }
+    }
 }
 
-/// The repair plans of the chains in the report that need one.
-fn plans(_desk: &Desk, _scope: &Scope<'_>) -> Result<Vec<PlanRows>, LedgerError> {
+/// The findings about what the report covers, worst first; for a tenant all but those that were withdrawn.
+fn findings(desk: &Desk, scope: &Scope, left_out: &mut Vec<String>) -> Result<Vec<FindingRow>, LedgerError> {
+    let mut found = Vec::new();
+    if scope.is_tenant {
+        let mut after = None;
+        loop {
+            let page = desk.ledger.findings(desk.tenant, after, 256)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            found.extend(page.into_iter().filter(|finding| finding.state() != FindingState::Withdrawn));
+        }
+    } else {
+        // A finding's id follows from its kind and subject, so nothing has to be searched.
+        for subject in &scope.subjects {
+            for kind in FindingKind::ALL {
+                found.extend(desk.ledger.finding(desk.tenant, FindingId::of(kind, subject))?);
+            }
+        }
+    }
+    found.sort_by_key(|finding| (Reverse(finding.severity()), finding.state(), finding.kind, finding.id));
+    if found.len() > FINDINGS_MAX {
+        let more = found.len() - FINDINGS_MAX;
+        left_out.push(format!("{more} more findings, none of them worse than those listed; see whowas findings."));
+        found.truncate(FINDINGS_MAX);
+    }
+    Ok(found.iter().filter_map(finding_row).collect())
+}
+
+fn finding_row(finding: &Finding) -> Option<FindingRow> {
+    let step = |step: &Step| StepRow {
+        sequence: step.sequence,
+        time: step.time,
+        by: step.by.clone(),
+        note: step.note.clone(),
+    };
+    let subject = subject_words(&finding.subject);
+    Some(FindingRow {
+        id: finding.id,
+        kind: finding.kind,
+        severity: finding.severity(),
+        state: finding.state(),
+        summary: finding_words(finding.kind, &subject),
+        subject,
+        opened: step(finding.steps.first()?),
+        changed: step(finding.steps.last()?),
+    })
+}
+
+fn subject_words(subject: &Subject) -> String {
+    match subject {
+        Subject::Chain(chain) => format!("chain {chain}"),
+        Subject::Name(name) => name.as_str().to_owned(),
+        Subject::Object(object) => format!("object {object}"),
+        Subject::Anchor(anchor) => format!("the {} {}", word_of(&anchor.kind).replace('_', " "), anchor.value),
+        Subject::Run(run) => format!("sync run {run}"),
+    }
+}
+
+fn finding_words(kind: FindingKind, subject: &str) -> String {
+    match kind {
+        FindingKind::MixedChain => format!("Snapshots of {subject} belong to different people."),
+        FindingKind::MailboxChanged => format!("Snapshots of {subject} come from different mailboxes."),
+        FindingKind::ReceiptMismatch => format!("What was really read for {subject} is not what was to be read."),
+        FindingKind::Unattributable => format!("Snapshots of {subject} cannot be attributed."),
+        FindingKind::NobodyHeldName => format!("Snapshots of {subject} were taken by a name that nobody held."),
+        FindingKind::NameReused => format!("{subject} passed from one person to another."),
+        FindingKind::AddressCollision => format!("{subject} is one person's sign-in name and another's address."),
+        FindingKind::SplitOwner => format!("The mail of {subject} is in several chains."),
+        FindingKind::MassChange => format!("A guard stopped {subject}."),
+        FindingKind::DomainChange => format!("Many names changed their ending together: {subject}."),
+        FindingKind::LinkCandidate => format!("Several objects share {subject} and may be one person."),
+    }
+}
+
+/// The repair plans of the chains in the report that need one. The one place to connect a planner to.
+fn plans(_desk: &Desk, _chains: &[ChainRows]) -> Result<Vec<PlanRows>, LedgerError> {
     Ok(Vec::new())
 }
 
@@ -329,8 +419,10 @@ fn evidence_row(part: &EvidencePart) -> EvidenceRow {
 fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
     let head = desk.ledger.head(desk.tenant)?;
     let facts = desk.ledger.store().tenant_facts(desk.tenant, head.sequence)?;
-    let reasons: Vec<_> =
-        facts.iter().filter_map(|known| if let Fact::Blind(blind) = &known.fact { Some(blind) } else { None }).collect();
+    let reasons: Vec<_> = facts
+        .iter()
+        .filter_map(|known| if let Fact::Blind(blind) = &known.fact { Some(blind) } else { None })
+        .collect();
     let coverage = &head.state.coverage;
     let stretches = coverage.stretches(crate::domain::fact::Feed::Delta);
     let mut rows = Vec::new();
@@ -353,7 +445,7 @@ fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
     Ok(rows)
 }
 
-fn summary(desk: &Desk) -> Result<SummaryRows, LedgerError> {
+fn summary(desk: &Desk, left_out: &mut Vec<String>) -> Result<SummaryRows, LedgerError> {
     let head = desk.ledger.head(desk.tenant)?;
     let counts = head.state.counts;
     let runs = desk.ledger.store().runs(desk.tenant, SYNCS_MAX)?;
@@ -363,7 +455,7 @@ fn summary(desk: &Desk) -> Result<SummaryRows, LedgerError> {
         purged: counts.purged,
         snapshots: counts.snapshots,
         horizon: head.state.coverage.horizon(),
-        names: notable(desk)?,
+        names: notable(desk, left_out)?,
         syncs: runs
             .into_iter()
             .map(|run| SyncRow {
@@ -379,8 +471,28 @@ fn summary(desk: &Desk) -> Result<SummaryRows, LedgerError> {
 }
 
 /// The names that passed from hand to hand, or were released.
-fn notable(_desk: &Desk) -> Result<Vec<crate::report::content::NotableRow>, LedgerError> {
-    Ok(Vec::new())
+fn notable(desk: &Desk, left_out: &mut Vec<String>) -> Result<Vec<NotableRow>, LedgerError> {
+    let mut keys = desk.ledger.notable_names(desk.tenant, None, NAMES_MAX + 1)?;
+    if keys.len() > NAMES_MAX {
+        left_out.push(format!("Only the first {NAMES_MAX} names that passed from hand to hand are in this report."));
+        keys.truncate(NAMES_MAX);
+    }
+    let mut rows = Vec::new();
+    for name in keys.iter().filter_map(|key| key.as_str().parse::<Name>().ok()) {
+        let mut holders: Vec<ObjectId> = Vec::new();
+        for part in history::of_name(desk, &name, KnownAt::Now)?.holders {
+            if !holders.contains(&part.object) {
+                holders.push(part.object);
+            }
+        }
+        let hot = desk.ledger.view(desk.tenant, KnownAt::Now)?.claims(name.key(), &mut BTreeMap::new())?.is_hot(
+            NameKind::Any,
+            desk.clock.now(),
+            desk.policy.hot_window,
+        );
+        rows.push(NotableRow { name: name.spelling().to_owned(), holders, hot });
+    }
+    Ok(rows)
 }
 
 fn basis(desk: &Desk, basis: Basis, alias: Option<String>) -> BasisRow {

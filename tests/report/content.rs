@@ -21,7 +21,8 @@ pub fn object(byte: u8) -> ObjectId {
 pub fn at(text: &str) -> Instant {
     let (day, clock) = text.split_once(' ').unwrap_or(("0", text));
     let (hours, minutes) = clock.split_once(':').unwrap();
-    let minutes = day.parse::<u64>().unwrap() * 1_440 + hours.parse::<u64>().unwrap() * 60 + minutes.parse::<u64>().unwrap();
+    let minutes =
+        day.parse::<u64>().unwrap() * 1_440 + hours.parse::<u64>().unwrap() * 60 + minutes.parse::<u64>().unwrap();
     Instant::from_micros(1_772_409_600_000_000).plus(Duration::from_secs(minutes * 60))
 }
 
@@ -38,15 +39,7 @@ pub fn name(kind: Role, name: &str, from: Edge, until: Option<Edge>) -> NameRow 
         reference,
     });
     let key = name.parse::<Name>().map_or_else(|_| name.to_lowercase(), |name| name.key().as_str().to_owned());
-    NameRow {
-        kind,
-        name: key,
-        spelling: name.to_owned(),
-        from,
-        until,
-        contested: false,
-        evidence: evidence.collect(),
-    }
+    NameRow { kind, name: key, spelling: name.to_owned(), from, until, contested: false, evidence: evidence.collect() }
 }
 
 pub fn person(object: ObjectId, label: &str, names: Vec<NameRow>) -> ObjectRow {
@@ -135,8 +128,9 @@ pub fn damaged() -> Report {
         ],
     );
     let new = person(b, "sam@x.test", vec![name(Role::Upn, "sam@x.test", edge("09:00", "10:00"), None)]);
-    let mut snapshots: Vec<SnapshotRow> =
-        (0..39u64).map(|n| snapshot(&(n + 1).to_string(), at("0 00:20").plus(Duration::from_secs(n * 600)), a)).collect();
+    let mut snapshots: Vec<SnapshotRow> = (0..39u64)
+        .map(|n| snapshot(&(n + 1).to_string(), at("0 00:20").plus(Duration::from_secs(n * 600)), a))
+        .collect();
     snapshots[3].expired = true;
     snapshots.push(unclear("40", at("09:20"), &[a, b]));
     snapshots.push(SnapshotRow {
@@ -187,7 +181,12 @@ pub fn damaged() -> Report {
                 },
             ],
             next: vec![
-                NextRow { object: a, action: "incremental".to_owned(), chain: Some(chain.clone()), base: Some("42".parse().unwrap()) },
+                NextRow {
+                    object: a,
+                    action: "incremental".to_owned(),
+                    chain: Some(chain.clone()),
+                    base: Some("42".parse().unwrap()),
+                },
                 NextRow { object: b, action: "full".to_owned(), chain: None, base: None },
             ],
             reasons: vec!["snapshot 41 was read from B's mailbox, as its receipt says".to_owned()],
@@ -222,7 +221,10 @@ pub fn decade() -> Report {
     let mut nights: Vec<SnapshotRow> = (0..730).map(|n| snapshot(&format!("n{n}"), day(2_000 + n), b)).collect();
     nights[710] = snapshot("n710", day(2_710), c);
     for (night, row) in nights.iter_mut().enumerate().skip(500).take(60) {
-        *row = SnapshotRow { confidence: HolderConfidence::Assumed, ..snapshot(&format!("n{night}"), day(2_000 + night as u64), b) };
+        *row = SnapshotRow {
+            confidence: HolderConfidence::Assumed,
+            ..snapshot(&format!("n{night}"), day(2_000 + night as u64), b)
+        };
     }
     let mut report = empty(Topic::Name("kim@x.test".parse().unwrap()));
     report.objects = vec![leaver, second, third];

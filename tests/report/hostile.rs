@@ -96,7 +96,16 @@ fn csv_reader(text: &[u8]) -> csv::Reader<&[u8]> {
 #[test]
 fn no_cell_of_the_table_is_a_formula() {
     for text in [
-        "=1+1@x.test", "+49@x.test", "-a@x.test", "@sum(a1)", "  =1+1", "\t=1+1", "\r\n=1", "\u{a0}=1", "＝1+1", "=\"a\",\"b\"",
+        "=1+1@x.test",
+        "+49@x.test",
+        "-a@x.test",
+        "@sum(a1)",
+        "  =1+1",
+        "\t=1+1",
+        "\r\n=1",
+        "\u{a0}=1",
+        "＝1+1",
+        "=\"a\",\"b\"",
     ] {
         let mut content = told(text);
         for subject in [content.subject.clone(), Topic::Object(object(0xaa)), Topic::Tenant(content.basis.tenant)] {

@@ -47,7 +47,8 @@ fn attributes(text: &str) -> Result<Vec<(String, String)>, String> {
         let (name, tail) = rest.split_once("=\"").ok_or_else(|| format!("no attribute: {}", near(rest)))?;
         let (value, tail) = tail.split_once('"').ok_or_else(|| format!("no end: {}", near(tail)))?;
         content(value)?;
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || found.iter().any(|(other, _)| other == name) {
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || found.iter().any(|(other, _)| other == name)
+        {
             return Err(format!("no attribute, or twice: {name}"));
         }
         found.push((name.to_owned(), value.to_owned()));
@@ -57,12 +58,16 @@ fn attributes(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn content(text: &str) -> Result<(), String> {
-    if let Some(bad) = text.chars().find(|c| c.is_control() && !"\n\r\t".contains(*c) || "<\u{fffe}\u{ffff}".contains(*c)) {
+    if let Some(bad) =
+        text.chars().find(|c| c.is_control() && !"\n\r\t".contains(*c) || "<\u{fffe}\u{ffff}".contains(*c))
+    {
         return Err(format!("{bad:?} is not allowed in {}", near(text)));
     }
     for (place, _) in text.match_indices('&') {
         let entity = text[place + 1..].split(';').next().unwrap();
-        if !matches!(entity, "amp" | "lt" | "gt" | "quot") && !entity.strip_prefix('#').is_some_and(|n| n.parse::<u32>().is_ok()) {
+        if !matches!(entity, "amp" | "lt" | "gt" | "quot")
+            && !entity.strip_prefix('#').is_some_and(|n| n.parse::<u32>().is_ok())
+        {
             return Err(format!("no entity: {}", near(&text[place..])));
         }
     }
@@ -78,7 +83,17 @@ fn mistakes_are_found() {
     for good in ["<a><b c=\"d&amp;&#60;\"/>x</a>", "<!DOCTYPE html>\n<p>é</p>"] {
         assert!(tags(good).is_ok(), "{good}");
     }
-    for bad in ["<a>", "<a></b>", "<a b=c/>", "<a b=\"1\" b=\"2\"/>", "x & y", "<a>\u{1}</a>", "<a b=\"<\"/>", "a &nbsp; b", "</a>"] {
+    for bad in [
+        "<a>",
+        "<a></b>",
+        "<a b=c/>",
+        "<a b=\"1\" b=\"2\"/>",
+        "x & y",
+        "<a>\u{1}</a>",
+        "<a b=\"<\"/>",
+        "a &nbsp; b",
+        "</a>",
+    ] {
         assert!(tags(bad).is_err(), "{bad}");
     }
 }
