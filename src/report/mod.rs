@@ -37,7 +37,9 @@ pub enum ReportError {
 
 /// The report as one HTML file that needs nothing else.
 pub fn html(report: &Report) -> Result<String, ReportError> {
-    Ok(page::render(report)?)
+    let mut text = page::render(report)?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// The timeline alone, as one SVG image.

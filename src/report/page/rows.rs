@@ -126,6 +126,7 @@ fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> SnapshotLi
         until: time_after(row.from, row.until),
         addressed: match &row.addressed {
             AddressedRow::Name { name, .. } => format!("name {}", shown(name)),
+            AddressedRow::Object { object } if Some(*object) == row.owner => "the owner's object id".to_owned(),
             AddressedRow::Object { object } => format!("object {object}"),
         },
         whose,
@@ -135,6 +136,7 @@ fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> SnapshotLi
         receipt: row.receipt.as_ref().map_or_else(
             || "none".to_owned(),
             |receipt| match receipt.object_end {
+                Some(end) if end == receipt.object && Some(end) == row.owner => "the owner".to_owned(),
                 None => format!("{} at the start", receipt.object),
                 Some(end) if end == receipt.object => format!("{end}"),
                 Some(end) => format!("{} at the start, {end} at the end", receipt.object),
