@@ -92,8 +92,9 @@ pub fn word<T: Serialize>(value: &T) -> String {
 
 /// A span of seconds in words: `15 min`, `12 h`, `7 d`.
 pub fn span(seconds: u64) -> String {
-    let unit =
-        [(86_400, "d"), (3_600, "h"), (60, "min")].into_iter().find(|(size, _)| seconds > 0 && seconds % size == 0);
+    let unit = [(86_400, "d"), (3_600, "h"), (60, "min")]
+        .into_iter()
+        .find(|(size, _)| seconds > 0 && seconds.is_multiple_of(*size));
     match unit {
         Some((size, unit)) => format!("{} {unit}", seconds / size),
         None => format!("{seconds} s"),
