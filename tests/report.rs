@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "the helpers of a test fail it; clippy spares only the test functions themselves"
 )]
 

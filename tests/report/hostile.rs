@@ -84,7 +84,8 @@ fn chains_and_snapshots_with_hostile_ids_are_no_markup_either() {
 
 /// The rows of a CSV as any reader takes them.
 fn rows(csv: &[u8]) -> Vec<Vec<String>> {
-    let text = csv.strip_prefix(b"\xef\xbb\xbf").expect("Excel needs the mark to read UTF-8");
+    // Excel needs the mark to read UTF-8.
+    let text = csv.strip_prefix(b"\xef\xbb\xbf").unwrap();
     let mut reader = csv_reader(text);
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
 }

@@ -1,7 +1,10 @@
 //! A small judge of well-formedness: tags are closed in order, attributes quoted, `&` and `<` only where they may be.
 
+/// A tag and its attributes.
+pub type Tag = (String, Vec<(String, String)>);
+
 /// The tags of a document with their attributes, in order; the first mistake is an error.
-pub fn tags(text: &str) -> Result<Vec<(String, Vec<(String, String)>)>, String> {
+pub fn tags(text: &str) -> Result<Vec<Tag>, String> {
     let mut rest = text.strip_prefix("<!DOCTYPE html>").unwrap_or(text);
     let (mut open, mut tags) = (Vec::new(), Vec::new());
     while let Some(place) = rest.find('<') {
@@ -66,7 +69,7 @@ fn content(text: &str) -> Result<(), String> {
     for (place, _) in text.match_indices('&') {
         let entity = text[place + 1..].split(';').next().unwrap();
         if !matches!(entity, "amp" | "lt" | "gt" | "quot")
-            && !entity.strip_prefix('#').is_some_and(|n| n.parse::<u32>().is_ok())
+            && entity.strip_prefix('#').is_none_or(|n| n.parse::<u32>().is_err())
         {
             return Err(format!("no entity: {}", near(&text[place..])));
         }
