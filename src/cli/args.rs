@@ -87,6 +87,8 @@ pub enum Command {
     Snapshot(SnapshotAction),
     /// Take in another product's catalogue, old exports or saved audit logs. Exit: 1 if a line is bad; nothing is imported then
     Import(ImportOptions),
+    /// The auditor's report of a chain, an object, a name, or the whole tenant
+    Report(ReportOptions),
     /// Check every hash, and every derived record against the journal. Exit: 40 if something differs
     Verify,
     /// Derive everything anew from the journal
@@ -306,6 +308,38 @@ pub enum ImportKind {
     Profiles,
     /// directoryAudit objects, one a line, in lists, or in pages
     Audits,
+}
+
+/// `report`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("topic").args(["chain", "object", "name"])))]
+pub struct ReportOptions {
+    /// Of a chain: its snapshots, whose mail they hold, and the names involved
+    #[arg(long, value_name = "C")]
+    pub chain: Option<ChainId>,
+    /// Of an object: its names, states, mailboxes and chains
+    #[arg(long, value_name = "O")]
+    pub object: Option<ObjectId>,
+    /// Of a name: everyone who ever held it, and all chains addressed by it
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// How to write it [default: as the file's ending says]
+    #[arg(long, value_enum, value_name = "F")]
+    pub format: Option<ReportFormat>,
+    /// Where to write it; - is standard output
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One page that needs nothing else, with the timeline drawn.
+    Html,
+    /// The main table for a spreadsheet.
+    Csv,
+    /// Everything, for programs.
+    Json,
 }
 
 /// `emulate`.

@@ -13,6 +13,7 @@ mod integrity;
 mod lanes;
 mod open;
 mod output;
+mod report;
 mod snapshots;
 mod status;
 mod sync;
@@ -67,6 +68,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::History(options) => ask::history(&app, &options),
         Command::Snapshot(action) => snapshots::snapshot(&app, action),
         Command::Import(options) => import::run(&app, &options),
+        Command::Report(options) => report::report(&app, &options),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
         Command::Completions { .. } | Command::Init { .. } | Command::Emulate(_) | Command::Demo(_) => Ok(Exit::Done),

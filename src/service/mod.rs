@@ -5,6 +5,8 @@ pub mod check;
 pub mod history;
 pub mod import;
 pub mod parts;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod snapshot;
 pub mod status;
 pub mod who;

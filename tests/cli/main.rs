@@ -14,5 +14,6 @@ mod common;
 mod failures;
 mod guards;
 mod imports;
+mod report;
 mod scenarios;
 mod world;
