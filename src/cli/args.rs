@@ -129,6 +129,9 @@ pub struct DemoOptions {
     /// With fewer users
     #[arg(long)]
     pub fast: bool,
+    /// Where to write the auditor's report [default: whowas-demo.html among the temporary files]
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 }
 
 /// `sync`.

@@ -12,10 +12,13 @@ use super::error::{CliError, Exit};
 use super::lanes;
 use super::open::runtime;
 use super::output::{self, word_of};
+use super::plan::say_plan;
+use super::report::write_page;
 use crate::clock::Clock;
 use crate::config::ConfigError;
-use crate::domain::fact::{Addressed, Snapshot};
-use crate::domain::id::{IdError, ObjectId, TenantId};
+use crate::domain::fact::{Addressed, Receipt, Snapshot};
+use crate::domain::finding::Severity;
+use crate::domain::id::{IdError, ObjectId, SnapshotId, TenantId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
@@ -26,7 +29,9 @@ use crate::graph::emulator::{Directory, Emulator, EmulatorOptions, NewUser, Refu
 use crate::graph::error::GraphError;
 use crate::ledger::{KnownAt, Ledger};
 use crate::service::check::{self, CheckAnswer};
-use crate::service::{Desk, history, snapshot};
+use crate::service::findings::{self, Filter};
+use crate::service::report::Of;
+use crate::service::{Desk, history, plan, snapshot};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Run, Trigger};
 use crate::sync::{self, Context, Guard, Stop, Wanted, Widths};
@@ -39,6 +44,8 @@ const USERS_FAST: usize = 200;
 const NAME: &str = "sam.hill@x.test";
 /// What its first holder is called afterwards.
 const RENAMED: &str = "sam.hill-jones@x.test";
+/// Where the report goes unless told otherwise.
+const REPORT: &str = "whowas-demo.html";
 /// The midnight at which the nightly poll runs: 2026-03-02T00:00:00Z.
 const MIDNIGHT: Instant = Instant::from_micros(1_772_409_600_000_000);
 
@@ -49,6 +56,7 @@ pub fn demo(options: &DemoOptions, global: &Global) -> Result<Exit, CliError> {
     let told = runtime()?.block_on(async {
         let mut story = Story::begin(&folder.0, users).await?;
         story.tell().await?;
+        story.settle(options.report.as_deref())?;
         Ok::<_, CliError>(story.text)
     })?;
     let seconds = began.elapsed().as_secs_f64();
@@ -207,14 +215,50 @@ impl Story {
         Ok(())
     }
 
+    /// The damage is proved, and repaired: what the name-keyed product really read, the finding, the plan, the report.
+    fn settle(&mut self, file: Option<&Path>) -> Result<(), CliError> {
+        self.at(25)?;
+        let newcomer = self.people.last().copied().unwrap_or(self.sam);
+        let (chain, desk) = (self.chain("by-name")?, self.desk());
+        let read = Receipt {
+            chain: chain.clone(),
+            snapshot: self.snapshot_id("41")?,
+            object: newcomer,
+            mailbox: None,
+            object_end: Some(newcomer),
+            mailbox_end: None,
+        };
+        snapshot::receipt(&desk, read)?;
+        self.say("\n".to_owned());
+        self.step("the product keyed by name reports which mailbox it really read for snapshot 41");
+        let wanted = Filter { severity: Some(Severity::Critical), ..Filter::default() };
+        let found = findings::findings(&desk, &wanted, None, 10)?;
+        for finding in &found.items {
+            let summary = self.shortened(&finding.summary);
+            self.say(format!("              {}: {} ({summary})\n", word_of(&finding.severity), finding.kind.word()));
+        }
+        if let Some(plan) = plan::plan(&desk, &chain)? {
+            let plan = self.shortened(&say_plan(&plan));
+            let indented: Vec<String> = plan.lines().map(|line| format!("  {line}")).collect();
+            self.say(format!("\nwhat to do, as `whowas plan by-name` says it:\n{}\n", indented.join("\n")));
+        }
+        let default = std::env::temp_dir().join(REPORT);
+        let page = write_page(&desk, &Of::Chain(chain), file.unwrap_or(&default))?;
+        self.say(format!("\nthe auditor's report, to open in a browser: {}\n", page.display()));
+        Ok(())
+    }
+
     fn verdict(&mut self, what: &str, answer: &CheckAnswer) {
-        // Object ids are shown by their first digits, as in the lanes.
-        let lines = self
-            .people
-            .iter()
-            .fold(say_check(answer), |lines, object| lines.replace(&object.to_string(), &lanes::short(*object)));
+        let lines = self.shortened(&say_check(answer));
         let indented: Vec<String> = lines.lines().map(|line| format!("                {line}")).collect();
         self.say(format!("              {what}:\n{}\n", indented.join("\n")));
+    }
+
+    /// Object ids are shown by their first digits, as in the lanes.
+    fn shortened(&self, text: &str) -> String {
+        self.people
+            .iter()
+            .fold(text.to_owned(), |text, object| text.replace(&object.to_string(), &lanes::short(*object)))
     }
 
     fn step(&mut self, text: &str) {
@@ -273,14 +317,18 @@ impl Story {
     fn record(&self, chain: &str, id: &str, addressed: Addressed) -> Result<(), CliError> {
         let from = self.clock().now();
         let until = from.plus(Duration::from_secs(300));
-        let id = id.parse().map_err(|error: IdError| CliError::usage(error.to_string()))?;
-        let taken = Snapshot { chain: self.chain(chain)?, id, from, until, addressed, mailbox: None };
+        let taken =
+            Snapshot { chain: self.chain(chain)?, id: self.snapshot_id(id)?, from, until, addressed, mailbox: None };
         snapshot::add(&self.desk(), taken)?;
         Ok(())
     }
 
     fn chain(&self, chain: &str) -> Result<crate::domain::id::ChainId, CliError> {
         chain.parse().map_err(|error: IdError| CliError::usage(error.to_string()))
+    }
+
+    fn snapshot_id(&self, id: &str) -> Result<SnapshotId, CliError> {
+        id.parse().map_err(|error: IdError| CliError::usage(error.to_string()))
     }
 
     fn name(&self) -> Result<Name, CliError> {

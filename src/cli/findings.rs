@@ -83,7 +83,8 @@ fn say_list(found: &FindingList) -> String {
     text
 }
 
-fn say(finding: &FindingAnswer) -> String {
+/// A finding in words.
+pub fn say(finding: &FindingAnswer) -> String {
     let called = Called::of(&finding.people, finding.objects.iter().copied());
     let mut text = format!(
         "{} {} ({})   {}\n  {}\n",

@@ -55,7 +55,8 @@ pub fn restore_check(app: &App, options: RestoreOptions) -> Result<Exit, CliErro
     })
 }
 
-fn say_plan(answer: &PlanAnswer) -> String {
+/// A plan in words.
+pub fn say_plan(answer: &PlanAnswer) -> String {
     let called = Called::of(&answer.people, answer.next.iter().map(|next| next.object));
     let mut text = String::new();
     // Writing to a string cannot fail.

@@ -10,6 +10,8 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output;
 use crate::report;
+use crate::report::content::Report;
+use crate::service::Desk;
 use crate::service::report::{self as service, NoReport, Of};
 
 pub fn report(app: &App, options: &ReportOptions) -> Result<Exit, CliError> {
@@ -28,16 +30,13 @@ pub fn report(app: &App, options: &ReportOptions) -> Result<Exit, CliError> {
         (None, None, None) => Of::Tenant,
         _ => return Err(CliError::usage("report: give one of --chain, --object and --name, or none for the tenant")),
     };
-    let content = service::report(&desk, &of, app.alias(desk.tenant)).map_err(|error| match error {
-        NoReport::Ledger(error) => error.into(),
-        NoReport::Missing(why) => CliError::Missing(why),
-    })?;
+    let content = gather(&desk, &of, app.alias(desk.tenant))?;
     let bytes = match format {
         ReportFormat::Html => report::html(&content).map(String::into_bytes),
         ReportFormat::Csv => report::csv(&content),
         ReportFormat::Json => report::json(&content).map(String::into_bytes),
     };
-    let bytes = bytes.map_err(|error| CliError::io("write the report")(std::io::Error::other(error)))?;
+    let bytes = bytes.map_err(unwritable)?;
     let headline = report::headline(&content);
     if is_stdout {
         to_stdout(&bytes)?;
@@ -52,6 +51,26 @@ pub fn report(app: &App, options: &ReportOptions) -> Result<Exit, CliError> {
         output::note(&format!("{}: {}", headline.tone.word(), headline.sentence));
     }
     Ok(Exit::Done)
+}
+
+/// Writes the page about something into a file. Returns where it is.
+pub fn write_page(desk: &Desk, of: &Of, file: &Path) -> Result<PathBuf, CliError> {
+    let path = target(file)?;
+    let content = gather(desk, of, None)?;
+    let page = report::html(&content).map_err(unwritable)?;
+    write_whole(&path, page.as_bytes())?;
+    Ok(path)
+}
+
+fn gather(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, CliError> {
+    service::report(desk, of, alias).map_err(|error| match error {
+        NoReport::Ledger(error) => error.into(),
+        NoReport::Missing(why) => CliError::Missing(why),
+    })
+}
+
+fn unwritable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CliError {
+    CliError::io("write the report")(std::io::Error::other(error))
 }
 
 /// The format asked for, else the one that the file's ending names.

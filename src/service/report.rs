@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
+use super::explain::explain;
 use super::history::{self, NamePart, ObjectAnswer};
 use super::parts::EvidencePart;
+use super::plan::{self, PlanAnswer};
 use super::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
 use crate::domain::fact::Fact;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
@@ -15,8 +17,8 @@ use crate::domain::time::Instant;
 use crate::domain::timeline::Role;
 use crate::ledger::{Basis, KnownAt, LedgerError};
 use crate::report::content::{
-    AddressedRow, BasisRow, BlindRow, ChainRows, EvidenceRow, FindingRow, NameRow, NotableRow, ObjectRow, PlanRows,
-    ReceiptRow, Report, SnapshotRow, StateRow, StepRow, SummaryRows, SyncRow, Topic,
+    AddressedRow, BasisRow, BlindRow, ChainRows, EvidenceRow, FindingRow, NameRow, NextRow, NotableRow, ObjectRow,
+    PlanRows, ReceiptRow, Report, SegmentRow, SnapshotRow, StateRow, StepRow, SummaryRows, SyncRow, Topic,
 };
 
 /// How much one report holds. What is beyond is left out and said.
@@ -160,24 +162,29 @@ fn findings(desk: &Desk, scope: &Scope, left_out: &mut Vec<String>) -> Result<Ve
         left_out.push(format!("{more} more findings, none of them worse than those listed; see whowas findings."));
         found.truncate(FINDINGS_MAX);
     }
-    Ok(found.iter().filter_map(finding_row).collect())
+    let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
+    let mut rows = Vec::with_capacity(found.len());
+    for finding in &found {
+        let summary = explain(desk, &view, finding)?.summary;
+        rows.extend(finding_row(finding, summary));
+    }
+    Ok(rows)
 }
 
-fn finding_row(finding: &Finding) -> Option<FindingRow> {
+fn finding_row(finding: &Finding, summary: String) -> Option<FindingRow> {
     let step = |step: &Step| StepRow {
         sequence: step.sequence,
         time: step.time,
         by: step.by.clone(),
         note: step.note.clone(),
     };
-    let subject = subject_words(&finding.subject);
     Some(FindingRow {
         id: finding.id,
         kind: finding.kind,
         severity: finding.severity(),
         state: finding.state(),
-        summary: finding_words(finding.kind, &subject),
-        subject,
+        summary,
+        subject: subject_words(&finding.subject),
         opened: step(finding.steps.first()?),
         changed: step(finding.steps.last()?),
     })
@@ -193,25 +200,41 @@ fn subject_words(subject: &Subject) -> String {
     }
 }
 
-fn finding_words(kind: FindingKind, subject: &str) -> String {
-    match kind {
-        FindingKind::MixedChain => format!("Snapshots of {subject} belong to different people."),
-        FindingKind::MailboxChanged => format!("Snapshots of {subject} come from different mailboxes."),
-        FindingKind::ReceiptMismatch => format!("What was really read for {subject} is not what was to be read."),
-        FindingKind::Unattributable => format!("Snapshots of {subject} cannot be attributed."),
-        FindingKind::NobodyHeldName => format!("Snapshots of {subject} were taken by a name that nobody held."),
-        FindingKind::NameReused => format!("{subject} passed from one person to another."),
-        FindingKind::AddressCollision => format!("{subject} is one person's sign-in name and another's address."),
-        FindingKind::SplitOwner => format!("The mail of {subject} is in several chains."),
-        FindingKind::MassChange => format!("A guard stopped {subject}."),
-        FindingKind::DomainChange => format!("Many names changed their ending together: {subject}."),
-        FindingKind::LinkCandidate => format!("Several objects share {subject} and may be one person."),
+/// The repair plans of the chains in the report that need one.
+fn plans(desk: &Desk, chains: &[ChainRows]) -> Result<Vec<PlanRows>, LedgerError> {
+    let mut plans = Vec::new();
+    for chain in chains {
+        plans.extend(plan::plan(desk, &chain.chain)?.filter(|plan| plan.needed).map(plan_rows));
     }
+    Ok(plans)
 }
 
-/// The repair plans of the chains in the report that need one. The one place to connect a planner to.
-fn plans(_desk: &Desk, _chains: &[ChainRows]) -> Result<Vec<PlanRows>, LedgerError> {
-    Ok(Vec::new())
+fn plan_rows(answer: PlanAnswer) -> PlanRows {
+    PlanRows {
+        chain: answer.chain,
+        segments: answer
+            .segments
+            .into_iter()
+            .map(|segment| SegmentRow {
+                object: segment.object,
+                confidence: word_of(&segment.confidence),
+                snapshots: segment.snapshots,
+                act: word_of(&segment.deed),
+                to_chain: segment.to_chain,
+            })
+            .collect(),
+        next: answer
+            .next
+            .into_iter()
+            .map(|next| NextRow {
+                object: next.object,
+                action: word_of(&next.action),
+                chain: next.chain,
+                base: next.base,
+            })
+            .collect(),
+        reasons: answer.reasons,
+    }
 }
 
 /// What has been gathered so far.
