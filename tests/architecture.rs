@@ -11,13 +11,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("store", &["domain"]),
     ("graph", &["domain"]),
+    ("import", &["domain", "graph"]),
     ("report", &["domain"]),
     ("ledger", &["domain", "store"]),
     ("config", &["domain", "graph"]),
     ("telemetry", &[]),
     ("clock", &["domain"]),
     ("sync", &["domain", "store", "ledger", "graph", "config", "clock"]),
-    ("service", &["domain", "store", "ledger", "graph", "report", "sync", "config", "clock"]),
+    ("service", &["domain", "store", "ledger", "graph", "import", "report", "sync", "config", "clock"]),
     (
         "cli",
         &[
@@ -25,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "ledger",
             "graph",
+            "import",
             "report",
             "sync",
             "service",

@@ -249,8 +249,8 @@ impl Story {
 
     fn context(&self) -> Context {
         let (ledger, client) = (self.ledger.clone(), self.client.clone());
-        let (widths, guard) = (Widths::default(), Guard::default());
-        Context { ledger, tenant: self.tenant, client, widths, guard, clock: self.clock() }
+        let (widths, guard, settling) = (Widths::default(), Guard::default(), Policy::default().settling);
+        Context { ledger, tenant: self.tenant, client, widths, guard, settling, clock: self.clock() }
     }
 
     fn desk(&self) -> Desk {

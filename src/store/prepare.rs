@@ -99,7 +99,7 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
             return unsound(format!("snapshot {} of chain {} has another's receipt", snapshot.id, snapshot.chain));
         }
     }
-    let is_of_tenant = |fact: &Fact| {
+    let is_tenants = |fact: &Fact| {
         matches!(
             fact,
             Fact::Horizon(_)
@@ -109,9 +109,10 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
                 | Fact::HoldEnded(_)
                 | Fact::HoldRejected(_)
                 | Fact::DomainChanged(_)
+                | Fact::Settling(_)
         )
     };
-    if !derived.tenant.iter().all(is_of_tenant) {
+    if !derived.tenant.iter().all(is_tenants) {
         return unsound("a fact among the tenant's is not about the tenant".to_owned());
     }
     Ok(())

@@ -50,7 +50,7 @@ pub(super) async fn hold(
          or `--reject {held}` says that it is wrong"
     );
     let entry = ticker.ended(context, Outcome::Held, Some(error));
-    context.append(Batch { facts, run: Some(entry.clone()), cursor: None }).await?;
+    context.append(Batch { facts, run: Some(entry.clone()), ..Batch::default() }).await?;
     ticker.entry = entry;
     Ok(())
 }

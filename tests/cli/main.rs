@@ -13,5 +13,6 @@ mod commands;
 mod common;
 mod failures;
 mod guards;
+mod imports;
 mod scenarios;
 mod world;
