@@ -94,12 +94,13 @@ impl Ledger {
         Ok(assessment)
     }
 
-    /// How many live users still have a user principal name in the domain that a map leaves, and the first of them.
+    /// How many live users still have a user principal name in the domain that a map leaves, and the first of them. Those
+    /// whom the round moves or removes are `gone`.
     pub fn left_behind(
         &self,
         tenant: TenantId,
         map: &SuffixMap,
-        moved: &BTreeSet<ObjectId>,
+        gone: &BTreeSet<ObjectId>,
         limit: usize,
     ) -> Result<(u64, Vec<ObjectId>), LedgerError> {
         /// How many ids are read at a time.
@@ -110,7 +111,7 @@ impl Ledger {
             let ids = self.store().object_ids(tenant, after, IDS)?;
             let Some(last) = ids.last() else { return Ok((count, first)) };
             after = Some(*last);
-            for object in ids.into_iter().filter(|object| !moved.contains(object)) {
+            for object in ids.into_iter().filter(|object| !gone.contains(object)) {
                 let timeline = view.timeline(object)?;
                 let is_behind = timeline.names().upn.is_some_and(|upn| map.is_left_behind(&upn));
                 if is_behind && timeline.state() == State::Active {

@@ -33,7 +33,9 @@ pub(super) async fn hold(
     let Breach { why, impact, objects } = breach;
     let run = ticker.entry.run;
     let before = open(context).await?.into_iter().find(|hold| hold.part == part);
-    let same = before.filter(|hold| hold.impact == impact && hold.standstill.objects == objects);
+    // How many live beside them changes with every live read, and is no news about what is held.
+    let same = before
+        .filter(|hold| Impact { active: impact.active, ..hold.impact } == impact && hold.standstill.objects == objects);
     let (held, facts) = match same {
         Some(hold) => (hold.standstill.run, Vec::new()),
         None => {
@@ -66,10 +68,11 @@ pub(super) async fn moves(context: &Context, run: u64, assessment: &Assessment) 
     let at = context.clock.now();
     let mut facts = Vec::new();
     for change in domain_changes(&assessment.renamed) {
-        let moved: BTreeSet<ObjectId> = assessment.renamed.iter().map(|rename| rename.object).collect();
+        let renamed = assessment.renamed.iter().map(|rename| rename.object);
+        let gone: BTreeSet<ObjectId> = renamed.chain(assessment.removed.iter().copied()).collect();
         let map = change.map.clone();
         let (stragglers, named_stragglers) =
-            context.blocking(move |ledger, tenant| ledger.left_behind(tenant, &map, &moved, NAMED_MAX)).await?;
+            context.blocking(move |ledger, tenant| ledger.left_behind(tenant, &map, &gone, NAMED_MAX)).await?;
         facts.push(Fact::DomainChanged(DomainChanged {
             run,
             at,

@@ -81,7 +81,7 @@ pub(super) async fn round(
         }
         refuse_unreadable(&page.rejected)?;
         let page = match take(context, &mut standing, page, ticker)? {
-            Taken::Page(page) => page,
+            Taken::Page(page) => *page,
             Taken::Last(closing) => {
                 return finish(context, &standing, closing, Ending { before, why_blind, stage }, ticker).await;
             }
@@ -119,7 +119,7 @@ fn take(
             let link_kept = Link::Next { url, round_started: started, began: standing.began.clone() };
             let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon });
             standing.request = DeltaRequest::Link(link);
-            Ok(Taken::Page(Batch { facts, cursor, ..Batch::default() }))
+            Ok(Taken::Page(Box::new(Batch { facts, cursor, ..Batch::default() })))
         }
         Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started })),
     }
@@ -128,7 +128,7 @@ fn take(
 /// What a page is to its round.
 enum Taken {
     /// One with more to come, and its cursor.
-    Page(Batch),
+    Page(Box<Batch>),
     /// The last one.
     Last(Closing),
 }

@@ -322,6 +322,7 @@ fn a_round_beyond_memory_is_counted_across_its_parts() {
             staged_max: 3,
             ..Guard::default()
         },
+        settling: config.tenants[0].policy().settling,
         clock: Clock::new(Some(w.now())),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

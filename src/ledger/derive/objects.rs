@@ -77,11 +77,10 @@ fn count(summary: &mut Summary, state: &mut TenantState, before: &Timeline, afte
     let old = (!before.is_empty()).then(|| before.state());
     let new = after.state();
     // Groups hold addresses, but nobody's mail is backed up from them: they are not among the counts.
-    if old != Some(new) && after.kind() == ObjectKind::User {
-        for (state_now, step_up) in [(old, false), (Some(new), true)] {
-            if let Some(counter) = state_now.and_then(|state_now| counter(&mut state.counts, state_now)) {
-                *counter = if step_up { counter.saturating_add(1) } else { counter.saturating_sub(1) };
-            }
+    let counted = |state: Option<State>, timeline: &Timeline| state.filter(|_| timeline.kind() == ObjectKind::User);
+    for (state_now, step_up) in [(counted(old, before), false), (counted(Some(new), after), true)] {
+        if let Some(counter) = state_now.and_then(|state_now| counter(&mut state.counts, state_now)) {
+            *counter = if step_up { counter.saturating_add(1) } else { counter.saturating_sub(1) };
         }
     }
     summary.changed += u64::from(old != Some(new) || before.names() != after.names());
