@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::score::{Fault, Wrong};
 use super::script::{Receipts, Style};
 use super::sim::{Sim, TENANT};
-use super::truth::{Phase, SECOND, instant, name, person, who_is, whole_second};
+use super::truth::{Phase, SECOND, index_of, instant, name, person, who_is, whole_second};
 
 /// What an agent has on its mind.
 #[derive(Default)]
@@ -77,7 +77,12 @@ impl Sim<'_> {
         }
         let checked = self.ledger.check(TENANT, &ask, &policy, instant(date), KnownAt::Now, None).unwrap();
         let verdict = checked.verdict;
-        self.note(|| format!("    asked {ask:?} live={live}: {:?} {:?} base {:?}", verdict.outcome, verdict.object, verdict.base));
+        self.note(|| {
+            let of = verdict.object.map(who_is);
+            let (name, chain, object) = (ask.name.as_ref(), ask.chain.as_ref(), ask.object.map(who_is));
+            let asked = format!("{} {:?} of chain {} object {object:?}", show(name), ask.kind, show(chain));
+            format!("    asked {asked}, live {live}: {:?} {of:?} base {}", verdict.outcome, show(verdict.base.as_ref()))
+        });
         self.tally.asks += 1;
         let action = verdict.outcome.action();
         if !matches!(action, Action::Incremental | Action::Full) {
@@ -87,7 +92,7 @@ impl Sim<'_> {
         let wrong = self.wrongly_allowed(&ask, action, verdict.object, verdict.chain.clone().zip(verdict.base.clone()), date);
         if let Some(why) = wrong {
             if by_id || live {
-                self.fail(Fault { wrong: Wrong::Verdict, what: format!("{why}: {ask:?} got {verdict:?}") });
+                self.fail(Fault { wrong: Wrong::Verdict, what: format!("{why}: {:?} of {:?}: {:?}", verdict.outcome, verdict.object, verdict.reasons) });
                 return;
             }
             self.tally.stale_verdicts_wrong += 1;
@@ -124,9 +129,12 @@ impl Sim<'_> {
         let asked = ask.name.as_ref()?;
         // A live read counts as made now for a while, and may itself trail behind.
         let from = date - 2 * self.script.knobs.read_lag;
-        let index = super::truth::index_of(asked.key()).unwrap();
-        let holders = self.directory.holders(ask.kind, index, from, self.now);
-        let held = holders.contains(&who);
+        let index = index_of(asked.key()).unwrap();
+        let held = self.directory.holders(ask.kind, index, from, self.now).contains(&who);
+        // No read of the directory finds who took an address, so an incremental of the chain's own object by its id is right
+        // though somebody unseen holds the address.
+        let kind = if ask.kind == NameKind::Any && action == Action::Incremental { NameKind::Upn } else { ask.kind };
+        let holders = self.directory.holders(kind, index, from, self.now);
         match action {
             // A name that nobody holds any more may still say which chain is meant.
             Action::Incremental if holders.is_empty() || held => None,
@@ -265,4 +273,8 @@ impl Sim<'_> {
             self.tell(vec![Fact::SnapshotExpired(SnapshotExpired { chain, snapshot })]);
         }
     }
+}
+
+fn show(what: Option<&impl ToString>) -> String {
+    what.map_or_else(|| "-".to_owned(), ToString::to_string)
 }

@@ -145,7 +145,7 @@ impl Sim<'_> {
     fn wrong_attribution(&self, view: &SnapshotView) -> Option<Fault> {
         let (_, taken) = self.taken(view);
         let attribution = &view.attribution;
-        let fault = |wrong, what: &str| Some(Fault { wrong, what: format!("{what}: {taken:?} got {attribution:?}") });
+        let fault = |wrong, what: &str| Some(Fault { wrong, what: format!("{what}: {taken:?} got {}", say(attribution)) });
         let owner = attribution.owner.map(who_is);
         if attribution.confidence == HolderConfidence::Certain && owner.map(|owner| BTreeSet::from([owner])).as_ref() != Some(&taken.owners) {
             return fault(Wrong::Certain, "called certain, but false");
@@ -358,4 +358,11 @@ fn why_open(claims: &NameView, kind: NameKind, span: Interval, view: &View<'_>) 
     } else {
         Why::Nothing
     }
+}
+
+fn say(attribution: &Attribution) -> String {
+    let candidates = attribution.candidates.iter().map(|one| format!("{} {:?}", who_is(one.object), one.confidence));
+    let candidates = candidates.collect::<Vec<_>>().join(", ");
+    let Attribution { owner, confidence, settled, .. } = attribution;
+    format!("{confidence:?} {:?}, settled {settled}, candidates {candidates}", owner.map(who_is))
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use whowas::domain::attribution::Settling;
-use whowas::domain::fact::{Fact, Widths};
+use whowas::domain::fact::{Changed, Fact, Reading, Widths};
 use whowas::domain::id::{ChainId, SnapshotId, TenantId};
+use whowas::domain::name::{Name, Namespace};
 use whowas::domain::verdict::Policy;
 use whowas::ledger::{Batch, Ledger, Stamp};
 use whowas::store::memory::MemoryStore;
@@ -17,7 +18,7 @@ use super::oracle::{Crisp, Oracle};
 use super::score::Fault;
 use super::script::{Act, START, Script, Step};
 use super::tally::Tally;
-use super::truth::{DAY, Directory, HOUR, instant};
+use super::truth::{DAY, Directory, HOUR, instant, who_is};
 
 pub const TENANT: TenantId = TenantId::from_bytes([0x77; 16]);
 
@@ -150,7 +151,7 @@ impl<'s> Sim<'s> {
             return;
         }
         for fact in &facts {
-            self.note(|| format!("    told {fact:?}"));
+            self.note(|| format!("    told {}", say(fact)));
             self.oracle.take(fact);
             self.crisp.take(fact);
         }
@@ -228,4 +229,37 @@ impl<'s> Sim<'s> {
 
 pub fn micros(span: i64) -> Duration {
     Duration::from_micros(u64::try_from(span).unwrap())
+}
+
+/// A fact in one short line.
+fn say(fact: &Fact) -> String {
+    let reading = |reading: &Reading| {
+        let since = reading.unchanged_since.map(|since| format!(", unchanged since {since}")).unwrap_or_default();
+        format!("{:?} at {} lag {} s{since}", reading.source, reading.at, reading.lag.as_secs())
+    };
+    let names = |names: &[(Namespace, &Name)]| {
+        names.iter().map(|(space, name)| format!("{space:?} {name}")).collect::<Vec<_>>().join(", ")
+    };
+    let who = fact.object().map(who_is).unwrap_or_default();
+    match fact {
+        Fact::Seen(seen) => {
+            let created = seen.profile.created.map(|at| format!(", created {at}")).unwrap_or_default();
+            format!("{who} seen as {} ({}{created})", names(&fact.names()), reading(&seen.reading))
+        }
+        Fact::Removed(removed) => {
+            let deleted = removed.deleted.map(|at| format!(", deleted {at}")).unwrap_or_default();
+            let read = reading(&removed.reading);
+            format!("{who} gone: {:?} {} ({read}{deleted})", removed.removal, names(&fact.names()))
+        }
+        Fact::Changed(Changed { at, property, old, new, .. }) => {
+            let list = |names: &Option<Vec<Name>>| match names {
+                Some(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                None => "?".to_owned(),
+            };
+            format!("{who} audited at {at}: {property:?} from {} to {}", list(old), list(new))
+        }
+        Fact::Lifecycle(life) => format!("{who} audited at {}: {:?} {}", life.at, life.life, names(&fact.names())),
+        Fact::Vacant(vacant) => format!("nobody under {} ({})", vacant.name, reading(&vacant.reading)),
+        other => format!("{other:?}"),
+    }
 }
