@@ -121,6 +121,7 @@ impl Sim<'_> {
         let pending = token.clone().unwrap_or_else(|| vec![i64::MIN; usize::from(objects)]);
         if token.is_none() {
             self.feed.horizon = None;
+            self.feed.shown.clear();
         }
         let started = whole_second(self.now);
         self.feed.open = Some(Open { started, began: token, pending, pages: list, reported: BTreeSet::new(), committed: false, why });
@@ -168,12 +169,13 @@ impl Sim<'_> {
             let changed = !first && self.directory.is_announced(*who, open.pending[place], seen_at);
             let state = self.directory.at(*who, seen_at).clone();
             let again = dice.chance(4) && state.phase == Phase::Live;
+            let was = self.directory.at(*who, open.pending[place]).phase;
             let never_shown = state.phase != Phase::Live && !self.feed.shown.contains(who) && dice.chance(60);
             let told = match state.phase {
                 Phase::Unborn => false,
                 Phase::Live => first || changed || again,
-                // The purge of what is in the bin is not always announced.
-                Phase::Purged if changed && self.feed.shown.contains(who) => dice.chance(60),
+                // The purge of what the feed has shown to be in the bin is not always announced.
+                Phase::Purged if was == Phase::Binned => changed && dice.chance(60),
                 _ => changed && !never_shown,
             };
             open.pending[place] = open.pending[place].max(seen_at);

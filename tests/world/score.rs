@@ -5,6 +5,7 @@ use std::fmt;
 
 use whowas::domain::attribution::Attribution;
 use whowas::domain::fact::Addressed;
+use whowas::domain::finding::{FindingId, FindingKind, FindingState, Subject};
 use whowas::domain::holder::{HolderConfidence, NameView};
 use whowas::domain::id::ChainId;
 use whowas::domain::interval::Interval;
@@ -33,6 +34,8 @@ pub enum Wrong {
     Verdict,
     /// What the facts prove by themselves is not called certain.
     Lost,
+    /// What is stored of a snapshot is not what the ledger would say anew.
+    Stored,
 }
 
 /// Something that was wrong.
@@ -51,9 +54,9 @@ impl fmt::Display for Fault {
 /// What the ledger finds wrong about a chain.
 #[derive(Clone, Copy, Debug, Default)]
 struct Found {
-    mixed: bool,
-    /// A receipt tells of another object than the address, or of two.
-    mismatch: bool,
+    mixed_open: bool,
+    /// Mixed, or a receipt tells of another object than it should; open or dealt with.
+    critical: bool,
     warning: bool,
 }
 
@@ -147,6 +150,10 @@ impl Sim<'_> {
         let attribution = &view.attribution;
         let fault = |wrong, what: &str| Some(Fault { wrong, what: format!("{what}: {taken:?} got {}", say(attribution)) });
         let owner = attribution.owner.map(who_is);
+        let stored = view.record.judgement;
+        if (stored.owner, stored.confidence, stored.settled) != (attribution.owner, attribution.confidence, attribution.settled) {
+            return fault(Wrong::Stored, &format!("stored as {stored:?}"));
+        }
         if attribution.confidence == HolderConfidence::Certain && owner.map(|owner| BTreeSet::from([owner])).as_ref() != Some(&taken.owners) {
             return fault(Wrong::Certain, "called certain, but false");
         }
@@ -174,40 +181,28 @@ impl Sim<'_> {
     }
 
     /// What the ledger finds about a chain.
-    fn found(&self, views: &[SnapshotView]) -> Found {
-        let mut found = Found::default();
-        let mut certain = BTreeSet::new();
-        let mut owners = BTreeSet::new();
-        for view in views {
-            let attribution = &view.attribution;
-            owners.extend(attribution.owner);
-            match attribution.confidence {
-                HolderConfidence::Certain => certain.extend(attribution.owner),
-                HolderConfidence::Assumed => {}
-                _ => found.warning = true,
-            }
-            let read: BTreeSet<_> =
-                view.record.receipts.iter().flat_map(|(_, r)| [Some(r.object), r.object_end]).flatten().collect();
-            let addressed = match &view.record.snapshot.addressed {
-                Addressed::Object(object) => Some(*object),
-                Addressed::Name(..) => None,
-            };
-            found.mismatch |= read.len() > 1 || addressed.is_some_and(|object| read.iter().any(|read| *read != object));
+    fn found(&self, chain: &ChainId) -> Found {
+        let state = |kind| {
+            let id = FindingId::of(kind, &Subject::Chain(chain.clone()));
+            self.ledger.finding(TENANT, id).unwrap().map(|finding| finding.state())
+        };
+        let is_there = |kind| state(kind).is_some_and(|state| state != FindingState::Withdrawn);
+        Found {
+            mixed_open: state(FindingKind::MixedChain) == Some(FindingState::Open),
+            critical: is_there(FindingKind::MixedChain) || is_there(FindingKind::ReceiptMismatch),
+            warning: is_there(FindingKind::Unattributable) || is_there(FindingKind::NobodyHeldName),
         }
-        found.mixed = certain.len() > 1;
-        found.warning |= owners.len() > 1 && !found.mixed;
-        found
     }
 
     fn wrong_finding(&mut self, chain: &ChainId, views: &[SnapshotView], at_end: bool) -> Option<Fault> {
-        let found = self.found(views);
+        let found = self.found(chain);
         let truth: BTreeSet<u8> = views.iter().flat_map(|view| self.taken(view).1.owners.iter().copied()).collect();
         let is_mixed = truth.len() > 1;
-        if found.mixed && !is_mixed {
+        if found.mixed_open && !is_mixed {
             return Some(Fault { wrong: Wrong::Mixed, what: format!("{chain} holds the data of {truth:?} only") });
         }
         let settled = views.iter().all(|view| view.attribution.settled);
-        let silent = is_mixed && !(found.mixed || found.mismatch || found.warning);
+        let silent = is_mixed && !(found.critical || found.warning);
         let showable = silent && !self.is_single_allowed(views);
         if silent && settled && showable {
             let what = format!("{chain} holds the data of {truth:?}, the facts show it, and nothing is found");
@@ -216,8 +211,8 @@ impl Sim<'_> {
         if at_end {
             self.tally.chains += 1;
             self.tally.chains_mixed += u64::from(is_mixed);
-            self.tally.mixed_found_critical += u64::from(is_mixed && (found.mixed || found.mismatch));
-            self.tally.mixed_found_warning += u64::from(is_mixed && !(found.mixed || found.mismatch) && found.warning);
+            self.tally.mixed_found_critical += u64::from(is_mixed && found.critical);
+            self.tally.mixed_found_warning += u64::from(is_mixed && !found.critical && found.warning);
             self.tally.mixed_unshowable += u64::from(silent && !showable);
         }
         None
