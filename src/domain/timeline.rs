@@ -549,7 +549,9 @@ fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)
     moments.extend(
         deleted.and_then(|from| Interval::closed(from, window.from().max(from))).map(|span| moment(span, true)),
     );
-    if removed.removal == Removal::Purged {
+    // The feed says itself that an object is gone for good. That an object was found neither live nor in the bin only makes it
+    // likely: it may have been restored between the two reads.
+    if removed.removal == Removal::Purged && removed.reading.source == Source::Delta {
         moments.extend(Interval::new(window.until(), Instant::MAX).map(|span| moment(span, true)));
     }
     moments

@@ -196,6 +196,8 @@ impl Sim<'_> {
 
     fn wrong_finding(&mut self, chain: &ChainId, views: &[SnapshotView], at_end: bool) -> Option<Fault> {
         let found = self.found(chain);
+        // A finding speaks of what is still kept.
+        let views: Vec<&SnapshotView> = views.iter().filter(|view| view.record.expired.is_none()).collect();
         let truth: BTreeSet<u8> = views.iter().flat_map(|view| self.taken(view).1.owners.iter().copied()).collect();
         let is_mixed = truth.len() > 1;
         if found.mixed_open && !is_mixed {
@@ -203,7 +205,7 @@ impl Sim<'_> {
         }
         let settled = views.iter().all(|view| view.attribution.settled);
         let silent = is_mixed && !(found.critical || found.warning);
-        let showable = silent && !self.is_single_allowed(views);
+        let showable = silent && !self.is_single_allowed(&views);
         if silent && settled && showable {
             let what = format!("{chain} holds the data of {truth:?}, the facts show it, and nothing is found");
             return Some(Fault { wrong: Wrong::Silent, what });
@@ -219,7 +221,7 @@ impl Sim<'_> {
     }
 
     /// Whether there is an object whose data alone the chain could hold, as far as the facts told go.
-    fn is_single_allowed(&self, views: &[SnapshotView]) -> bool {
+    fn is_single_allowed(&self, views: &[&SnapshotView]) -> bool {
         (0..self.directory.objects()).any(|who| {
             views.iter().all(|view| {
                 let (_, taken) = self.taken(view);
