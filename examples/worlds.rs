@@ -1,7 +1,7 @@
 //! Plays random worlds against the ledger and prints how it did: `cargo run --release --example worlds -- --seeds 10000`.
 //!
 //! `--first SEED` begins elsewhere, `--threads N` uses so many threads, and `--seed SEED --trace` replays one world and
-//! prints what happened in it. A world in which something is wrong is shrunk and printed. `docs/WORLDS.md` says more.
+//! prints what happened in it. `--every N` scores after every N commits, `--go-on` does not stop at the first wrong world. A world in which something is wrong is shrunk and printed. `docs/WORLDS.md` says more.
 
 #![expect(
     clippy::unwrap_used,
@@ -36,25 +36,26 @@ struct Arguments {
     trace: bool,
     threads: usize,
     go_on: bool,
+    every: u64,
 }
 
 fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(why) => {
-            eprintln!("{why}\nusage: worlds [--seeds N] [--first SEED] [--seed SEED [--trace]] [--threads N] [--go-on]");
+            eprintln!("{why}\nusage: worlds [--seeds N] [--first SEED] [--seed SEED [--trace]] [--threads N] [--every COMMITS] [--go-on]");
             return ExitCode::from(2);
         }
     };
     match arguments.seed {
-        Some(seed) => one(seed, arguments.trace),
+        Some(seed) => one(seed, arguments.trace, arguments.every),
         None => many(&arguments),
     }
 }
 
 fn arguments() -> Result<Arguments, String> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut found = Arguments { seeds: 200, first: 0, seed: None, trace: false, threads, go_on: false };
+    let mut found = Arguments { seeds: 200, first: 0, seed: None, trace: false, threads, go_on: false, every: SCORE_EVERY };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         let mut number = || -> Result<u64, String> {
@@ -66,6 +67,7 @@ fn arguments() -> Result<Arguments, String> {
             "--first" => found.first = number()?,
             "--seed" => found.seed = Some(number()?),
             "--threads" => found.threads = usize::try_from(number()?).map_err(|error| error.to_string())?.max(1),
+            "--every" => found.every = number()?.max(1),
             "--trace" => found.trace = true,
             "--go-on" => found.go_on = true,
             _ => return Err(format!("{flag} is no option")),
@@ -75,7 +77,7 @@ fn arguments() -> Result<Arguments, String> {
 }
 
 /// Replays one world, with audits and without.
-fn one(seed: u64, trace: bool) -> ExitCode {
+fn one(seed: u64, trace: bool, every: u64) -> ExitCode {
     let script = Script::of(seed);
     println!("world {seed}: {:?}", script.knobs);
     for (number, plan) in script.agents.iter().enumerate() {
@@ -83,12 +85,14 @@ fn one(seed: u64, trace: bool) -> ExitCode {
     }
     let mut code = ExitCode::SUCCESS;
     for audits in [true, false] {
-        let outcome = play(&script, Options { audits, score_every: SCORE_EVERY, trace });
+        let outcome = play(&script, Options { audits, score_every: every, trace });
         println!("{} audits:", if audits { "with" } else { "without" });
         outcome.trace.iter().for_each(|line| println!("{line}"));
         if let Some(fault) = outcome.fault {
             println!("WRONG {fault}");
-            explain(seed, audits, &fault);
+            if !trace {
+                explain(seed, audits, &fault);
+            }
             code = ExitCode::FAILURE;
         } else {
             print!("{}", Tally::table(&[("this world", &outcome.tally)]));
@@ -112,7 +116,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                     }
                     let script = Script::of(arguments.first + nth);
                     for audits in [true, false] {
-                        let outcome = play(&script, Options { audits, score_every: SCORE_EVERY, trace: false });
+                        let outcome = play(&script, Options { audits, score_every: arguments.every, trace: false });
                         sums.lock().unwrap()[usize::from(!audits)].add(&outcome.tally);
                         if let Some(fault) = outcome.fault {
                             eprintln!("world {}: {fault}", script.seed);
@@ -147,7 +151,9 @@ fn many(arguments: &Arguments) -> ExitCode {
 fn explain(seed: u64, audits: bool, fault: &Fault) {
     println!("world {seed} ({} audits) is wrong: {fault}", if audits { "with" } else { "without" });
     let options = Options { audits, score_every: 1, trace: false };
-    let small = shrink(&Script::of(seed), options, fault.wrong);
+    // Scoring seldom is fast while the world is large; scoring after every commit finds the smallest.
+    let rough = shrink(&Script::of(seed), Options { score_every: SCORE_EVERY, ..options }, fault.wrong);
+    let small = shrink(&rough, options, fault.wrong);
     let outcome = play(&small, Options { trace: true, ..options });
     println!("shrunk to {} steps ({:?}):", small.steps.len(), small.knobs);
     let skipped = outcome.trace.len().saturating_sub(LINES_MAX);

@@ -520,12 +520,12 @@ impl<'a> Readings<'a> {
         self.bounds.iter().skip(start).find(is_own).map(|own| own.beside.and(own.after))
     }
 
-    /// Whether the feed, since it began, had reported the object by then. One that it has never shown may be deleted without
-    /// a word: a life between two rounds leaves no trace in the feed.
+    /// Whether the feed, since it began, had last reported the object live by then. One that it has not shown, or has shown as
+    /// gone, may live and be deleted without a word: a life between two rounds leaves no trace in the feed.
     fn is_followed(&self, at: Instant, began: Instant) -> bool {
         let count = self.reports.partition_point(|report| report.at <= at);
         let last = count.checked_sub(1).and_then(|last| self.reports.get(last));
-        last.is_some_and(|report| report.at >= began)
+        last.is_some_and(|report| report.at >= began && report.profile.is_some())
     }
 
     /// Whether an earlier report of another state has a window that reaches into this reading's, so that it is unknown

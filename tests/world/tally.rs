@@ -56,6 +56,8 @@ tally! {
     unexplained,
     /// Settled attributions that were another later.
     resettled,
+    /// Snapshots of which something else is stored than the ledger would say anew.
+    stored_differs,
     chains,
     chains_mixed,
     mixed_found_critical,
@@ -114,6 +116,7 @@ impl Tally {
         row("  by nothing", &|t| share(t.unexplained, t.by_name));
         row("snapshots that never settled", &|t| t.unsettled.to_string());
         row("settled attributions that changed later", &|t| t.resettled.to_string());
+        row("stored judgements that differ from one made anew, at the end", &|t| t.stored_differs.to_string());
         row("chains / truly mixed", &|t| format!("{} / {}", t.chains, t.chains_mixed));
         row("  with a critical finding", &|t| share(t.mixed_found_critical, t.chains_mixed));
         row("  with a warning", &|t| share(t.mixed_found_warning, t.chains_mixed));
