@@ -12,6 +12,9 @@
 
 mod world;
 
+#[path = "world/found.rs"]
+mod found;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
