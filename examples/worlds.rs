@@ -43,7 +43,9 @@ fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(why) => {
-            eprintln!("{why}\nusage: worlds [--seeds N] [--first SEED] [--seed SEED [--trace]] [--threads N] [--every COMMITS] [--go-on]");
+            eprintln!(
+                "{why}\nusage: worlds [--seeds N] [--first SEED] [--seed SEED [--trace]] [--threads N] [--every COMMITS] [--go-on]"
+            );
             return ExitCode::from(2);
         }
     };
@@ -55,7 +57,8 @@ fn main() -> ExitCode {
 
 fn arguments() -> Result<Arguments, String> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut found = Arguments { seeds: 200, first: 0, seed: None, trace: false, threads, go_on: false, every: SCORE_EVERY };
+    let mut found =
+        Arguments { seeds: 200, first: 0, seed: None, trace: false, threads, go_on: false, every: SCORE_EVERY };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         let mut number = || -> Result<u64, String> {

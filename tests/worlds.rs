@@ -53,8 +53,14 @@ fn no_world_makes_the_ledger_certain_of_what_is_false() {
     let (with, without) = (played(&seeds, true), played(&seeds, false));
     let table = Tally::table(&[("with audits", &with), ("without", &without)]);
     for tally in [&with, &without] {
-        assert!(tally.fewest_changes >= 200 && tally.fewest_snapshots >= 100, "too little happens in some world:\n{table}");
-        assert!(tally.certain > 0 && tally.mixed_found_critical > 0 && tally.allowed > 0, "nothing is proved:\n{table}");
+        assert!(
+            tally.fewest_changes >= 200 && tally.fewest_snapshots >= 100,
+            "too little happens in some world:\n{table}"
+        );
+        assert!(
+            tally.certain > 0 && tally.mixed_found_critical > 0 && tally.allowed > 0,
+            "nothing is proved:\n{table}"
+        );
         assert!(tally.keyed_by_name_worlds * 2 > tally.worlds, "the baseline hardly mixes:\n{table}");
         assert!(tally.crisp_worlds * 2 > tally.worlds, "the crisp baseline is hardly wrong:\n{table}");
         assert_eq!(tally.unsettled, 0, "{table}");

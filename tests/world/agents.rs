@@ -89,10 +89,14 @@ impl Sim<'_> {
             return;
         }
         self.tally.allowed += 1;
-        let wrong = self.wrongly_allowed(&ask, action, verdict.object, verdict.chain.clone().zip(verdict.base.clone()), date);
+        let wrong =
+            self.wrongly_allowed(&ask, action, verdict.object, verdict.chain.clone().zip(verdict.base.clone()), date);
         if let Some(why) = wrong {
             if by_id || live {
-                self.fail(Fault { wrong: Wrong::Verdict, what: format!("{why}: {:?} of {:?}: {:?}", verdict.outcome, verdict.object, verdict.reasons) });
+                self.fail(Fault {
+                    wrong: Wrong::Verdict,
+                    what: format!("{why}: {:?} of {:?}: {:?}", verdict.outcome, verdict.object, verdict.reasons),
+                });
                 return;
             }
             self.tally.stale_verdicts_wrong += 1;
@@ -121,9 +125,14 @@ impl Sim<'_> {
         }
         if action == Action::Incremental {
             let place = place.as_ref().and_then(|place| self.places.get(place));
-            let Some(base) = place.map(|place| &self.taken[*place]) else { return Some("an incremental on nothing".to_owned()) };
+            let Some(base) = place.map(|place| &self.taken[*place]) else {
+                return Some("an incremental on nothing".to_owned());
+            };
             if base.owners != BTreeSet::from([who]) {
-                return Some(format!("builds on {} of {}, which holds the data of {:?}", base.id, base.chain, base.owners));
+                return Some(format!(
+                    "builds on {} of {}, which holds the data of {:?}",
+                    base.id, base.chain, base.owners
+                ));
             }
         }
         let asked = ask.name.as_ref()?;
@@ -164,7 +173,11 @@ impl Sim<'_> {
                 let Some(may) = may else { return };
                 from = from.max(may.at);
                 chain = may.chain;
-                if plan.style == Style::NameAskingOpensName { (Some((plan.name, plan.kind)), None) } else { by_id(may.object) }
+                if plan.style == Style::NameAskingOpensName {
+                    (Some((plan.name, plan.kind)), None)
+                } else {
+                    by_id(may.object)
+                }
             }
         };
         let Some(read) = self.open(by_name, object, from, dice) else {
@@ -203,8 +216,14 @@ impl Sim<'_> {
             (Some((index, kind)), _) => Addressed::Name(name(index, dice.index(2)).clone(), kind),
             (None, object) => Addressed::Object(person(object.unwrap_or(first))),
         };
-        let snapshot =
-            Snapshot { chain: chain.clone(), id: id.clone(), from: instant(from), until: instant(until), addressed, mailbox: None };
+        let snapshot = Snapshot {
+            chain: chain.clone(),
+            id: id.clone(),
+            from: instant(from),
+            until: instant(until),
+            addressed,
+            mailbox: None,
+        };
         let mut facts = vec![Fact::SnapshotTaken(snapshot)];
         facts.extend(receipt.map(|(first, last)| {
             let (object, object_end) = (person(first), last.map(person));
@@ -224,7 +243,13 @@ impl Sim<'_> {
 
     /// When the read ended, and whose mailbox was open at its start and at its end. A name is resolved at the start and at
     /// most once again on the way; each time it opens, at random, what it meant at some instant of the last `propagation`.
-    fn open(&self, by_name: Option<(u8, NameKind)>, object: Option<u8>, from: i64, dice: &mut Dice) -> Option<(i64, u8, u8)> {
+    fn open(
+        &self,
+        by_name: Option<(u8, NameKind)>,
+        object: Option<u8>,
+        from: i64,
+        dice: &mut Dice,
+    ) -> Option<(i64, u8, u8)> {
         let now = self.now;
         let mut resolve = |at: i64| {
             let meant = match dice.below(4) {
@@ -266,8 +291,12 @@ impl Sim<'_> {
 
     pub fn expire(&mut self, agent: u8, dice: &mut Dice) {
         let chain = self.chain(agent);
-        let own: Vec<SnapshotId> =
-            self.taken.iter().filter(|taken| taken.chain == chain && taken.told).map(|taken| taken.id.clone()).collect();
+        let own: Vec<SnapshotId> = self
+            .taken
+            .iter()
+            .filter(|taken| taken.chain == chain && taken.told)
+            .map(|taken| taken.id.clone())
+            .collect();
         if !own.is_empty() {
             let snapshot = own[dice.index(own.len())].clone();
             self.tell(vec![Fact::SnapshotExpired(SnapshotExpired { chain, snapshot })]);

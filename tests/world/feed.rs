@@ -124,7 +124,15 @@ impl Sim<'_> {
             self.feed.shown.clear();
         }
         let started = whole_second(self.now);
-        self.feed.open = Some(Open { started, began: token, pending, pages: list, reported: BTreeSet::new(), committed: false, why });
+        self.feed.open = Some(Open {
+            started,
+            began: token,
+            pending,
+            pages: list,
+            reported: BTreeSet::new(),
+            committed: false,
+            why,
+        });
     }
 
     fn go_on(&mut self, crash: bool, dice: &mut Dice) {
@@ -258,7 +266,8 @@ impl Sim<'_> {
         let mut shown = BTreeSet::new();
         for listing in [Phase::Binned, Phase::Live] {
             let (now, date) = (self.now, whole_second(self.now));
-            let reading = Reading { at: instant(date), lag: micros(lag), source: Source::Reconcile, unchanged_since: None };
+            let reading =
+                Reading { at: instant(date), lag: micros(lag), source: Source::Reconcile, unchanged_since: None };
             let mut facts = Vec::new();
             for who in 0..self.directory.objects() {
                 let seen_at = as_of(dice, date, now, lag);
@@ -361,7 +370,13 @@ impl Sim<'_> {
         if self.directory.at(who, seen_at).phase == Phase::Binned {
             return self.binned(who, seen_at, reading);
         }
-        Fact::Removed(Removed { object: person(who), reading, removal: Removal::NotFound, deleted: None, last_upn: None })
+        Fact::Removed(Removed {
+            object: person(who),
+            reading,
+            removal: Removal::NotFound,
+            deleted: None,
+            last_upn: None,
+        })
     }
 
     /// The live read for an ask. Returns the server's date.
@@ -445,4 +460,3 @@ impl Sim<'_> {
         self.tell(facts);
     }
 }
-

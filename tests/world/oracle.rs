@@ -161,7 +161,8 @@ impl Oracle {
 
     /// Who, by the facts, certainly held the name throughout.
     pub fn proven_holder(&self, space: Namespace, name: u8, span: Interval) -> Option<u8> {
-        let mut proven = self.said.iter().filter(|((_, s, n), said)| *s == space && *n == name && said.held.covers(span));
+        let mut proven =
+            self.said.iter().filter(|((_, s, n), said)| *s == space && *n == name && said.held.covers(span));
         proven.next().map(|((who, ..), _)| *who)
     }
 

@@ -15,7 +15,7 @@ use whowas::ledger::{KnownAt, SnapshotView, View};
 
 use super::agents::Taken;
 use super::sim::{Sim, TENANT};
-use super::truth::{instant, index_of, key, person, who_is};
+use super::truth::{index_of, instant, key, person, who_is};
 
 /// What must never be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,8 @@ impl Sim<'_> {
 
     /// Every chain's snapshots, as the ledger has them now.
     fn views(&self) -> BTreeMap<ChainId, Vec<SnapshotView>> {
-        let chains: BTreeSet<&ChainId> = self.taken.iter().filter(|taken| taken.told).map(|taken| &taken.chain).collect();
+        let chains: BTreeSet<&ChainId> =
+            self.taken.iter().filter(|taken| taken.told).map(|taken| &taken.chain).collect();
         let settling = self.settling();
         let look = |chain: &ChainId| self.ledger.snapshots(TENANT, chain, None, 10_000, settling).unwrap();
         chains.into_iter().map(|chain| (chain.clone(), look(chain))).collect()
@@ -146,9 +147,12 @@ impl Sim<'_> {
     fn wrong_attribution(&self, view: &SnapshotView) -> Option<Fault> {
         let (_, taken) = self.taken(view);
         let attribution = &view.attribution;
-        let fault = |wrong, what: &str| Some(Fault { wrong, what: format!("{what}: {taken:?} got {}", say(attribution)) });
+        let fault =
+            |wrong, what: &str| Some(Fault { wrong, what: format!("{what}: {taken:?} got {}", say(attribution)) });
         let owner = attribution.owner.map(who_is);
-        if attribution.confidence == HolderConfidence::Certain && owner.map(|owner| BTreeSet::from([owner])).as_ref() != Some(&taken.owners) {
+        if attribution.confidence == HolderConfidence::Certain
+            && owner.map(|owner| BTreeSet::from([owner])).as_ref() != Some(&taken.owners)
+        {
             return fault(Wrong::Certain, "called certain, but false");
         }
         let Some((name, kind)) = taken.name.filter(|_| taken.receipt.is_none()) else { return None };
@@ -340,7 +344,8 @@ fn why_open(claims: &NameView, kind: NameKind, span: Interval, view: &View<'_>) 
             }
         }
     }
-    let of = |space| mine().filter(move |claim| claim.namespace == space).map(|claim| claim.object).collect::<BTreeSet<_>>();
+    let of =
+        |space| mine().filter(move |claim| claim.namespace == space).map(|claim| claim.object).collect::<BTreeSet<_>>();
     if open {
         Why::Edge
     } else if point {

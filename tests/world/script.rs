@@ -38,34 +38,80 @@ pub struct Step {
 
 #[derive(Clone, Debug)]
 pub enum Act {
-    Create { who: u8, name: u8 },
-    Rename { who: u8, to: u8, keep: bool },
-    RenameBack { who: u8 },
-    Inherit { who: u8, of: u8 },
+    Create {
+        who: u8,
+        name: u8,
+    },
+    Rename {
+        who: u8,
+        to: u8,
+        keep: bool,
+    },
+    RenameBack {
+        who: u8,
+    },
+    Inherit {
+        who: u8,
+        of: u8,
+    },
     Rotate(Vec<u8>),
-    Address { who: u8, name: u8 },
-    HandOver { from: u8, to: u8 },
-    Delete { who: u8 },
-    Restore { who: u8, silent: bool },
-    Purge { who: u8 },
-    LoseLicence { who: u8, for_: i64 },
+    Address {
+        who: u8,
+        name: u8,
+    },
+    HandOver {
+        from: u8,
+        to: u8,
+    },
+    Delete {
+        who: u8,
+    },
+    Restore {
+        who: u8,
+        silent: bool,
+    },
+    Purge {
+        who: u8,
+    },
+    LoseLicence {
+        who: u8,
+        for_: i64,
+    },
     ChangeDomain,
     /// A round of the delta feed. It goes on where the one before was cut short.
-    Poll { pages: u8, crash: bool },
+    Poll {
+        pages: u8,
+        crash: bool,
+    },
     /// Nothing came of it: throttled, or the network was down.
     LostPoll,
     /// The token has expired, or a full sync is asked for.
-    Resync { pages: u8 },
+    Resync {
+        pages: u8,
+    },
     Reconcile,
     /// The audit log is read; in part only, if it fails on the way.
-    Audits { whole: bool },
+    Audits {
+        whole: bool,
+    },
     /// An export of so long ago is imported.
-    Import { ago: i64 },
-    Ask { agent: u8 },
-    Read { agent: u8, for_: i64 },
+    Import {
+        ago: i64,
+    },
+    Ask {
+        agent: u8,
+    },
+    Read {
+        agent: u8,
+        for_: i64,
+    },
     /// The agent's catalogue is imported.
-    Catalogue { agent: u8 },
-    Expire { agent: u8 },
+    Catalogue {
+        agent: u8,
+    },
+    Expire {
+        agent: u8,
+    },
 }
 
 /// How an agent works.
@@ -160,9 +206,26 @@ impl Script {
 fn plan(dice: &mut Dice, knobs: &Knobs) -> Plan {
     use Style::{Id, IdAsking, Lookup, Name, NameAsking, NameAskingOpensName, NameAskingStale};
     let style = dice.pick(&[
-        Name, Name, Name, Name, Id, IdAsking, Lookup, NameAsking, NameAsking, NameAskingOpensName, NameAskingStale,
+        Name,
+        Name,
+        Name,
+        Name,
+        Id,
+        IdAsking,
+        Lookup,
+        NameAsking,
+        NameAsking,
+        NameAskingOpensName,
+        NameAskingStale,
     ]);
-    let receipts = dice.pick(&[Receipts::None, Receipts::None, Receipts::None, Receipts::Start, Receipts::Both, Receipts::Sometimes]);
+    let receipts = dice.pick(&[
+        Receipts::None,
+        Receipts::None,
+        Receipts::None,
+        Receipts::Start,
+        Receipts::Both,
+        Receipts::Sometimes,
+    ]);
     Plan {
         style,
         who: u8::try_from(dice.below(u64::from(knobs.born_early))).unwrap(),
@@ -241,7 +304,12 @@ impl Maker {
             let at = self.near(polls, reach);
             times.push(at);
             let (who, other, name) = (self.who(), self.who(), self.name());
-            let soon = at + if self.dice.chance(50) { self.dice.between(SECOND, 20 * MINUTE) } else { self.dice.between(MINUTE, 8 * HOUR) };
+            let soon = at
+                + if self.dice.chance(50) {
+                    self.dice.between(SECOND, 20 * MINUTE)
+                } else {
+                    self.dice.between(MINUTE, 8 * HOUR)
+                };
             let keep = self.dice.chance(40);
             match self.dice.below(26) {
                 0..=4 => self.add(at, Act::Rename { who, to: name, keep }),
@@ -323,7 +391,11 @@ impl Maker {
         for turn in 0..count {
             let agent = u8::try_from(usize::try_from(turn).unwrap() % plans.len()).unwrap();
             let at = self.near(changes, reach);
-            let for_ = if self.dice.chance(60) { self.dice.between(SECOND, 3 * MINUTE) } else { self.dice.between(MINUTE, HOUR) };
+            let for_ = if self.dice.chance(60) {
+                self.dice.between(SECOND, 3 * MINUTE)
+            } else {
+                self.dice.between(MINUTE, HOUR)
+            };
             let asks = !matches!(plans[usize::from(agent)].style, Style::Id | Style::Name | Style::Lookup);
             if asks {
                 self.add(at - for_, Act::Ask { agent });

@@ -158,7 +158,9 @@ impl<'s> Sim<'s> {
         self.tally.facts += facts.len() as u64;
         self.commits += 1;
         let stamp = Stamp { now: instant(self.now), salt: [7; 16] };
-        self.ledger.append(TENANT, Batch { facts, settling: Some(self.settling()), ..Batch::default() }, stamp).unwrap();
+        self.ledger
+            .append(TENANT, Batch { facts, settling: Some(self.settling()), ..Batch::default() }, stamp)
+            .unwrap();
         if self.commits.is_multiple_of(self.options.score_every) {
             self.score(false);
         }

@@ -121,9 +121,13 @@ impl Tally {
         row("  with a critical finding", &|t| share(t.mixed_found_critical, t.chains_mixed));
         row("  with a warning", &|t| share(t.mixed_found_warning, t.chains_mixed));
         row("  that no fact told could show", &|t| share(t.mixed_unshowable, t.chains_mixed));
-        row("baseline keyed by name: by-name snapshots of another person", &|t| share(t.keyed_by_name_false, t.base_snapshots));
+        row("baseline keyed by name: by-name snapshots of another person", &|t| {
+            share(t.keyed_by_name_false, t.base_snapshots)
+        });
         row("  worlds affected", &|t| share(t.keyed_by_name_worlds, t.worlds));
-        row("baseline by id, crisp polls: snapshots given to the wrong person", &|t| share(t.crisp_false, t.base_snapshots));
+        row("baseline by id, crisp polls: snapshots given to the wrong person", &|t| {
+            share(t.crisp_false, t.base_snapshots)
+        });
         row("  given to nobody", &|t| share(t.crisp_unknown, t.base_snapshots));
         row("  worlds affected", &|t| share(t.crisp_worlds, t.worlds));
         out

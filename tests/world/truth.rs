@@ -149,7 +149,10 @@ impl Directory {
     pub fn is_announced(&self, who: u8, after: i64, by: i64) -> bool {
         let states = &self.states[usize::from(who)];
         let start = states.partition_point(|(since, _)| *since <= after);
-        states[start..].iter().take_while(|(since, _)| *since <= by).any(|(since, _)| !self.silent.contains(&(who, *since)))
+        states[start..]
+            .iter()
+            .take_while(|(since, _)| *since <= by)
+            .any(|(since, _)| !self.silent.contains(&(who, *since)))
     }
 
     pub fn holder(&self, space: Namespace, name: u8, time: i64) -> Option<u8> {
@@ -269,7 +272,8 @@ impl Directory {
     pub fn rename_back(&mut self, who: u8, now: i64, dice: &mut Dice) -> bool {
         let states = &self.states[usize::from(who)];
         let upn = self.now(who).upn;
-        let Some(old) = states.iter().rev().map(|(_, state)| state).find(|state| state.phase == Phase::Live && state.upn != upn)
+        let Some(old) =
+            states.iter().rev().map(|(_, state)| state).find(|state| state.phase == Phase::Live && state.upn != upn)
         else {
             return false;
         };
@@ -282,9 +286,17 @@ impl Directory {
         let states = &self.states[usize::from(of)];
         let upn = self.now(of).upn;
         let gone = self.now(of).phase != Phase::Live;
-        let old = states.iter().rev().map(|(_, state)| state).find(|state| state.phase == Phase::Live && (gone || state.upn != upn));
+        let old = states
+            .iter()
+            .rev()
+            .map(|(_, state)| state)
+            .find(|state| state.phase == Phase::Live && (gone || state.upn != upn));
         let Some(old) = old.map(|state| state.upn).filter(|old| self.is_free(*old, who)) else { return false };
-        if self.now(who).phase == Phase::Unborn { self.create(who, old, now, dice) } else { self.rename(who, old, dice.chance(40), now, dice) }
+        if self.now(who).phase == Phase::Unborn {
+            self.create(who, old, now, dice)
+        } else {
+            self.rename(who, old, dice.chance(40), now, dice)
+        }
     }
 
     /// Takes an address, or drops it.
