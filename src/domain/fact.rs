@@ -115,6 +115,14 @@ pub struct Widths {
     pub max_skew: Duration,
 }
 
+impl Widths {
+    /// Through when a completed round proves every object that it does not report unchanged. `started` is the server's
+    /// `Date` at the round's first page, which may trail behind the directory.
+    pub fn horizon(&self, started: Instant) -> Instant {
+        started.minus(self.lag)
+    }
+}
+
 impl Default for Widths {
     fn default() -> Self {
         Self { lag: Duration::from_secs(300), read_lag: Duration::from_secs(30), max_skew: Duration::from_secs(300) }

@@ -552,6 +552,9 @@ impl<'a> Readings<'a> {
         }
         let window = seen.reading.window();
         let stretch = coverage.stretch_from(Feed::Delta, window.from())?;
+        if seen.reading.source != Source::Delta && !self.is_followed(seen.reading.at, stretch.from) {
+            return None;
+        }
         let limits = self.limits(seen)?;
         if limits.anew.is_some_and(|anew| stretch.through >= anew) || self.is_unordered(seen, window) {
             return None;
@@ -564,6 +567,14 @@ impl<'a> Readings<'a> {
         let start = self.bounds.partition_point(|bound| bound.at < seen.reading.at);
         let is_own = |bound: &&Bound<'_>| bound.seen.is_some_and(|other| std::ptr::eq(other, seen));
         self.bounds.iter().skip(start).find(is_own).map(|own| own.beside.and(own.after))
+    }
+
+    /// Whether the feed, since it began, had last reported the object live by then. One that it has not shown, or has shown as
+    /// gone, may live and be deleted without a word: a life between two rounds leaves no trace in the feed.
+    fn is_followed(&self, at: Instant, began: Instant) -> bool {
+        let count = self.reports.partition_point(|report| report.at <= at);
+        let last = count.checked_sub(1).and_then(|last| self.reports.get(last));
+        last.is_some_and(|report| report.at >= began && report.profile.is_some())
     }
 
     /// Whether an earlier report of another state has a window that reaches into this reading's, so that it is unknown
@@ -593,7 +604,9 @@ fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)
     moments.extend(
         deleted.and_then(|from| Interval::closed(from, window.from().max(from))).map(|span| moment(span, true)),
     );
-    if removed.removal == Removal::Purged {
+    // The feed says itself that an object is gone for good. That an object was found neither live nor in the bin only makes it
+    // likely: it may have been restored between the two reads.
+    if removed.removal == Removal::Purged && removed.reading.source == Source::Delta {
         moments.extend(Interval::new(window.until(), Instant::MAX).map(|span| moment(span, true)));
     }
     moments

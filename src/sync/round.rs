@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source};
+use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source, Widths};
 use crate::domain::guard::HeldPart;
 use crate::domain::time::Instant;
 use crate::graph::client::{DeltaPage, DeltaRequest};
@@ -69,7 +69,7 @@ pub(super) async fn round(
             Err(error) => return Err(error.into()),
         };
         context.check_skew(page.at)?;
-        if let Some((before, through)) = standing.touches(before, page.at, context.widths.lag) {
+        if let Some((before, through)) = standing.touches(before, page.at, context.widths) {
             // Its horizon would join what was proven before, as if nothing could have happened in between.
             if waits == WAITS_MAX {
                 return Err(SyncError::TooSoon { before, through });
@@ -158,7 +158,7 @@ async fn finish(
 ) -> Result<(), SyncError> {
     let Closing { link, mut facts, started } = closing;
     let Ending { before, why_blind, mut stage } = ending;
-    let through = started.minus(context.widths.lag);
+    let through = context.widths.horizon(started);
     // A horizon never moves back, or it would prove less than it did.
     let through = standing.horizon.map_or(through, |horizon| horizon.max(through));
     if let (None, Some(before)) = (standing.horizon, before) {
@@ -210,8 +210,8 @@ impl Standing {
     }
 
     /// For a full round: the horizon before it and its own, if its own is not later.
-    fn touches(&self, before: Option<Instant>, at: Instant, lag: Duration) -> Option<(Instant, Instant)> {
-        let through = self.started.unwrap_or(at).minus(lag);
+    fn touches(&self, before: Option<Instant>, at: Instant, widths: Widths) -> Option<(Instant, Instant)> {
+        let through = widths.horizon(self.started.unwrap_or(at));
         let before = before.filter(|before| self.horizon.is_none() && through <= *before)?;
         Some((before, through))
     }

@@ -1,0 +1,80 @@
+//! Wrong answers that the simulator found, each as small as it goes.
+
+use std::time::Duration;
+
+use whowas::domain::coverage::Coverage;
+use whowas::domain::fact::{Fact, Feed, Horizon, Known, Profile, Reading, Removal, Removed, Seen, Source};
+use whowas::domain::id::Sequence;
+use whowas::domain::interval::Interval;
+use whowas::domain::time::Instant;
+use whowas::domain::timeline::{Role, State, Timeline};
+use whowas::domain::track::Confidence;
+
+use super::world::truth::{MINUTE, instant, key, name, person};
+
+const LAG: Duration = Duration::from_secs(300);
+
+fn at(minute: i64) -> Instant {
+    instant(minute * MINUTE)
+}
+
+fn reading(minute: i64, source: Source, unchanged_since: Option<i64>) -> Reading {
+    Reading { at: at(minute), lag: LAG, source, unchanged_since: unchanged_since.map(at) }
+}
+
+fn seen(reading: Reading) -> Fact {
+    let profile = Profile { upn: Some(name(0, 0).clone()), ..Profile::default() };
+    Fact::Seen(Seen { object: person(0), reading, profile })
+}
+
+fn gone(reading: Reading, removal: Removal) -> Fact {
+    Fact::Removed(Removed { object: person(0), reading, removal, deleted: None, last_upn: None })
+}
+
+fn horizon(from: i64, through: i64) -> Horizon {
+    Horizon { feed: Feed::Delta, from: at(from), through: at(through) }
+}
+
+fn timeline(facts: &[Fact], horizons: &[Horizon]) -> Timeline {
+    let known = |fact: &Fact| Known { sequence: Sequence(1), fact: fact.clone() };
+    Timeline::of(person(0), &facts.iter().map(known).collect::<Vec<_>>(), &Coverage::of(horizons))
+}
+
+fn held(timeline: &Timeline, minute: i64) -> Confidence {
+    timeline.track(Role::Upn, key(0)).unwrap().confidence(Interval::closed(at(minute), at(minute)).unwrap())
+}
+
+/// A user is created, read live for an ask, and deleted, all between two rounds. The feed never mentions it.
+#[test]
+fn the_silence_of_the_feed_proves_nothing_of_a_user_that_it_never_showed() {
+    let rounds = [horizon(0, 0), horizon(0, 60), horizon(60, 120)];
+    let facts = [seen(reading(70, Source::Live, None))];
+    assert_ne!(held(&timeline(&facts, &rounds), 100), Confidence::Certain);
+    let followed = [seen(reading(5, Source::Delta, None)), facts[0].clone()];
+    assert_eq!(held(&timeline(&followed, &rounds), 100), Confidence::Certain);
+}
+
+/// The feed says deleted. A restore goes unannounced, a reconcile sees the user, and a second deletion changes nothing that
+/// the feed has told.
+#[test]
+fn the_silence_of_the_feed_proves_nothing_of_a_user_that_it_last_showed_as_gone() {
+    let rounds = [horizon(0, 0), horizon(0, 60), horizon(60, 240)];
+    let facts = [
+        seen(reading(5, Source::Delta, None)),
+        gone(reading(65, Source::Delta, Some(0)), Removal::Soft),
+        seen(reading(90, Source::Reconcile, None)),
+    ];
+    assert_ne!(held(&timeline(&facts, &rounds), 200), Confidence::Certain);
+}
+
+/// Neither live nor in the bin: restored between the two reads. The reconcile takes it for purged.
+#[test]
+fn a_purge_that_a_reconcile_infers_does_not_rule_out_a_return() {
+    let purged = gone(reading(60, Source::Reconcile, None), Removal::Purged);
+    let facts = [seen(reading(5, Source::Delta, None)), purged];
+    let before = timeline(&facts, &[]);
+    assert_eq!(before.state(), State::Purged);
+    assert_ne!(held(&before, 90), Confidence::Impossible);
+    let told = gone(reading(60, Source::Delta, Some(0)), Removal::Purged);
+    assert_eq!(held(&timeline(&[told, seen(reading(5, Source::Delta, None))], &[]), 90), Confidence::Impossible);
+}

@@ -1,0 +1,220 @@
+//! What the facts told could show, worked out from the facts alone and without the ledger's own rules of timelines: a slow
+//! and simple twin that knows less, so that the ledger must know at least as much.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use whowas::domain::fact::{Fact, Feed, Life, Property, Reading, Removal, Seen, Source};
+use whowas::domain::id::ObjectId;
+use whowas::domain::interval::{Interval, IntervalSet};
+use whowas::domain::name::{NameKind, Namespace};
+use whowas::domain::time::Instant;
+
+use super::truth::{index_of, who_is};
+
+/// What is said of one object's hold of one name.
+#[derive(Default)]
+struct Said {
+    /// It was held at every instant here.
+    held: IntervalSet,
+    /// It was held at some instant of each of these.
+    held_within: Vec<Interval>,
+    /// It was not held at any instant here.
+    absent: IntervalSet,
+    /// It was not held at some instant of each of these.
+    absent_within: Vec<Interval>,
+}
+
+/// A report of the delta feed that nothing has replaced yet.
+struct Report {
+    window: Interval,
+    names: BTreeSet<(Namespace, u8)>,
+    /// No other report of another state may be newer.
+    alone: bool,
+    /// The horizon through which its own round proves nothing new.
+    fresh: bool,
+}
+
+pub struct Oracle {
+    said: BTreeMap<(u8, Namespace, u8), Said>,
+    /// What is said of all names of an object at once.
+    gone: BTreeMap<u8, Said>,
+    reports: BTreeMap<u8, Report>,
+    /// Who was reported since the last horizon.
+    round: BTreeSet<u8>,
+    /// Every facts' names by object, so that a profile without them says so.
+    known: BTreeMap<u8, BTreeSet<(Namespace, u8)>>,
+    profiles: Vec<(u8, Interval, BTreeSet<(Namespace, u8)>)>,
+}
+
+impl Oracle {
+    pub fn new() -> Self {
+        Self {
+            said: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            round: BTreeSet::new(),
+            known: BTreeMap::new(),
+            profiles: Vec::new(),
+        }
+    }
+
+    pub fn take(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Seen(seen) => self.take_seen(seen),
+            Fact::Removed(removed) => {
+                let who = who_is(removed.object);
+                let window = removed.reading.window();
+                let gone = self.gone.entry(who).or_default();
+                gone.absent_within.push(window);
+                if removed.removal == Removal::Purged {
+                    gone.absent.extend(&Interval::new(window.until(), Instant::MAX).into_iter().collect());
+                }
+                // Once gone, only a new report says anything.
+                self.reports.remove(&who);
+                if removed.reading.source == Source::Delta {
+                    self.round.insert(who);
+                }
+            }
+            Fact::Changed(changed) => {
+                let space = match changed.property {
+                    Property::UserPrincipalName => Namespace::Upn,
+                    Property::ProxyAddresses => Namespace::Smtp,
+                };
+                for (values, at) in [(&changed.old, changed.at.pred()), (&changed.new, changed.at)] {
+                    let names = values.iter().flatten().filter_map(|name| index_of(name.key()));
+                    for name in names.collect::<Vec<_>>() {
+                        self.hold_at(changed.object, space, name, at);
+                    }
+                }
+            }
+            Fact::Lifecycle(life) => {
+                let who = who_is(life.object);
+                let span = match life.life {
+                    Life::Created => Interval::new(Instant::MIN, life.at),
+                    Life::Purged => Interval::new(life.at, Instant::MAX),
+                    Life::Deleted => Interval::closed(life.at, life.at),
+                    Life::Restored => Interval::closed(life.at.pred(), life.at.pred()),
+                };
+                let gone = self.gone.entry(who).or_default();
+                span.into_iter().for_each(|span| gone.absent.insert(span));
+                let at = if life.life == Life::Created { life.at } else { life.at.pred() };
+                if let Some(name) = life.upn.as_ref().and_then(|upn| index_of(upn.key())) {
+                    self.hold_at(life.object, Namespace::Upn, name, at);
+                }
+            }
+            Fact::Horizon(horizon) if horizon.feed == Feed::Delta => self.close(horizon.through),
+            Fact::Blind(_) => self.reports.clear(),
+            _ => {}
+        }
+    }
+
+    fn hold_at(&mut self, object: ObjectId, space: Namespace, name: u8, at: Instant) {
+        if let Some(point) = Interval::closed(at, at) {
+            self.said.entry((who_is(object), space, name)).or_default().held.insert(point);
+        }
+    }
+
+    fn take_seen(&mut self, seen: &Seen) {
+        let who = who_is(seen.object);
+        let Reading { source, unchanged_since, .. } = seen.reading;
+        let window = seen.reading.window();
+        let mut names: BTreeSet<(Namespace, u8)> = BTreeSet::new();
+        names.extend(seen.profile.upn.iter().filter_map(|upn| Some((Namespace::Upn, index_of(upn.key())?))));
+        names.extend(seen.profile.smtp().into_iter().filter_map(|smtp| Some((Namespace::Smtp, index_of(smtp.key())?))));
+        for (space, name) in &names {
+            self.said.entry((who, *space, *name)).or_default().held_within.push(window);
+        }
+        self.known.entry(who).or_default().extend(names.iter().copied());
+        self.profiles.push((who, window, names.clone()));
+        if let Some(before) = seen.profile.created.and_then(|created| Interval::new(Instant::MIN, created)) {
+            self.gone.entry(who).or_default().absent.insert(before);
+        }
+        if source != Source::Delta {
+            return;
+        }
+        self.round.insert(who);
+        let before = self.reports.remove(&who);
+        let crossed = |before: &Report| before.window.meets(window) && (before.names != names || !before.alone);
+        let alone = !before.as_ref().is_some_and(crossed);
+        self.reports.insert(who, Report { window, names, alone, fresh: unchanged_since.is_none() });
+    }
+
+    /// A round ends: who was not reported in it has not changed through its horizon.
+    fn close(&mut self, through: Instant) {
+        let round = std::mem::take(&mut self.round);
+        for (who, report) in &mut self.reports {
+            if round.contains(who) || !report.alone {
+                continue;
+            }
+            if let Some(span) = Interval::closed(report.window.until(), through) {
+                for (space, name) in &report.names {
+                    self.said.entry((*who, *space, *name)).or_default().held.insert(span);
+                }
+            }
+        }
+    }
+
+    /// Whether the facts prove by themselves that the object held the name throughout.
+    pub fn proves(&self, who: u8, space: Namespace, name: u8, span: Interval) -> bool {
+        self.said.get(&(who, space, name)).is_some_and(|said| said.held.covers(span))
+    }
+
+    /// Who, by the facts, certainly held the name throughout.
+    pub fn proven_holder(&self, space: Namespace, name: u8, span: Interval) -> Option<u8> {
+        let mut proven =
+            self.said.iter().filter(|((_, s, n), said)| *s == space && *n == name && said.held.covers(span));
+        proven.next().map(|((who, ..), _)| *who)
+    }
+
+    /// Whether there is a history, consistent with all facts, in which the object held the name at every instant of the span
+    /// in one of the namespaces.
+    pub fn allows(&self, who: u8, kind: NameKind, name: u8, span: Interval) -> bool {
+        kind.namespaces().iter().any(|space| self.is_whole(who, *space, name, span))
+    }
+
+    fn is_whole(&self, who: u8, space: Namespace, name: u8, span: Interval) -> bool {
+        let broken = |set: &IntervalSet| set.meets(span);
+        let holed = |windows: &[Interval]| windows.iter().any(|window| span.covers(*window));
+        let gone = self.gone.get(&who).is_some_and(|gone| broken(&gone.absent) || holed(&gone.absent_within));
+        let without = self
+            .profiles
+            .iter()
+            .any(|(of, window, names)| *of == who && span.covers(*window) && !names.contains(&(space, name)));
+        // Another one's hold is this one's absence.
+        let rivals = self.said.iter().filter(|((of, s, n), _)| *of != who && *s == space && *n == name);
+        let taken = rivals.into_iter().any(|(_, said)| broken(&said.held) || holed(&said.held_within));
+        !gone && !without && !taken
+    }
+}
+
+/// What a product would believe that keeps crisp instants: everything changes at the instant of the poll that shows it.
+#[derive(Default)]
+pub struct Crisp {
+    shown: BTreeMap<u8, Vec<(i64, BTreeSet<(Namespace, u8)>)>>,
+}
+
+impl Crisp {
+    pub fn take(&mut self, fact: &Fact) {
+        let (object, reading, names) = match fact {
+            Fact::Seen(seen) if seen.reading.source == Source::Delta => {
+                let names = fact.names().into_iter().filter_map(|(space, name)| Some((space, index_of(name.key())?)));
+                (seen.object, seen.reading, names.collect())
+            }
+            Fact::Removed(removed) => (removed.object, removed.reading, BTreeSet::new()),
+            _ => return,
+        };
+        self.shown.entry(who_is(object)).or_default().push((reading.at.as_micros(), names));
+    }
+
+    /// Who held the name at an instant, with all polls known.
+    pub fn holder(&self, kind: NameKind, name: u8, at: i64) -> Option<u8> {
+        kind.namespaces().iter().find_map(|space| {
+            let holds = |shown: &Vec<(i64, BTreeSet<(Namespace, u8)>)>| {
+                let last = shown.iter().rev().find(|(since, _)| *since <= at)?;
+                last.1.contains(&(*space, name)).then_some(last.0)
+            };
+            let holders = self.shown.iter().filter_map(|(who, shown)| Some((holds(shown)?, *who)));
+            holders.max().map(|(_, who)| who)
+        })
+    }
+}
