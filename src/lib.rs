@@ -88,6 +88,9 @@ pub mod sync;
 pub mod service;
 
 #[cfg(feature = "cli")]
+pub mod scenario;
+
+#[cfg(feature = "cli")]
 pub mod cli;
 
 #[cfg(feature = "graph")]

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("sync", &["domain", "store", "ledger", "graph", "config", "clock"]),
     ("service", &["domain", "store", "ledger", "graph", "report", "sync", "config", "clock"]),
+    ("scenario", &["domain", "store", "ledger", "graph", "report", "sync", "service", "config", "clock"]),
     (
         "cli",
         &[
@@ -28,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "sync",
             "service",
+            "scenario",
             "http",
             "ui",
             "config",

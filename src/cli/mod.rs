@@ -12,6 +12,7 @@ mod integrity;
 mod lanes;
 mod open;
 mod output;
+mod scenario;
 mod snapshots;
 mod status;
 mod sync;
@@ -55,6 +56,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Init { ref file } => return init::init(file),
         Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
         Command::Demo(options) => return demo::demo(&options, &global),
+        Command::Scenario(action) => return scenario::scenario(&action, &global),
         _ => {}
     }
     let app = App::new(global)?;
@@ -67,7 +69,11 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Snapshot(action) => snapshots::snapshot(&app, action),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
-        Command::Completions { .. } | Command::Init { .. } | Command::Emulate(_) | Command::Demo(_) => Ok(Exit::Done),
+        Command::Completions { .. }
+        | Command::Init { .. }
+        | Command::Emulate(_)
+        | Command::Demo(_)
+        | Command::Scenario(_) => Ok(Exit::Done),
     }
 }
 

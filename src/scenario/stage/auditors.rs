@@ -1,0 +1,47 @@
+//! What an auditor asks.
+
+use serde_json::{Value, json};
+
+use super::{Stage, json as answer, say};
+use crate::ledger::{KnownAt, LedgerError};
+use crate::scenario::expect::Answer;
+use crate::scenario::script::{Question, Subject};
+use crate::service::{history, snapshot, status, who};
+
+impl Stage {
+    pub(super) fn question(&mut self, tenant: usize, question: &Question) -> Answer {
+        let desk = self.desk(tenant);
+        let refuse = |error: LedgerError| say(&error);
+        match question {
+            Question::Who { name, kind, at, known_at } => {
+                let known_at = known_at.map_or(KnownAt::Now, KnownAt::Time);
+                answer(&who::who(&desk, name, *kind, *at, known_at).map_err(refuse)?)
+            }
+            Question::Show { chain, id } => answer(&snapshot::show(&desk, chain.clone(), id.clone()).map_err(refuse)?),
+            Question::History { of, known_at } => {
+                let known_at = known_at.map_or(KnownAt::Now, KnownAt::Time);
+                match of {
+                    Subject::Name(name) => answer(&history::of_name(&desk, name, known_at).map_err(refuse)?),
+                    Subject::Object(symbol) => {
+                        let object = self.object(symbol)?;
+                        let found = history::of_object(&desk, object, known_at).map_err(refuse)?;
+                        answer(&found.ok_or_else(|| format!("object {object} was never seen"))?)
+                    }
+                }
+            }
+            Question::Status => {
+                let all = status::status(&desk.ledger, &[desk.tenant], |_| None).map_err(refuse)?;
+                let own = all.tenants.into_iter().find(|status| status.tenant == desk.tenant);
+                answer(&own.ok_or_else(|| "the ledger has no such tenant".to_owned())?)
+            }
+            Question::Verify => {
+                let report = desk.ledger.verify(|_| {}).map_err(refuse)?;
+                if report.differences.is_empty() {
+                    return Ok(Value::Null);
+                }
+                Err(format!("the ledger is damaged: {:?}", report.differences))
+            }
+            _ => Ok(json!(null)),
+        }
+    }
+}
