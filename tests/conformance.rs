@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::fact::*;
+use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
-use whowas::domain::name::{Name, NameKey, Namespace, Proxy};
+use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::store::hash::{Header, commit_hash};
 use whowas::store::memory::MemoryStore;
 use whowas::store::sled::{SledOptions, SledStore};
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, Entry, Hash, Head, Known, LedgerStore, Link, Order, Outcome, Posting, Run,
-    RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, Entry, FindingCounts, Hash, Head, Known, LedgerStore, Link, Order, Outcome,
+    Posting, Run, RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
 };
 
 /// A store that can be closed and opened again.
@@ -181,6 +183,14 @@ fn snapshot(chain_id: &str, id: &str, from: i64) -> SnapshotRecord {
         taken: Sequence(1),
         receipts: Vec::new(),
         expired: None,
+        judgement: Judgement {
+            owner: Some(object(1)),
+            confidence: HolderConfidence::Certain,
+            settled: true,
+            receipted: false,
+            disputed: false,
+        },
+        judged: Sequence(1),
     }
 }
 
@@ -363,12 +373,17 @@ fn a_snapshot_is_replaced_even_when_its_beginning_moves(kept: &mut dyn Kept) {
 
 fn chains_are_found_by_object_and_by_name(kept: &mut dyn Kept) {
     let (by_object, by_name) = (Subject::Object(object(1)), Subject::Name(key("Ann@x.test")));
-    let subjects = [(&by_object, "c2"), (&by_object, "c"), (&by_object, "c2"), (&by_name, "c1")];
-    let subjects = subjects.map(|(subject, id)| (subject.clone(), chain(id))).into();
-    put_derived(kept.store(), Vec::new(), Derived { subjects, ..Derived::default() });
+    let subjects = ["c2", "c", "c2"].map(|id| (object(1), chain(id))).into();
+    let named = |id: &str, snapshot_id: &str| {
+        let mut record = snapshot(id, snapshot_id, 1);
+        record.snapshot.addressed = Addressed::Name(name("ann@X.test"), NameKind::Any);
+        record
+    };
+    let snapshots = vec![named("c1", "s1"), named("c1", "s2"), named("c", "s"), snapshot("c3", "s", 1)];
+    put_derived(kept.store(), Vec::new(), Derived { subjects, snapshots, ..Derived::default() });
     kept.reopen();
     assert_eq!(kept.store().chains(TENANT, &by_object).unwrap(), [chain("c"), chain("c2")]);
-    assert_eq!(kept.store().chains(TENANT, &by_name).unwrap(), [chain("c1")]);
+    assert_eq!(kept.store().chains(TENANT, &by_name).unwrap(), [chain("c"), chain("c1")]);
     assert_eq!(kept.store().chains(TENANT, &Subject::Object(object(2))).unwrap(), []);
 }
 
@@ -570,6 +585,14 @@ fn renumbered(mut derived: Derived, sequence: Sequence) -> Derived {
         record.taken = sequence;
         record.expired = record.expired.map(|_| sequence);
         record.receipts.iter_mut().for_each(|(at, _)| *at = sequence);
+        record.judged = sequence;
+    }
+    derived.tallies.iter_mut().for_each(|(_, tally)| tally.changed = sequence);
+    for finding in &mut derived.findings {
+        finding.steps.iter_mut().for_each(|step| step.sequence = sequence);
+    }
+    for (_, record) in &mut derived.links {
+        record.steps.iter_mut().for_each(|(at, _)| *at = sequence);
     }
     derived
 }
@@ -583,8 +606,24 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
         for entry in store.journal(tenant, Sequence(1), 99).unwrap() {
             told.push(format!("{entry:?}"));
         }
+        told.push(format!("{:?}", store.snapshots_ending(tenant, at(-3), at(2), None, 99).unwrap()));
+        told.push(format!("{:?}", store.snapshots_ending(tenant, Instant::MIN, Instant::MAX, None, 3).unwrap()));
+        let findings = store.findings(tenant, None, 99).unwrap();
+        for finding in &findings {
+            told.push(format!("{:?}", store.finding(tenant, finding.id).unwrap()));
+            told.push(format!("{:?}", store.findings(tenant, Some(finding.id), 1).unwrap()));
+        }
+        told.push(format!("{findings:?}"));
+        let notable = store.notable(tenant, None, 99).unwrap();
+        for name in &notable {
+            told.push(format!("{:?}", store.notable(tenant, Some(name), 1).unwrap().len()));
+        }
+        told.push(notable.iter().map(|name| format!("{}\n", name.as_str())).collect());
         for n in 0..4 {
             let object = ObjectId::from_bytes([n; 16]);
+            told.push(format!("{:?}", store.owned(tenant, object).unwrap()));
+            told.push(format!("{:?}", store.mailboxes(tenant, object).unwrap()));
+            told.push(format!("{:?}", store.links(tenant, object).unwrap()));
             told.push(format!("{:?}", store.object(tenant, object).unwrap()));
             told.push(format!("{:?}", store.chains(tenant, &Subject::Object(object)).unwrap()));
         }
@@ -597,7 +636,23 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
                     told.push(format!("{sequence} {} {:?}", vacant.name.spelling(), vacant.reading));
                 }
             }
+            for (chain, _) in &derived.tallies {
+                told.push(format!("{:?}", store.tallies(tenant, chain).unwrap()));
+            }
+            for (anchor, _) in &derived.anchors {
+                told.push(format!("{:?}", store.anchored(tenant, anchor).unwrap()));
+            }
             for record in &derived.snapshots {
+                if let Addressed::Name(name, _) = &record.snapshot.addressed {
+                    let snapshot = record.snapshot.clone();
+                    let place = (snapshot.chain, snapshot.until, snapshot.id);
+                    told.push(format!("{:?}", store.chains(tenant, &Subject::Name(name.key().clone())).unwrap()));
+                    told.push(format!("{:?}", store.snapshots_named(tenant, name.key(), None, 99).unwrap()));
+                    told.push(format!("{:?}", store.snapshots_named(tenant, name.key(), Some(&place), 1).unwrap()));
+                    let place = (place.1, place.0, place.2);
+                    let ending = store.snapshots_ending(tenant, Instant::MIN, Instant::MAX, Some(&place), 2);
+                    told.push(format!("{:?}", ending.unwrap()));
+                }
                 let (chain, id) = (&record.snapshot.chain, &record.snapshot.id);
                 told.push(format!("{:?}", store.snapshot(tenant, chain, id).unwrap()));
                 for order in [Order::Forward, Order::Backward] {
@@ -664,8 +719,10 @@ proptest! {
 #[test]
 fn the_state_of_a_tenant_comes_back() {
     let mut kept = OnDisk::new();
-    let counts = Counts { active: 1, soft_deleted: 2, purged: 3, snapshots: 4 };
-    let state = TenantState { counts, runs: 5, open_round: Some(at(6)), ..TenantState::default() };
+    let counts = Counts { active: 1, soft_deleted: 2, purged: 3, snapshots: 4, named: 5 };
+    let findings = FindingCounts { critical: 7, warning: 8, notice: 9 };
+    let settling = Settling { propagation: Duration::from_secs(10), audit_lag: Some(Duration::from_secs(11)) };
+    let state = TenantState { counts, findings, settling, runs: 5, open_round: Some(at(6)), ..TenantState::default() };
     let head = put_derived(kept.store(), Vec::new(), Derived { state: state.clone(), ..Derived::default() });
     assert_eq!(head.state, state);
     kept.reopen();

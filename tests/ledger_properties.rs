@@ -19,16 +19,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use whowas::domain::attribution::Judgement;
 use whowas::domain::fact::*;
+use whowas::domain::finding::{FindingKind, FindingState, Subject as About};
+use whowas::domain::holder::{Holder, HolderConfidence};
 use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::domain::timeline::State;
 use whowas::domain::verdict::{Action, Ask, Policy};
-use whowas::ledger::{Batch, Checked, KnownAt, Ledger, Stamp};
-use whowas::store::Counts;
+use whowas::ledger::{Batch, Checked, KnownAt, Ledger, SnapshotView, Stamp};
 use whowas::store::memory::MemoryStore;
 use whowas::store::sled::{SledOptions, SledStore};
+use whowas::store::{Counts, Subject, TallyClass, TallyCount};
 
 const TENANT: TenantId = TenantId::from_bytes([9; 16]);
 const PEOPLE: u8 = 3;
@@ -525,10 +528,111 @@ fn recount(ledger: &Ledger) -> Counts {
         }
     }
     for index in 0..PEOPLE {
-        counts.snapshots +=
-            ledger.snapshots(TENANT, &chain(index), None, 1_000, Policy::default().settling).unwrap().len() as u64;
+        let snapshots = ledger.snapshots(TENANT, &chain(index), None, 1_000, Policy::default().settling).unwrap();
+        counts.snapshots += snapshots.len() as u64;
+        let is_named = |found: &&SnapshotView| matches!(found.record.snapshot.addressed, Addressed::Name(..));
+        counts.named += snapshots.iter().filter(is_named).count() as u64;
     }
     counts
+}
+
+/// What is wrong with what the ledger keeps for the auditor, worked out anew from every snapshot and every name.
+fn kept_wrongly(ledger: &Ledger) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut expected: BTreeSet<(FindingKind, About)> = BTreeSet::new();
+    let mut owned: BTreeMap<ObjectId, BTreeSet<ChainId>> = BTreeMap::new();
+    for id in (0..PEOPLE).map(chain) {
+        let snapshots = ledger.snapshots(TENANT, &id, None, 1_000, Policy::default().settling).unwrap();
+        let mut counted: BTreeMap<TallyClass, TallyCount> = BTreeMap::new();
+        let mut anew = Vec::new();
+        for SnapshotView { record, attribution, .. } in &snapshots {
+            let receipts: Vec<Receipt> = record.receipts.iter().map(|(_, receipt)| receipt.clone()).collect();
+            let judgement = Judgement::of(&record.snapshot, &receipts, attribution);
+            if judgement != record.judgement {
+                wrong.push(format!("{} is kept as {:?}: {judgement:?}", record.snapshot.id, record.judgement));
+            }
+            let count = counted.entry(TallyClass { judgement, mailbox: record.mailbox() }).or_default();
+            count.all += 1;
+            count.kept += u64::from(record.expired.is_none());
+            owned.entry(judgement.certain_owner().unwrap_or(person(200))).or_default().insert(id.clone());
+            anew.push((judgement, record.expired.is_none()));
+        }
+        let tallies: BTreeMap<TallyClass, TallyCount> =
+            ledger.chain_tallies(TENANT, &id).unwrap().iter().map(|tally| (tally.class, tally.count)).collect();
+        if tallies != counted {
+            wrong.push(format!("{id} is counted as {tallies:?}: {counted:?}"));
+        }
+        expected.extend(findings_of(&anew).into_iter().map(|kind| (kind, About::Chain(id.clone()))));
+    }
+    for who in 0..PEOPLE {
+        let anew = owned.remove(&person(who)).unwrap_or_default();
+        let kept = ledger.owned_chains(TENANT, person(who)).unwrap();
+        if kept != anew.iter().cloned().collect::<Vec<_>>() {
+            wrong.push(format!("{who} owns {kept:?}: {anew:?}"));
+        }
+        if anew.len() > 1 {
+            expected.insert((FindingKind::SplitOwner, About::Object(person(who))));
+        }
+    }
+    let view = ledger.view(TENANT, KnownAt::Now).unwrap();
+    let mut notable = Vec::new();
+    for key in (0..NAMES).map(|index| name(index).key().clone()) {
+        let claims = view.claims(&key, &mut BTreeMap::new()).unwrap();
+        let held = claims.claims().iter().filter(|claim| !claim.track.periods().is_empty());
+        let held: BTreeSet<(Namespace, ObjectId)> = held.map(|claim| (claim.namespace, claim.object)).collect();
+        let of = |space| held.iter().filter(|(other, _)| *other == space).count();
+        let all: BTreeSet<ObjectId> = held.iter().map(|(_, object)| *object).collect();
+        if all.len() > 1 || (!claims.claims().is_empty() && claims.holder(NameKind::Any) == Holder::Nobody) {
+            notable.push(key.clone());
+        }
+        let chains = |subject: Subject| !ledger.chains_addressed(TENANT, &subject).unwrap().is_empty();
+        let protected = chains(Subject::Name(key.clone()))
+            || claims.claims().iter().any(|claim| {
+                let owns = !ledger.owned_chains(TENANT, claim.object).unwrap().is_empty();
+                owns || chains(Subject::Object(claim.object))
+            });
+        if protected && Namespace::BOTH.into_iter().any(|space| of(space) > 1) {
+            expected.insert((FindingKind::NameReused, About::Name(key)));
+        }
+    }
+    if ledger.notable_names(TENANT, None, 99).unwrap() != notable {
+        wrong.push(format!("notable names: {notable:?}"));
+    }
+    let findings = ledger.findings(TENANT, None, 999).unwrap();
+    let open = findings.iter().filter(|finding| finding.state() == FindingState::Open);
+    let open: BTreeSet<(FindingKind, About)> = open
+        .map(|finding| (finding.kind, finding.subject.clone()))
+        .filter(|(kind, _)| *kind != FindingKind::AddressCollision)
+        .collect();
+    if open != expected {
+        wrong.push(format!("open findings {open:?}: {expected:?}"));
+    }
+    let counts = ledger.head(TENANT).unwrap().state.findings;
+    let counted = findings.iter().filter(|finding| finding.state() == FindingState::Open).count() as u64;
+    if counts.critical + counts.warning + counts.notice != counted {
+        wrong.push(format!("{counts:?} open findings are counted: {counted}"));
+    }
+    wrong
+}
+
+/// What is wrong in a chain of these snapshots, kept (true) or not.
+fn findings_of(snapshots: &[(Judgement, bool)]) -> Vec<FindingKind> {
+    use HolderConfidence::{Ambiguous, Assumed, Nobody, Unknown};
+    let kept: Vec<Judgement> = snapshots.iter().filter(|(_, kept)| *kept).map(|(judgement, _)| *judgement).collect();
+    let bound = snapshots.iter().find_map(|(judgement, _)| judgement.certain_owner());
+    let owners: BTreeSet<ObjectId> = kept.iter().filter_map(|judgement| judgement.certain_owner()).collect();
+    let settled = |confidence| kept.iter().any(|j| j.settled && j.confidence == confidence && !j.disputed);
+    let likely = snapshots.iter().filter(|(j, _)| j.settled && j.confidence == Assumed);
+    let likely: BTreeSet<ObjectId> = likely.filter_map(|(j, _)| j.owner).chain(bound).collect();
+    let differs = kept.iter().any(|j| j.settled && j.confidence == Assumed && j.owner != bound) && likely.len() > 1;
+    let mismatch =
+        |j: &Judgement| j.disputed || j.receipted && j.certain_owner().is_some() && j.certain_owner() != bound;
+    let mut kinds = Vec::new();
+    kinds.extend((owners.len() > 1).then_some(FindingKind::MixedChain));
+    kinds.extend(kept.iter().any(mismatch).then_some(FindingKind::ReceiptMismatch));
+    kinds.extend((settled(Ambiguous) || settled(Unknown) || differs).then_some(FindingKind::Unattributable));
+    kinds.extend(settled(Nobody).then_some(FindingKind::NobodyHeldName));
+    kinds
 }
 
 fn derived_bytes(ledger: &Ledger) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -562,6 +666,16 @@ proptest! {
             world.step(*wait, act);
             let counts = world.ledger.head(TENANT).unwrap().state.counts;
             prop_assert_eq!(counts, recount(&world.ledger), "after {:?}", act);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_the_auditor_is_what_comes_out_anew_after_every_commit(acts in acts()) {
+        let mut world = World::new();
+        for (wait, act) in &acts {
+            world.step(*wait, act);
+            let wrong = kept_wrongly(&world.ledger);
+            prop_assert!(wrong.is_empty(), "after {:?}: {:#?}", act, wrong);
         }
     }
 }

@@ -249,7 +249,8 @@ impl Story {
 
     fn context(&self) -> Context {
         let (ledger, client) = (self.ledger.clone(), self.client.clone());
-        Context { ledger, tenant: self.tenant, client, widths: Widths::default(), clock: self.clock() }
+        let (widths, settling) = (Widths::default(), Policy::default().settling);
+        Context { ledger, tenant: self.tenant, client, widths, settling, clock: self.clock() }
     }
 
     fn desk(&self) -> Desk {

@@ -23,6 +23,44 @@ pub struct Attribution {
     pub candidates: Vec<Candidate>,
 }
 
+/// An attribution in few words, as it is kept beside each snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Judgement {
+    /// Whose, if it is one.
+    pub owner: Option<ObjectId>,
+    /// How sure.
+    pub confidence: HolderConfidence,
+    /// No configured source is still expected to speak about it.
+    pub settled: bool,
+    /// A receipt tells what was read.
+    pub receipted: bool,
+    /// What was read is not one object, or not the one that was to be read.
+    pub disputed: bool,
+}
+
+impl Judgement {
+    /// An attribution with what the snapshot's receipts say of themselves.
+    pub fn of(snapshot: &Snapshot, receipts: &[Receipt], attribution: &Attribution) -> Self {
+        let read = objects_read(receipts);
+        let disputed = match &snapshot.addressed {
+            Addressed::Object(object) => read.iter().any(|found| found != object),
+            Addressed::Name(..) => read.len() > 1,
+        };
+        Self {
+            owner: attribution.owner,
+            confidence: attribution.confidence,
+            settled: attribution.settled,
+            receipted: !receipts.is_empty(),
+            disputed,
+        }
+    }
+
+    /// The owner, if it is certain.
+    pub fn certain_owner(self) -> Option<ObjectId> {
+        self.owner.filter(|_| self.confidence == HolderConfidence::Certain)
+    }
+}
+
 /// How long sources may still speak about a snapshot after it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settling {
@@ -55,8 +93,7 @@ pub fn attribute(
     coverage: &Coverage,
     settling: Settling,
 ) -> Attribution {
-    let read: BTreeSet<ObjectId> =
-        receipts.iter().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
+    let read = objects_read(receipts);
     let is_whole = receipts.iter().any(|receipt| receipt.object_end.is_some());
     if !read.is_empty() && (is_whole || matches!(snapshot.addressed, Addressed::Object(_))) {
         return of_objects(&read);
@@ -77,6 +114,10 @@ pub fn attribute(
             }
         }
     }
+}
+
+fn objects_read(receipts: &[Receipt]) -> BTreeSet<ObjectId> {
+    receipts.iter().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect()
 }
 
 /// What a name's standing and receipts of the read's start say together.

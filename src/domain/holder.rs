@@ -46,7 +46,7 @@ pub struct Standing {
 }
 
 /// How sure it is who held a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HolderConfidence {
     /// One holder throughout, proved.

@@ -27,6 +27,9 @@ pub enum AnchorKind {
     EmployeeId,
 }
 
+/// More objects than this with one anchor are no lineage: the value is a default, or stands for something else.
+pub const ANCHORED_MAX: usize = 16;
+
 /// One end of a link: an object, perhaps of another tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct LinkEnd {

@@ -181,6 +181,11 @@ impl<'de> serde::Deserialize<'de> for Name {
 }
 
 impl NameKey {
+    /// The key with this text, which `as_str` of a key gave.
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,15 +1,16 @@
-//! What a chain's snapshots say about whose it is, read from both ends.
+//! What a chain's snapshots say about whose it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::domain::attribution::{Attribution, Settling, attribute, is_certainly};
+use crate::domain::attribution::{Attribution, Judgement, Settling, attribute};
 use crate::domain::fact::{Addressed, Receipt};
-use crate::domain::holder::{HolderConfidence, NameView};
+use crate::domain::holder::NameView;
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::name::NameKey;
 use crate::domain::timeline::Timeline;
 use crate::domain::verdict::{Base, ChainCase};
-use crate::store::{Order, SnapshotPlace, SnapshotRecord, Subject};
+use crate::store::{Order, SnapshotPlace, SnapshotRecord, Subject, Tally};
 
 use super::{LedgerError, View};
 
@@ -17,7 +18,7 @@ use super::{LedgerError, View};
 pub(super) struct Attributor<'a, 'v> {
     view: &'v View<'a>,
     settling: Settling,
-    claims: BTreeMap<NameKey, NameView>,
+    claims: BTreeMap<NameKey, Arc<NameView>>,
     pub timelines: BTreeMap<ObjectId, Timeline>,
 }
 
@@ -28,6 +29,20 @@ impl<'a, 'v> Attributor<'a, 'v> {
 
     /// Whose data a snapshot holds, as known at the view.
     pub fn attribute(&mut self, record: &SnapshotRecord) -> Result<Attribution, LedgerError> {
+        self.attribute_known(record).map(|(attribution, _)| attribution)
+    }
+
+    /// The same in few words.
+    pub fn judge(&mut self, record: &SnapshotRecord) -> Result<Judgement, LedgerError> {
+        // What is stored is what this would come to, unless it was made later or by other terms than the view's.
+        if record.judged <= self.view.through() && self.settling == self.view.settling() && !self.view.is_ahead() {
+            return Ok(record.judgement);
+        }
+        let (attribution, receipts) = self.attribute_known(record)?;
+        Ok(Judgement::of(&record.snapshot, &receipts, &attribution))
+    }
+
+    fn attribute_known(&mut self, record: &SnapshotRecord) -> Result<(Attribution, Vec<Receipt>), LedgerError> {
         let through = self.view.through();
         let known = record.receipts.iter().filter(|(sequence, _)| *sequence <= through);
         let receipts: Vec<Receipt> = known.map(|(_, receipt)| receipt.clone()).collect();
@@ -38,69 +53,103 @@ impl<'a, 'v> Attributor<'a, 'v> {
             }
             _ => None,
         };
-        let claims = claims.cloned();
-        Ok(attribute(&record.snapshot, &receipts, claims.as_ref(), self.view.coverage(), self.settling))
+        let attribution =
+            attribute(&record.snapshot, &receipts, claims.as_deref(), self.view.coverage(), self.settling);
+        Ok((attribution, receipts))
     }
 
     /// All claims to a name.
-    pub fn claims(&mut self, key: &NameKey) -> Result<&NameView, LedgerError> {
-        if !self.claims.contains_key(key) {
-            let claims = self.view.claims(key, &mut self.timelines)?;
-            self.claims.insert(key.clone(), claims);
+    pub fn claims(&mut self, key: &NameKey) -> Result<Arc<NameView>, LedgerError> {
+        if let Some(claims) = self.claims.get(key) {
+            return Ok(claims.clone());
         }
-        let missing = NameView::of(key, [], &[]);
-        Ok(self.claims.entry(key.clone()).or_insert(missing))
+        let claims = Arc::new(self.view.claims(key, &mut self.timelines)?);
+        self.claims.insert(key.clone(), claims.clone());
+        Ok(claims)
     }
 
-    /// The chain's owner, from its oldest snapshots, and what to build on, from its newest. Both ends are read only as far
-    /// as needed: to the first certain snapshot from the front, and to the last one of the owner from the back.
+    /// Whose a chain is, what to build on, and what else is in it.
     pub fn chain(&mut self, id: &ChainId) -> Result<ChainCase, LedgerError> {
-        let mut case = ChainCase {
-            id: id.clone(),
-            has_snapshots: false,
-            bound: None,
-            base: None,
-            others: Vec::new(),
-            unattributed: Vec::new(),
-            candidates: BTreeSet::new(),
-        };
-        let mut early = Vec::new();
-        let mut first_mailbox = None;
-        self.walk(id, Order::Forward, |record, attribution| {
-            case.has_snapshots = true;
-            case.bound = attribution.owner.filter(|_| attribution.confidence == HolderConfidence::Certain);
-            if case.bound.is_none() {
-                case.candidates.extend(attribution.candidates.iter().map(|candidate| candidate.object));
-                early.push(record.snapshot.id.clone());
+        let tallies = self.view.store().tallies(self.view.tenant(), id)?;
+        match self.plain_owner(&tallies) {
+            Some(owner) => self.plain_chain(id, owner, &tallies),
+            None => self.whole_chain(id),
+        }
+    }
+
+    /// The one owner of all snapshots of a chain, by its tallies, if it has one and they are true of the view.
+    fn plain_owner(&self, tallies: &[Tally]) -> Option<ObjectId> {
+        let is_of_view = self.settling == self.view.settling()
+            && !self.view.is_ahead()
+            && tallies.iter().all(|tally| tally.changed <= self.view.through());
+        let owner = tallies.first()?.class.judgement.certain_owner()?;
+        let is_plain = tallies.iter().all(|tally| tally.class.judgement.certain_owner() == Some(owner));
+        (is_of_view && is_plain).then_some(owner)
+    }
+
+    /// A chain of which every snapshot certainly belongs to one object: only its newest kept one is looked up.
+    fn plain_chain(&mut self, id: &ChainId, owner: ObjectId, tallies: &[Tally]) -> Result<ChainCase, LedgerError> {
+        let mailboxes: BTreeSet<MailboxId> = tallies.iter().filter_map(|tally| tally.class.mailbox).collect();
+        if mailboxes.len() > 1 {
+            return self.whole_chain(id);
+        }
+        let mut case = ChainCase { has_snapshots: true, bound: Some(owner), ..empty(id) };
+        let mut after = None;
+        // Nearly always the newest snapshot is kept, so only one is read at first.
+        let mut limit = 1;
+        while tallies.iter().any(|tally| tally.count.kept > 0) {
+            let page = self.page(id, Order::Backward, &mut after, limit)?;
+            if page.is_empty() {
+                break;
             }
-            first_mailbox = mailbox_of(record);
-            case.bound.is_some()
-        })?;
-        let Some(bound) = case.bound else {
-            case.unattributed = early;
-            return Ok(case);
-        };
-        self.walk(id, Order::Backward, |record, attribution| {
-            if is_certainly(attribution, bound) {
-                if record.expired.is_none() {
+            if let Some((record, _)) = page.into_iter().flatten().find(|(record, _)| record.expired.is_none()) {
+                let mailbox = mailboxes.first().copied();
+                case.base = Some(Base { id: record.snapshot.id, until: record.snapshot.until, mailbox });
+                break;
+            }
+            limit = PAGE;
+        }
+        Ok(case)
+    }
+
+    /// Any chain, from all of its snapshots, in one pass: what comes before the first certain owner belongs to nobody yet.
+    fn whole_chain(&mut self, id: &ChainId) -> Result<ChainCase, LedgerError> {
+        let mut case = empty(id);
+        let mut mailbox = None;
+        let mut after = None;
+        loop {
+            let page = self.page(id, Order::Forward, &mut after, PAGE)?;
+            if page.is_empty() {
+                break;
+            }
+            for (record, judgement) in page.into_iter().flatten() {
+                case.has_snapshots = true;
+                let owner = judgement.certain_owner();
+                case.bound = case.bound.or(owner);
+                if owner.is_some() && owner == case.bound {
                     // A snapshot that does not tell its mailbox does not make the chain forget it.
-                    let mailbox = mailbox_of(record).or(first_mailbox);
-                    case.base = Some(Base { id: record.snapshot.id.clone(), until: record.snapshot.until, mailbox });
+                    mailbox = record.mailbox().or(mailbox);
                 }
-                return case.base.is_some();
-            }
-            match attribution.owner.filter(|_| attribution.confidence == HolderConfidence::Certain) {
-                Some(other) => case.others.push((other, record.snapshot.id.clone())),
-                None => case.unattributed.push(record.snapshot.id.clone()),
-            }
-            false
-        })?;
-        for id in early {
-            if !case.unattributed.contains(&id) {
-                case.unattributed.push(id);
+                if record.expired.is_some() {
+                    continue;
+                }
+                match owner {
+                    Some(_) if owner == case.bound => {
+                        case.base = Some(Base { id: record.snapshot.id, until: record.snapshot.until, mailbox });
+                    }
+                    Some(other) if case.others.iter().any(|(known, _)| *known == other) => {}
+                    Some(other) => case.others.push((other, record.snapshot.id)),
+                    None => {
+                        let candidates = self.attribute(&record)?.candidates;
+                        case.candidates.extend(candidates.iter().map(|candidate| candidate.object));
+                        case.unattributed.push(record.snapshot.id);
+                    }
+                }
             }
         }
-        case.others.reverse();
+        if let Some(base) = &mut case.base {
+            base.mailbox = mailbox;
+        }
         Ok(case)
     }
 
@@ -136,43 +185,46 @@ impl<'a, 'v> Attributor<'a, 'v> {
             .max_by_key(|case| case.base.as_ref().map(|base| base.until)))
     }
 
-    /// Visits a chain's snapshots as known at the view until `visit` says that it has seen enough.
-    fn walk(
+    /// The next snapshots of a chain after a place, each as known at the view (`None` if it was not yet), and where to go
+    /// on. Empty at the end.
+    pub fn page(
         &mut self,
         id: &ChainId,
         order: Order,
-        mut visit: impl FnMut(&SnapshotRecord, &Attribution) -> bool,
-    ) -> Result<(), LedgerError> {
-        let mut after: Option<SnapshotPlace> = None;
-        // Nearly always the first snapshot is enough, so only one is read at first.
-        let mut limit = 1;
-        loop {
-            let records = self.view.store().snapshots(self.view.tenant(), id, order, after.as_ref(), limit)?;
-            let Some(last) = records.last() else { return Ok(()) };
-            after = Some((last.snapshot.from, last.snapshot.id.clone()));
-            for mut record in records {
-                let through = self.view.through();
-                if record.taken > through {
-                    continue;
-                }
-                record.receipts.retain(|(sequence, _)| *sequence <= through);
-                record.expired = record.expired.filter(|sequence| *sequence <= through);
-                let attribution = self.attribute(&record)?;
-                if visit(&record, &attribution) {
-                    return Ok(());
-                }
-            }
-            limit = 64;
+        after: &mut Option<SnapshotPlace>,
+        limit: usize,
+    ) -> Result<Vec<Option<(SnapshotRecord, Judgement)>>, LedgerError> {
+        let records = self.view.store().snapshots(self.view.tenant(), id, order, after.as_ref(), limit)?;
+        if let Some(last) = records.last() {
+            *after = Some((last.snapshot.from, last.snapshot.id.clone()));
         }
+        let through = self.view.through();
+        let mut page = Vec::with_capacity(records.len());
+        for mut record in records {
+            if record.taken > through {
+                page.push(None);
+                continue;
+            }
+            record.receipts.retain(|(sequence, _)| *sequence <= through);
+            record.expired = record.expired.filter(|sequence| *sequence <= through);
+            let judgement = self.judge(&record)?;
+            page.push(Some((record, judgement)));
+        }
+        Ok(page)
     }
 }
 
-/// The mailbox instance that a snapshot was read from, as its newest receipt that tells one has it, else as it was recorded.
-fn mailbox_of(record: &SnapshotRecord) -> Option<MailboxId> {
-    let receipts = record.receipts.iter().rev().map(|(_, receipt)| receipt);
-    receipts
-        .map(|receipt| receipt.mailbox_end.or(receipt.mailbox))
-        .find(Option::is_some)
-        .flatten()
-        .or(record.snapshot.mailbox)
+/// How many snapshots are read at a time.
+const PAGE: usize = 256;
+
+fn empty(id: &ChainId) -> ChainCase {
+    ChainCase {
+        id: id.clone(),
+        has_snapshots: false,
+        bound: None,
+        base: None,
+        others: Vec::new(),
+        unattributed: Vec::new(),
+        candidates: BTreeSet::new(),
+    }
 }

@@ -36,19 +36,19 @@ impl Ledger {
     ) -> Result<Checked, LedgerError> {
         let view = self.view(tenant, known_at)?;
         let mut attributor = Attributor::new(&view, policy.settling);
-        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key()).cloned()).transpose()?;
+        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key())).transpose()?;
         let vacant_at = match &ask.name {
             Some(name) => newest_vacancy(&view.vacancies(name.key())?),
             None => None,
         };
-        let asked = subject(ask, claims.as_ref());
+        let asked = subject(ask, claims.as_deref());
         let chain = match (&ask.chain, asked) {
             (Some(id), _) => Some(attributor.chain(id)?),
             (None, Some(object)) => attributor.newest_chain_of(object)?,
             (None, None) => None,
         };
         let bound = chain.as_ref().and_then(|chain| chain.bound);
-        let involved = involved(asked, claims.as_ref(), chain.as_ref());
+        let involved = involved(asked, claims.as_deref(), chain.as_ref());
         view.load(involved, &mut attributor.timelines)?;
         let holder = claims.as_ref().and_then(|claims| subject(&Ask { object: None, ..ask.clone() }, Some(claims)));
         let others: BTreeSet<ObjectId> = [asked, holder].into_iter().flatten().collect();
@@ -61,7 +61,7 @@ impl Ledger {
             coverage: view.coverage(),
             round_open: view.is_round_open(),
             live_failure,
-            view: claims.as_ref(),
+            view: claims.as_deref(),
             vacant_at,
             objects: &attributor.timelines,
             chain: chain.as_ref(),
@@ -81,9 +81,9 @@ impl Ledger {
     ) -> Result<BTreeSet<ObjectId>, LedgerError> {
         let view = self.view(tenant, KnownAt::Now)?;
         let mut attributor = Attributor::new(&view, policy.settling);
-        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key()).cloned()).transpose()?;
+        let claims = ask.name.as_ref().map(|name| attributor.claims(name.key())).transpose()?;
         let chain = ask.chain.as_ref().map(|id| attributor.chain(id)).transpose()?;
-        Ok(involved(ask.object, claims.as_ref(), chain.as_ref()))
+        Ok(involved(ask.object, claims.as_deref(), chain.as_ref()))
     }
 }
 
@@ -126,8 +126,8 @@ fn old_names(
     };
     let changes = attributor.timelines.get(&bound).map(|timeline| changes_since(timeline, base.until));
     for name in changes.into_iter().flatten().filter_map(|change| change.from) {
-        let claims = attributor.claims(name.key())?.clone();
-        views.insert(name.key().clone(), claims);
+        let claims = attributor.claims(name.key())?;
+        views.insert(name.key().clone(), NameView::clone(&claims));
     }
     Ok(views)
 }

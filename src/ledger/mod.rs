@@ -6,14 +6,17 @@
 mod chain;
 mod check;
 mod derive;
+mod findings;
 mod query;
 mod rebuild;
 mod view;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::attribution::Settling;
 use crate::domain::fact::Fact;
-use crate::domain::id::{ChainId, Sequence, SnapshotId, TenantId};
+use crate::domain::finding::FindingId;
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::time::Instant;
 use crate::store::{Commit, Cursor, Head, LedgerStore, Run, StoreError};
 
@@ -39,6 +42,8 @@ pub struct Batch {
     pub cursor: Option<Cursor>,
     /// The run log's entry, if a run ends with this append.
     pub run: Option<Run>,
+    /// The terms by which snapshots are attributed from now on; `None` leaves them as they are.
+    pub settling: Option<Settling>,
 }
 
 /// What an append did.
@@ -96,6 +101,32 @@ pub enum LedgerError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
+    /// A word on a finding that was never opened.
+    #[error("find finding {finding}: the ledger does not have it; `whowas findings` lists them")]
+    NoFinding {
+        /// The finding.
+        finding: FindingId,
+    },
+    /// A word on a finding that new evidence has withdrawn.
+    #[error("note on finding {finding}: new evidence has withdrawn it, so there is nothing left to do")]
+    FindingWithdrawn {
+        /// The finding.
+        finding: FindingId,
+    },
+    /// A link to be taken back that is not there.
+    #[error(
+        "take back the link of object {object}: there is none in force to that object with that relation; `whowas history {object}` shows its links"
+    )]
+    NoLink {
+        /// The earlier object.
+        object: ObjectId,
+    },
+    /// A link between an object and itself.
+    #[error("link object {object}: an object cannot be linked to itself")]
+    LinkToSelf {
+        /// The object.
+        object: ObjectId,
+    },
     /// A question about a commit that does not exist.
     #[error("look at commit {asked} of tenant {tenant}: the newest is {newest}")]
     NoSuchCommit {
@@ -137,7 +168,9 @@ impl Ledger {
     /// What appending these facts would change. Nothing is kept.
     pub fn preview(&self, tenant: TenantId, facts: Vec<Fact>) -> Result<Summary, LedgerError> {
         let head = self.store.head(tenant)?;
-        let (_, _, summary) = derive::derive(self.store(), tenant, &head, Batch { facts, ..Batch::default() })?;
+        let batch = Batch { facts, ..Batch::default() };
+        let recorded = head.recorded.unwrap_or(Instant::MIN);
+        let (_, _, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         Ok(summary)
     }
 
@@ -150,13 +183,13 @@ impl Ledger {
         // The guard protects no data of its own, so a panic of another writer leaves nothing half done.
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let head = self.store.head(tenant)?;
-        let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch)?;
+        // Transaction time never runs backwards, or "as known at" would lose its meaning.
+        let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
+        let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         let derive::Kept { facts, cursor, run } = facts;
         if facts.is_empty() && cursor.is_none() && run.is_none() {
             return Ok(Appended { head, summary });
         }
-        // Transaction time never runs backwards, or "as known at" would lose its meaning.
-        let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
         let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
         let head = self.store.append(tenant, head.sequence, commit, derived)?;
         Ok(Appended { head, summary })

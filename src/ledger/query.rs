@@ -189,8 +189,9 @@ fn sharpened(
     key: &NameKey,
 ) -> Result<Track, LedgerError> {
     if role != Role::Primary {
-        let mut claims = attributor.claims(key)?.claims().iter();
-        let mine = claims.find(|claim| claim.object == timeline.object() && Role::of(claim.namespace) == role);
+        let claims = attributor.claims(key)?;
+        let mine =
+            claims.claims().iter().find(|claim| claim.object == timeline.object() && Role::of(claim.namespace) == role);
         if let Some(claim) = mine {
             return Ok(claim.track.clone());
         }

@@ -1,8 +1,9 @@
 //! The ledger as known at a commit.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::attribution::Settling;
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Feed, Known, Vacant};
 use crate::domain::holder::NameView;
@@ -10,7 +11,7 @@ use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Timeline;
-use crate::store::{Hash, LedgerStore};
+use crate::store::{Hash, LedgerStore, TenantState};
 
 use super::{Ledger, LedgerError};
 
@@ -45,6 +46,19 @@ pub struct View<'a> {
     hash: Hash,
     coverage: Coverage,
     round_open: bool,
+    settling: Settling,
+    pending: Option<&'a Pending>,
+}
+
+/// What a commit that is about to be written adds to the store.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Every fact about the objects that it touches, those known before included.
+    pub objects: BTreeMap<ObjectId, Vec<Known>>,
+    /// Objects under names that they did not have before.
+    pub holders: BTreeMap<NameKey, BTreeSet<ObjectId>>,
+    /// Reads that found nobody.
+    pub vacancies: BTreeMap<NameKey, Vec<(Sequence, Vacant)>>,
 }
 
 impl Ledger {
@@ -61,17 +75,41 @@ impl Ledger {
         };
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
-            let (hash, coverage) = (head.hash, head.state.coverage);
-            return Ok(View { store: self.store(), tenant, through, hash, coverage, round_open });
+            let (hash, coverage, settling) = (head.hash, head.state.coverage, head.state.settling);
+            let (store, pending) = (self.store(), None);
+            return Ok(View { store, tenant, through, hash, coverage, round_open, settling, pending });
         }
-        let (coverage, round_open) = tenant_state(&self.store().tenant_facts(tenant, through)?);
+        let (coverage, round_open, settling) = tenant_state(&self.store().tenant_facts(tenant, through)?);
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
         let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
-        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open })
+        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open, settling, pending: None })
     }
 }
 
 impl<'a> View<'a> {
+    /// The tenant as it will be known once a commit is written.
+    pub(super) fn ahead(
+        store: &'a dyn LedgerStore,
+        tenant: TenantId,
+        through: Sequence,
+        state: &TenantState,
+        pending: &'a Pending,
+    ) -> Self {
+        let (coverage, settling, round_open) = (state.coverage.clone(), state.settling, state.open_round.is_some());
+        let (hash, pending) = (Hash::default(), Some(pending));
+        Self { store, tenant, through, hash, coverage, round_open, settling, pending }
+    }
+
+    /// The terms by which the stored judgements of snapshots were made.
+    pub fn settling(&self) -> Settling {
+        self.settling
+    }
+
+    /// Whether it looks at a commit that is not written yet, of which the store has no judgements.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// What an answer from this view rests on.
     pub fn basis(&self, clock: Instant) -> Basis {
         Basis { sequence: self.through, hash: self.hash, clock }
@@ -104,6 +142,9 @@ impl<'a> View<'a> {
 
     /// The facts about an object.
     pub fn facts(&self, object: ObjectId) -> Result<Vec<Known>, LedgerError> {
+        if let Some(facts) = self.pending.and_then(|pending| pending.objects.get(&object)) {
+            return Ok(facts.clone());
+        }
         let mut facts = self.store.object(self.tenant, object)?;
         facts.retain(|known| known.sequence <= self.through);
         Ok(facts)
@@ -132,21 +173,30 @@ impl<'a> View<'a> {
     pub fn vacancies(&self, key: &NameKey) -> Result<Vec<(Sequence, Vacant)>, LedgerError> {
         let mut vacancies = self.store.vacancies(self.tenant, key)?;
         vacancies.retain(|(sequence, _)| *sequence <= self.through);
+        vacancies.extend(self.pending.and_then(|pending| pending.vacancies.get(key)).into_iter().flatten().cloned());
         Ok(vacancies)
+    }
+
+    /// The objects that ever held a name.
+    pub fn holders(&self, key: &NameKey) -> Result<BTreeSet<ObjectId>, LedgerError> {
+        let mut holders: BTreeSet<ObjectId> =
+            self.store.holders(self.tenant, key)?.iter().map(|posting| posting.object).collect();
+        holders.extend(self.pending.and_then(|pending| pending.holders.get(key)).into_iter().flatten());
+        Ok(holders)
     }
 
     /// All claims to a name. The timelines of the claimants are left in the map.
     pub fn claims(&self, key: &NameKey, timelines: &mut BTreeMap<ObjectId, Timeline>) -> Result<NameView, LedgerError> {
-        let holders: Vec<ObjectId> =
-            self.store.holders(self.tenant, key)?.iter().map(|posting| posting.object).collect();
+        let holders = self.holders(key)?;
         self.load(holders.iter().copied(), timelines)?;
         let vacancies = self.vacancies(key)?;
         Ok(NameView::of(key, holders.iter().filter_map(|object| timelines.get(object)), &vacancies))
     }
 }
 
-/// The coverage, and whether a round is open, after these facts.
-fn tenant_state(facts: &[Known]) -> (Coverage, bool) {
+/// The coverage, whether a round is open, and the terms of attribution after these facts.
+fn tenant_state(facts: &[Known]) -> (Coverage, bool, Settling) {
+    let mut settling = Settling::default();
     let mut coverage = Coverage::default();
     let mut round_open = false;
     for known in facts {
@@ -156,10 +206,11 @@ fn tenant_state(facts: &[Known]) -> (Coverage, bool) {
                 round_open &= horizon.feed != Feed::Delta;
             }
             Fact::RoundBegan(_) => round_open = true,
+            Fact::Settling(terms) => settling = *terms,
             _ => {}
         }
     }
-    (coverage, round_open)
+    (coverage, round_open, settling)
 }
 
 /// The newest commit recorded at or before a time. Recording times never run backwards, so halving finds it.

@@ -188,7 +188,8 @@ impl std::str::FromStr for Cursor {
 
 fn record(desk: &Desk, fact: Fact) -> Result<(), LedgerError> {
     let stamp = Stamp { now: desk.clock.now(), salt: desk.clock.salt() };
-    desk.ledger.append(desk.tenant, Batch { facts: vec![fact], ..Batch::default() }, stamp)?;
+    let settling = Some(desk.policy.settling);
+    desk.ledger.append(desk.tenant, Batch { facts: vec![fact], settling, ..Batch::default() }, stamp)?;
     Ok(())
 }
 

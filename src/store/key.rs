@@ -15,9 +15,17 @@
 //! | `06` | snapshot | chain, from (8), snapshot |
 //! | `07` | place of a snapshot | chain, snapshot |
 //! | `08` | chain by object | object (16), chain |
-//! | `09` | chain by name | name, chain |
+//! | `09` | snapshot by name | name, chain, until (8), snapshot |
 //! | `0a` | tenant fact | sequence (8), index (2) |
 //! | `0b` | run | number (8) |
+//! | `0c` | snapshot by its end, if addressed by a name | until (8), chain, snapshot |
+//! | `0d` | tally | chain, class: confidence (1), flags (1), owner (16), mailbox (16) |
+//! | `0e` | chain by owner | object (16), chain |
+//! | `0f` | finding | id (16) |
+//! | `10` | object by anchor | kind (1), first 16 bytes of the value's SHA-256, object (16) |
+//! | `11` | mailbox by object | object (16), mailbox (16) |
+//! | `12` | link | object (16), first 16 bytes of the SHA-256 of its ends and relation |
+//! | `13` | notable name | name |
 //!
 //! The journal has the lowest kind, so a tenant's derived records are one range.
 
@@ -35,9 +43,17 @@ pub(crate) enum Key {
     Snapshot { tenant: TenantId, chain: ChainId, from: Instant, id: SnapshotId },
     SnapshotPlace { tenant: TenantId, chain: ChainId, id: SnapshotId },
     ObjectChain { tenant: TenantId, object: ObjectId, chain: ChainId },
-    NameChain { tenant: TenantId, name: String, chain: ChainId },
+    NameSnapshot { tenant: TenantId, name: String, chain: ChainId, until: Instant, id: SnapshotId },
     TenantFact { tenant: TenantId, sequence: Sequence, index: u16 },
     Run { tenant: TenantId, run: u64 },
+    Ending { tenant: TenantId, until: Instant, chain: ChainId, id: SnapshotId },
+    Tally { tenant: TenantId, chain: ChainId, class: [u8; 34] },
+    Owned { tenant: TenantId, object: ObjectId, chain: ChainId },
+    Finding { tenant: TenantId, id: [u8; 16] },
+    Anchor { tenant: TenantId, kind: u8, value: [u8; 16], object: ObjectId },
+    Mailbox { tenant: TenantId, object: ObjectId, mailbox: [u8; 16] },
+    Link { tenant: TenantId, object: ObjectId, id: [u8; 16] },
+    Notable { tenant: TenantId, name: String },
 }
 
 impl Key {
@@ -66,13 +82,32 @@ impl Key {
             Self::ObjectChain { tenant, object, chain } => {
                 Prefix::of(*tenant, OBJECT_CHAIN).id(object.as_bytes()).text(chain.as_str()).bytes()
             }
-            Self::NameChain { tenant, name, chain } => {
-                Prefix::of(*tenant, NAME_CHAIN).text(name).text(chain.as_str()).bytes()
-            }
+            Self::NameSnapshot { tenant, name, chain, until, id } => Prefix::of(*tenant, NAME_SNAPSHOT)
+                .text(name)
+                .text(chain.as_str())
+                .time(*until)
+                .text(id.as_str())
+                .bytes(),
             Self::TenantFact { tenant, sequence, index } => {
                 Prefix::of(*tenant, TENANT_FACT).number(sequence.0).short(*index).bytes()
             }
             Self::Run { tenant, run } => Prefix::of(*tenant, RUN).number(*run).bytes(),
+            Self::Ending { tenant, until, chain, id } => {
+                Prefix::of(*tenant, ENDING).time(*until).text(chain.as_str()).text(id.as_str()).bytes()
+            }
+            Self::Tally { tenant, chain, class } => Prefix::of(*tenant, TALLY).text(chain.as_str()).raw(class).bytes(),
+            Self::Owned { tenant, object, chain } => {
+                Prefix::of(*tenant, OWNED).id(object.as_bytes()).text(chain.as_str()).bytes()
+            }
+            Self::Finding { tenant, id } => Prefix::of(*tenant, FINDING).id(id).bytes(),
+            Self::Anchor { tenant, kind, value, object } => {
+                Prefix::of(*tenant, ANCHOR).raw(&[*kind]).id(value).id(object.as_bytes()).bytes()
+            }
+            Self::Mailbox { tenant, object, mailbox } => {
+                Prefix::of(*tenant, MAILBOX).id(object.as_bytes()).id(mailbox).bytes()
+            }
+            Self::Link { tenant, object, id } => Prefix::of(*tenant, LINK).id(object.as_bytes()).id(id).bytes(),
+            Self::Notable { tenant, name } => Prefix::of(*tenant, NOTABLE).text(name).bytes(),
         }
     }
 
@@ -87,9 +122,17 @@ impl Key {
             | Self::Snapshot { tenant, .. }
             | Self::SnapshotPlace { tenant, .. }
             | Self::ObjectChain { tenant, .. }
-            | Self::NameChain { tenant, .. }
+            | Self::NameSnapshot { tenant, .. }
             | Self::TenantFact { tenant, .. }
-            | Self::Run { tenant, .. } => *tenant,
+            | Self::Run { tenant, .. }
+            | Self::Ending { tenant, .. }
+            | Self::Tally { tenant, .. }
+            | Self::Owned { tenant, .. }
+            | Self::Finding { tenant, .. }
+            | Self::Anchor { tenant, .. }
+            | Self::Mailbox { tenant, .. }
+            | Self::Link { tenant, .. }
+            | Self::Notable { tenant, .. } => *tenant,
         }
     }
 
@@ -120,9 +163,33 @@ impl Key {
                 object: ObjectId::from_bytes(rest.chunk()?),
                 chain: rest.text()?.parse().ok()?,
             },
-            NAME_CHAIN => Self::NameChain { tenant, name: rest.text()?.to_owned(), chain: rest.text()?.parse().ok()? },
+            NAME_SNAPSHOT => Self::NameSnapshot {
+                tenant,
+                name: rest.text()?.to_owned(),
+                chain: rest.text()?.parse().ok()?,
+                until: rest.time()?,
+                id: rest.text()?.parse().ok()?,
+            },
             TENANT_FACT => Self::TenantFact { tenant, sequence: Sequence(rest.number()?), index: rest.short()? },
             RUN => Self::Run { tenant, run: rest.number()? },
+            ENDING => Self::Ending {
+                tenant,
+                until: rest.time()?,
+                chain: rest.text()?.parse().ok()?,
+                id: rest.text()?.parse().ok()?,
+            },
+            TALLY => Self::Tally { tenant, chain: rest.text()?.parse().ok()?, class: rest.chunk()? },
+            OWNED => {
+                Self::Owned { tenant, object: ObjectId::from_bytes(rest.chunk()?), chain: rest.text()?.parse().ok()? }
+            }
+            FINDING => Self::Finding { tenant, id: rest.chunk()? },
+            ANCHOR => {
+                let [kind] = rest.chunk()?;
+                Self::Anchor { tenant, kind, value: rest.chunk()?, object: ObjectId::from_bytes(rest.chunk()?) }
+            }
+            MAILBOX => Self::Mailbox { tenant, object: ObjectId::from_bytes(rest.chunk()?), mailbox: rest.chunk()? },
+            LINK => Self::Link { tenant, object: ObjectId::from_bytes(rest.chunk()?), id: rest.chunk()? },
+            NOTABLE => Self::Notable { tenant, name: rest.text()?.to_owned() },
             _ => return None,
         };
         rest.0.is_empty().then_some(key)
@@ -172,9 +239,54 @@ impl Prefix {
         Self::of(tenant, OBJECT_CHAIN).id(object.as_bytes())
     }
 
-    /// All chains addressed by a name.
-    pub(crate) fn name_chains(tenant: TenantId, name: &str) -> Self {
-        Self::of(tenant, NAME_CHAIN).text(name)
+    /// All snapshots addressed by a name.
+    pub(crate) fn name_snapshots(tenant: TenantId, name: &str) -> Self {
+        Self::of(tenant, NAME_SNAPSHOT).text(name)
+    }
+
+    /// All snapshots of one chain addressed by a name.
+    pub(crate) fn name_chain_snapshots(tenant: TenantId, name: &str, chain: &ChainId) -> Self {
+        Self::of(tenant, NAME_SNAPSHOT).text(name).text(chain.as_str())
+    }
+
+    /// All snapshots addressed by a name, from the first that ended at an instant.
+    pub(crate) fn ending(tenant: TenantId, from: Instant) -> Self {
+        Self::of(tenant, ENDING).time(from)
+    }
+
+    /// All tallies of a chain.
+    pub(crate) fn tallies(tenant: TenantId, chain: &ChainId) -> Self {
+        Self::of(tenant, TALLY).text(chain.as_str())
+    }
+
+    /// All chains that an object owns.
+    pub(crate) fn owned(tenant: TenantId, object: ObjectId) -> Self {
+        Self::of(tenant, OWNED).id(object.as_bytes())
+    }
+
+    /// All findings.
+    pub(crate) fn findings(tenant: TenantId) -> Self {
+        Self::of(tenant, FINDING)
+    }
+
+    /// All objects with an anchor.
+    pub(crate) fn anchored(tenant: TenantId, kind: u8, value: &[u8; 16]) -> Self {
+        Self::of(tenant, ANCHOR).raw(&[kind]).id(value)
+    }
+
+    /// All mailboxes of an object.
+    pub(crate) fn mailboxes(tenant: TenantId, object: ObjectId) -> Self {
+        Self::of(tenant, MAILBOX).id(object.as_bytes())
+    }
+
+    /// All links of an object.
+    pub(crate) fn links(tenant: TenantId, object: ObjectId) -> Self {
+        Self::of(tenant, LINK).id(object.as_bytes())
+    }
+
+    /// All notable names.
+    pub(crate) fn notable(tenant: TenantId) -> Self {
+        Self::of(tenant, NOTABLE)
     }
 
     /// All facts about a tenant as a whole.
@@ -218,6 +330,11 @@ impl Prefix {
         bytes.extend_from_slice(tenant.as_bytes());
         bytes.push(kind);
         Self(bytes)
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
     }
 
     fn id(mut self, id: &[u8; 16]) -> Self {
@@ -284,9 +401,17 @@ const VACANCY: u8 = 0x05;
 const SNAPSHOT: u8 = 0x06;
 const SNAPSHOT_PLACE: u8 = 0x07;
 const OBJECT_CHAIN: u8 = 0x08;
-const NAME_CHAIN: u8 = 0x09;
+const NAME_SNAPSHOT: u8 = 0x09;
 const TENANT_FACT: u8 = 0x0a;
 const RUN: u8 = 0x0b;
+const ENDING: u8 = 0x0c;
+const TALLY: u8 = 0x0d;
+const OWNED: u8 = 0x0e;
+const FINDING: u8 = 0x0f;
+const ANCHOR: u8 = 0x10;
+const MAILBOX: u8 = 0x11;
+const LINK: u8 = 0x12;
+const NOTABLE: u8 = 0x13;
 const SIGN: u64 = 1 << 63;
 
 #[cfg(test)]
@@ -305,7 +430,7 @@ mod tests {
         let object = prop_oneof![Just([0u8; 16]), any::<[u8; 16]>()].prop_map(ObjectId::from_bytes);
         let at = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), any::<i64>()];
         let number = prop_oneof![0u64..3, any::<u64>()];
-        (0..11, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
+        (0..19, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
             |(kind, tenant, object, a, b, at, number, short)| {
                 let (name, sequence, from) = (a.clone(), Sequence(number), Instant::from_micros(at));
                 let (chain, id) = (a.parse().unwrap(), b.parse().unwrap());
@@ -318,9 +443,17 @@ mod tests {
                     5 => Key::Snapshot { tenant, chain, from, id },
                     6 => Key::SnapshotPlace { tenant, chain, id },
                     7 => Key::ObjectChain { tenant, object, chain },
-                    8 => Key::NameChain { tenant, name, chain: b.parse().unwrap() },
+                    8 => Key::NameSnapshot { tenant, name, chain: b.parse().unwrap(), until: from, id },
                     9 => Key::TenantFact { tenant, sequence, index: short },
-                    _ => Key::Run { tenant, run: number },
+                    10 => Key::Run { tenant, run: number },
+                    11 => Key::Ending { tenant, until: from, chain, id },
+                    12 => Key::Tally { tenant, chain, class: [short as u8; 34] },
+                    13 => Key::Owned { tenant, object, chain },
+                    14 => Key::Finding { tenant, id: *object.as_bytes() },
+                    15 => Key::Anchor { tenant, kind: short as u8, value: [number as u8; 16], object },
+                    16 => Key::Mailbox { tenant, object, mailbox: [short as u8; 16] },
+                    17 => Key::Link { tenant, object, id: [short as u8; 16] },
+                    _ => Key::Notable { tenant, name },
                 }
             },
         )

@@ -6,13 +6,16 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::codec;
 use super::prepare::{head_after, prepare, prepare_restore};
+use super::record::audit::{anchor_key, class_key, link_key};
 use super::record::fact::FactV1;
 use super::{
-    Commit, Derived, Entry, Head, Known, LedgerStore, Order, Posting, Run, SnapshotPlace, SnapshotRecord, StoreError,
-    Subject,
+    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
+    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally, TallyCount,
 };
-use crate::domain::fact::{Fact, Vacant};
-use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::fact::{Addressed, Fact, Snapshot, Vacant};
+use crate::domain::finding::{Finding, FindingId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::time::Instant;
 
@@ -58,7 +61,16 @@ struct View {
     vacancies: BTreeMap<NameKey, Vec<(Sequence, Vacant)>>,
     snapshots: BTreeMap<ChainId, BTreeMap<SnapshotPlace, SnapshotRecord>>,
     places: BTreeMap<(ChainId, SnapshotId), Instant>,
-    subjects: BTreeMap<Subject, BTreeSet<ChainId>>,
+    subjects: BTreeMap<ObjectId, BTreeSet<ChainId>>,
+    named: BTreeMap<NameKey, BTreeSet<NamedPlace>>,
+    ending: BTreeSet<EndingPlace>,
+    tallies: BTreeMap<ChainId, BTreeMap<[u8; 34], Tally>>,
+    owned: BTreeMap<ObjectId, BTreeSet<ChainId>>,
+    findings: BTreeMap<FindingId, Finding>,
+    anchors: BTreeMap<(u8, [u8; 16]), BTreeSet<ObjectId>>,
+    mailboxes: BTreeMap<ObjectId, BTreeSet<MailboxId>>,
+    links: BTreeMap<ObjectId, BTreeMap<[u8; 16], LinkRecord>>,
+    notable: BTreeSet<NameKey>,
     tenant: Vec<Known>,
     runs: BTreeMap<u64, Run>,
 }
@@ -85,20 +97,67 @@ impl View {
         for record in derived.snapshots {
             self.put_snapshot(record);
         }
-        for (subject, chain) in derived.subjects {
-            self.subjects.entry(subject).or_default().insert(chain);
+        for (object, chain) in derived.subjects {
+            self.subjects.entry(object).or_default().insert(chain);
         }
         self.tenant.extend(derived.tenant.into_iter().map(known));
         self.runs.extend(derived.run.map(|run| (run.run, run)));
+        for (chain, tally) in derived.tallies {
+            let classes = self.tallies.entry(chain).or_default();
+            match tally.count == TallyCount::default() {
+                true => drop(classes.remove(&class_key(&tally.class))),
+                false => drop(classes.insert(class_key(&tally.class), tally)),
+            }
+        }
+        for (object, chain, owns) in derived.owned {
+            let chains = self.owned.entry(object).or_default();
+            if owns {
+                chains.insert(chain)
+            } else {
+                chains.remove(&chain)
+            };
+        }
+        self.findings.extend(derived.findings.into_iter().map(|finding| (finding.id, finding)));
+        for (anchor, object) in derived.anchors {
+            self.anchors.entry(anchor_key(&anchor)).or_default().insert(object);
+            if let (AnchorKind::Mailbox, Ok(mailbox)) = (anchor.kind, anchor.value.parse()) {
+                self.mailboxes.entry(object).or_default().insert(mailbox);
+            }
+        }
+        for (object, record) in derived.links {
+            self.links.entry(object).or_default().insert(link_key(&record.link), record);
+        }
+        for (name, is_notable) in derived.notable {
+            if is_notable {
+                self.notable.insert(name)
+            } else {
+                self.notable.remove(&name)
+            };
+        }
     }
 
     fn put_snapshot(&mut self, record: SnapshotRecord) {
         let (chain, id, from) = (&record.snapshot.chain, &record.snapshot.id, record.snapshot.from);
         let chained = self.snapshots.entry(chain.clone()).or_default();
-        if let Some(earlier) = self.places.insert((chain.clone(), id.clone()), from) {
-            chained.remove(&(earlier, id.clone()));
+        let earlier = self.places.insert((chain.clone(), id.clone()), from);
+        let earlier = earlier.and_then(|earlier| chained.remove(&(earlier, id.clone())));
+        if let Some(Snapshot { chain, id, until, addressed: Addressed::Name(name, _), .. }) =
+            earlier.map(|earlier| earlier.snapshot)
+        {
+            self.ending.remove(&(until, chain.clone(), id.clone()));
+            self.named.entry(name.key().clone()).or_default().remove(&(chain, until, id));
+        }
+        if let Addressed::Name(name, _) = &record.snapshot.addressed {
+            let until = record.snapshot.until;
+            self.ending.insert((until, chain.clone(), id.clone()));
+            self.named.entry(name.key().clone()).or_default().insert((chain.clone(), until, id.clone()));
         }
         chained.insert((from, id.clone()), record);
+    }
+
+    fn snapshot(&self, chain: &ChainId, id: &SnapshotId) -> Option<SnapshotRecord> {
+        let from = self.places.get(&(chain.clone(), id.clone()))?;
+        self.snapshots.get(chain)?.get(&(*from, id.clone())).cloned()
     }
 
     fn each(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
@@ -121,15 +180,32 @@ impl View {
             let key = format!("snapshot {} {}", record.snapshot.chain, record.snapshot.id);
             let taken = Known { sequence: record.taken, fact: Fact::SnapshotTaken(record.snapshot.clone()) };
             let mut value = stored(&[taken])?;
-            value.extend_from_slice(format!("{:?} {:?}", record.receipts, record.expired).as_bytes());
+            let rest = (&record.receipts, &record.expired, &record.judgement, &record.judged);
+            value.extend_from_slice(format!("{rest:?}").as_bytes());
             tell(&key, &value);
         }
-        for (subject, chains) in &self.subjects {
-            let key = match subject {
-                Subject::Object(object) => format!("chains of {object}"),
-                Subject::Name(name) => format!("chains of {name}"),
-            };
-            tell(&key, format!("{chains:?}").as_bytes());
+        for (object, chains) in &self.subjects {
+            tell(&format!("chains of {object}"), format!("{chains:?}").as_bytes());
+        }
+        for (name, places) in self.named.iter().filter(|(_, places)| !places.is_empty()) {
+            tell(&format!("named {name}"), format!("{places:?}").as_bytes());
+        }
+        tell("ending", format!("{:?}", self.ending).as_bytes());
+        for (chain, classes) in self.tallies.iter().filter(|(_, classes)| !classes.is_empty()) {
+            tell(&format!("tallies of {chain}"), format!("{classes:?}").as_bytes());
+        }
+        for (object, chains) in self.owned.iter().filter(|(_, chains)| !chains.is_empty()) {
+            tell(&format!("owned by {object}"), format!("{chains:?}").as_bytes());
+        }
+        for (id, finding) in &self.findings {
+            tell(&format!("finding {id}"), format!("{finding:?}").as_bytes());
+        }
+        tell("anchors", format!("{:?} {:?}", self.anchors, self.mailboxes).as_bytes());
+        for (object, links) in &self.links {
+            tell(&format!("links of {object}"), format!("{links:?}").as_bytes());
+        }
+        for name in &self.notable {
+            tell(&format!("notable {name}"), &[]);
         }
         tell("tenant", &stored(&self.tenant)?);
         tell("runs", format!("{:?}", self.runs).as_bytes());
@@ -200,10 +276,7 @@ impl LedgerStore for MemoryStore {
         chain: &ChainId,
         id: &SnapshotId,
     ) -> Result<Option<SnapshotRecord>, StoreError> {
-        self.of(tenant, |view| {
-            let from = view.places.get(&(chain.clone(), id.clone()))?;
-            view.snapshots.get(chain)?.get(&(*from, id.clone())).cloned()
-        })
+        self.of(tenant, |view| view.snapshot(chain, id))
     }
 
     fn snapshots(
@@ -231,7 +304,79 @@ impl LedgerStore for MemoryStore {
     }
 
     fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError> {
-        self.of(tenant, |view| view.subjects.get(subject).into_iter().flatten().cloned().collect())
+        self.of(tenant, |view| match subject {
+            Subject::Object(object) => view.subjects.get(object).into_iter().flatten().cloned().collect(),
+            Subject::Name(name) => {
+                let places = view.named.get(name).into_iter().flatten();
+                let chains: BTreeSet<&ChainId> = places.map(|(chain, ..)| chain).collect();
+                chains.into_iter().cloned().collect()
+            }
+        })
+    }
+
+    fn snapshots_named(
+        &self,
+        tenant: TenantId,
+        name: &NameKey,
+        after: Option<&NamedPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.of(tenant, |view| {
+            let places = view.named.get(name).into_iter().flatten().filter(|place| after.is_none_or(|a| *place > a));
+            places.filter_map(|(chain, _, id)| view.snapshot(chain, id)).take(limit).collect()
+        })
+    }
+
+    fn snapshots_ending(
+        &self,
+        tenant: TenantId,
+        from: Instant,
+        through: Instant,
+        after: Option<&EndingPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.of(tenant, |view| {
+            let places = view.ending.iter().filter(|(until, ..)| from <= *until && *until <= through);
+            let places = places.filter(|place| after.is_none_or(|after| *place > after));
+            places.filter_map(|(_, chain, id)| view.snapshot(chain, id)).take(limit).collect()
+        })
+    }
+
+    fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError> {
+        self.of(tenant, |view| view.tallies.get(chain).into_iter().flat_map(BTreeMap::values).copied().collect())
+    }
+
+    fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {
+        self.of(tenant, |view| view.owned.get(&object).into_iter().flatten().cloned().collect())
+    }
+
+    fn finding(&self, tenant: TenantId, id: FindingId) -> Result<Option<Finding>, StoreError> {
+        self.of(tenant, |view| view.findings.get(&id).cloned())
+    }
+
+    fn findings(&self, tenant: TenantId, after: Option<FindingId>, limit: usize) -> Result<Vec<Finding>, StoreError> {
+        let beyond = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.of(tenant, |view| {
+            view.findings.range((beyond, Bound::Unbounded)).take(limit).map(|(_, finding)| finding.clone()).collect()
+        })
+    }
+
+    fn anchored(&self, tenant: TenantId, anchor: &Anchor) -> Result<Vec<ObjectId>, StoreError> {
+        let key = anchor_key(anchor);
+        self.of(tenant, |view| view.anchors.get(&key).into_iter().flatten().copied().collect())
+    }
+
+    fn mailboxes(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<MailboxId>, StoreError> {
+        self.of(tenant, |view| view.mailboxes.get(&object).into_iter().flatten().copied().collect())
+    }
+
+    fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError> {
+        self.of(tenant, |view| view.links.get(&object).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError> {
+        let beyond = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.of(tenant, |view| view.notable.range((beyond, Bound::Unbounded)).take(limit).cloned().collect())
     }
 
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {

@@ -4,6 +4,7 @@
 //! [`LedgerStore::append`] writes a commit and its derived changes in one atomic, durable step. Deriving is the
 //! ledger's work; a store only keeps what it is given. Both stores pass the suite in `tests/conformance.rs`.
 
+mod audit;
 mod codec;
 pub mod hash;
 mod key;
@@ -14,12 +15,16 @@ pub mod sled;
 #[cfg(test)]
 mod testing;
 
+pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
 pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 
+use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
 use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
-use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::finding::{Finding, FindingId, Severity};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::link::Anchor;
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::time::Instant;
 
@@ -183,6 +188,10 @@ pub struct TenantState {
     pub runs: u64,
     /// How many objects and snapshots there are.
     pub counts: Counts,
+    /// The terms by which snapshots are attributed.
+    pub settling: Settling,
+    /// How many findings are open.
+    pub findings: FindingCounts,
 }
 
 /// How many there are.
@@ -196,6 +205,31 @@ pub struct Counts {
     pub purged: u64,
     /// Snapshots recorded, expired ones included.
     pub snapshots: u64,
+    /// Those of them that were addressed by a name.
+    #[serde(skip)]
+    pub named: u64,
+}
+
+/// How many findings are open, by how bad they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FindingCounts {
+    /// Critical ones.
+    pub critical: u64,
+    /// Warnings.
+    pub warning: u64,
+    /// Notices.
+    pub notice: u64,
+}
+
+impl FindingCounts {
+    /// The counter of a severity.
+    pub fn of(&mut self, severity: Severity) -> &mut u64 {
+        match severity {
+            Severity::Critical => &mut self.critical,
+            Severity::Warning => &mut self.warning,
+            Severity::Notice => &mut self.notice,
+        }
+    }
 }
 
 /// An object that held a name at some time.
@@ -220,6 +254,24 @@ pub struct SnapshotRecord {
     pub receipts: Vec<(Sequence, Receipt)>,
     /// The commit that said it is no longer kept.
     pub expired: Option<Sequence>,
+    /// Whose data it holds, as of the newest commit and by the tenant's terms.
+    pub judgement: Judgement,
+    /// The commit that changed the judgement last.
+    pub judged: Sequence,
+}
+
+impl SnapshotRecord {
+    /// The mailbox instance that it was read from, as its newest receipt that tells one has it, else as it was recorded.
+    pub fn mailbox(&self) -> Option<MailboxId> {
+        let receipts = self.receipts.iter().rev().map(|(_, receipt)| receipt);
+        let read = receipts.map(|receipt| receipt.mailbox_end.or(receipt.mailbox)).find(Option::is_some).flatten();
+        read.or(self.snapshot.mailbox)
+    }
+
+    /// With what other snapshots of its chain it is counted.
+    pub fn class(&self) -> TallyClass {
+        TallyClass { judgement: self.judgement, mailbox: self.mailbox() }
+    }
 }
 
 /// What a chain's snapshots are addressed by.
@@ -242,8 +294,20 @@ pub struct Derived {
     pub vacancies: Vec<Vacant>,
     /// Snapshots in their new state.
     pub snapshots: Vec<SnapshotRecord>,
-    /// What a chain is addressed by.
-    pub subjects: Vec<(Subject, ChainId)>,
+    /// Objects by whose id a chain is addressed or receipted.
+    pub subjects: Vec<(ObjectId, ChainId)>,
+    /// How many snapshots of a chain are now judged alike; a class without any is dropped.
+    pub tallies: Vec<(ChainId, Tally)>,
+    /// Chains in which an object certainly owns a snapshot, or no longer does.
+    pub owned: Vec<(ObjectId, ChainId, bool)>,
+    /// Findings in their new state.
+    pub findings: Vec<Finding>,
+    /// Anchors that an object has.
+    pub anchors: Vec<(Anchor, ObjectId)>,
+    /// Links in their new state, once for each end that is an object of the tenant.
+    pub links: Vec<(ObjectId, LinkRecord)>,
+    /// Names with more than one holder or none any more, or that are so no longer.
+    pub notable: Vec<(NameKey, bool)>,
     /// Horizons, blind periods and round beginnings.
     pub tenant: Vec<Fact>,
     /// The run log's entry.
@@ -314,6 +378,50 @@ pub trait LedgerStore: Send + Sync {
 
     /// The chains with a snapshot addressed by this object or name, in order of their ids.
     fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError>;
+
+    /// Up to `limit` snapshots that were addressed by a name, beyond `after`, in order of `(chain, until, id)`.
+    fn snapshots_named(
+        &self,
+        tenant: TenantId,
+        name: &NameKey,
+        after: Option<&NamedPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError>;
+
+    /// Up to `limit` snapshots that were addressed by any name and ended at `from` or later and at `through` at the latest,
+    /// beyond `after`, in order of `(until, chain, id)`.
+    fn snapshots_ending(
+        &self,
+        tenant: TenantId,
+        from: Instant,
+        through: Instant,
+        after: Option<&EndingPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError>;
+
+    /// How many of a chain's snapshots are judged how, in order of the classes; none is empty.
+    fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError>;
+
+    /// The chains in which an object certainly owns a snapshot, in order of their ids.
+    fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError>;
+
+    /// One finding.
+    fn finding(&self, tenant: TenantId, id: FindingId) -> Result<Option<Finding>, StoreError>;
+
+    /// Up to `limit` findings beyond `after`, in order of their ids.
+    fn findings(&self, tenant: TenantId, after: Option<FindingId>, limit: usize) -> Result<Vec<Finding>, StoreError>;
+
+    /// The objects with an anchor, in order of their ids.
+    fn anchored(&self, tenant: TenantId, anchor: &Anchor) -> Result<Vec<ObjectId>, StoreError>;
+
+    /// The mailbox instances that snapshots and receipts name for an object, in order.
+    fn mailboxes(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<MailboxId>, StoreError>;
+
+    /// The links of an object, those taken back included.
+    fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError>;
+
+    /// Up to `limit` names beyond `after` that had more than one holder or have none any more, in order of their keys.
+    fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError>;
 
     /// Horizons, blind periods and round beginnings up to and including a commit, oldest first.
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError>;

@@ -8,13 +8,18 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::coverage::Coverage;
 use whowas::domain::fact::*;
-use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
-use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
+use whowas::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
+use whowas::domain::holder::HolderConfidence;
+use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use whowas::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relation};
+use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, Link, Outcome, Run, RunKind, SnapshotRecord, Subject, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, Outcome, Run, RunKind, SnapshotRecord, Tally,
+    TallyClass, TallyCount, TenantState, Trigger,
 };
 
 pub fn objects() -> BoxedStrategy<ObjectId> {
@@ -51,6 +56,13 @@ pub fn facts() -> BoxedStrategy<Fact> {
         1 => (chains(), snapshot_ids()).prop_flat_map(|(chain, id)| receipts(chain, id)).prop_map(Fact::Receipt),
         1 => (chains(), snapshot_ids())
             .prop_map(|(chain, snapshot)| Fact::SnapshotExpired(SnapshotExpired { chain, snapshot })),
+        1 => prop_oneof![
+            settlings().prop_map(Fact::Settling),
+            links().prop_map(Fact::Linked),
+            links().prop_map(Fact::Unlinked),
+            reviews().prop_map(Fact::Acknowledged),
+            reviews().prop_map(Fact::Resolved)
+        ],
     ]
     .boxed()
 }
@@ -141,30 +153,140 @@ pub fn derived() -> BoxedStrategy<Derived> {
         .prop_flat_map(|ids| ids.into_keys().map(|id| (Just(id), vec(object_facts(id), 1..4))).collect::<Vec<_>>());
     let namespaces = select(vec![Namespace::Upn, Namespace::Smtp]);
     let postings = vec((names().prop_map(|name| name.key().clone()), self::objects(), namespaces), 0..5);
-    let subjects = prop_oneof![
-        self::objects().prop_map(Subject::Object),
-        names().prop_map(|name| Subject::Name(name.key().clone()))
-    ];
     (
         objects,
         postings,
         vec(vacancies(), 0..3),
         vec(snapshot_records(), 0..3),
-        vec((subjects, chains()), 0..3),
+        vec((self::objects(), chains()), 0..3),
         vec(tenant_facts(), 0..3),
         of(runs()),
-        states(),
+        (states(), audits()),
     )
-        .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, state)| Derived {
-            objects,
-            postings,
-            vacancies,
-            snapshots,
-            subjects,
-            tenant,
-            run,
-            state,
+        .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, (state, audit))| {
+            let (tallies, owned, findings, anchors, links, notable) = audit;
+            Derived {
+                objects,
+                postings,
+                vacancies,
+                snapshots,
+                subjects,
+                tallies,
+                owned,
+                findings,
+                anchors,
+                links,
+                notable,
+                tenant,
+                run,
+                state,
+            }
         })
+        .boxed()
+}
+
+type Audits = (
+    Vec<(ChainId, Tally)>,
+    Vec<(ObjectId, ChainId, bool)>,
+    Vec<Finding>,
+    Vec<(Anchor, ObjectId)>,
+    Vec<(ObjectId, LinkRecord)>,
+    Vec<(NameKey, bool)>,
+);
+
+fn audits() -> BoxedStrategy<Audits> {
+    let counts = (0u64..3, 0u64..3).prop_map(|(all, kept)| TallyCount { all, kept });
+    let classes = (judgements(), of(mailboxes())).prop_map(|(judgement, mailbox)| TallyClass { judgement, mailbox });
+    let tallies = (classes, counts).prop_map(|(class, count)| Tally { class, count, changed: Sequence(1) });
+    (
+        vec((chains(), tallies), 0..3),
+        vec((objects(), chains(), any::<bool>()), 0..3),
+        vec(findings(), 0..3),
+        vec((anchors(), objects()), 0..3),
+        vec((objects(), link_records()), 0..3),
+        vec((names().prop_map(|name| name.key().clone()), any::<bool>()), 0..3),
+    )
+        .boxed()
+}
+
+pub fn judgements() -> BoxedStrategy<Judgement> {
+    use HolderConfidence::{Ambiguous, Assumed, Certain, Nobody, Unknown};
+    let confidences = select(vec![Certain, Assumed, Ambiguous, Nobody, Unknown]);
+    (of(objects()), confidences, any::<[bool; 3]>())
+        .prop_map(|(owner, confidence, [settled, receipted, disputed])| Judgement {
+            owner,
+            confidence,
+            settled,
+            receipted,
+            disputed,
+        })
+        .boxed()
+}
+
+pub fn anchors() -> BoxedStrategy<Anchor> {
+    let kinds = select(vec![AnchorKind::Mailbox, AnchorKind::ImmutableId, AnchorKind::EmployeeId]);
+    let values = prop_oneof![
+        select(vec!["4711", "", "a\0b"]).prop_map(str::to_owned),
+        mailboxes().prop_map(|mailbox| mailbox.to_string())
+    ];
+    (kinds, values).prop_map(|(kind, value)| Anchor { kind, value }).boxed()
+}
+
+pub fn links() -> BoxedStrategy<Lineage> {
+    let relations =
+        select(vec![Relation::RecreatedAs, Relation::MigratedTo, Relation::MergedInto, Relation::RecoveredFrom]);
+    let tenants = of(any::<[u8; 16]>().prop_map(TenantId::from_bytes));
+    (objects(), tenants, objects(), relations, of(".{0,9}"), of(".{0,9}"))
+        .prop_map(|(from, tenant, object, relation, note, by)| {
+            let to = LinkEnd { tenant, object };
+            Lineage { from, to, relation, note, by }
+        })
+        .boxed()
+}
+
+fn link_records() -> BoxedStrategy<LinkRecord> {
+    (links(), vec(any::<bool>(), 1..3))
+        .prop_map(|(link, steps)| {
+            let steps = steps.into_iter().map(|on| (Sequence(1), on)).collect();
+            LinkRecord { link, steps }
+        })
+        .boxed()
+}
+
+pub fn findings() -> BoxedStrategy<Finding> {
+    let subjects = prop_oneof![
+        chains().prop_map(About::Chain),
+        names().prop_map(|name| About::Name(name.key().clone())),
+        objects().prop_map(About::Object),
+        anchors().prop_map(About::Anchor),
+        (0u64..3).prop_map(About::Run)
+    ];
+    let states =
+        select(vec![FindingState::Open, FindingState::Acknowledged, FindingState::Resolved, FindingState::Withdrawn]);
+    let steps = (states, instants(), of(".{0,9}"), of(".{0,9}")).prop_map(|(state, time, by, note)| Step {
+        state,
+        sequence: Sequence(1),
+        time,
+        by,
+        note,
+    });
+    (select(FindingKind::ALL.to_vec()), subjects, any::<u64>(), vec(steps, 1..3))
+        .prop_map(|(kind, subject, weight, steps)| {
+            let id = FindingId::of(kind, &subject);
+            Finding { id, kind, subject, weight, steps }
+        })
+        .boxed()
+}
+
+pub fn reviews() -> BoxedStrategy<Review> {
+    (findings(), instants(), of(".{0,9}"), of(".{0,9}"))
+        .prop_map(|(finding, at, by, note)| Review { finding: finding.id, at, by, note })
+        .boxed()
+}
+
+pub fn settlings() -> BoxedStrategy<Settling> {
+    (any::<Duration>(), of(any::<Duration>()))
+        .prop_map(|(propagation, audit_lag)| Settling { propagation, audit_lag })
         .boxed()
 }
 
@@ -174,11 +296,14 @@ fn snapshot_records() -> BoxedStrategy<SnapshotRecord> {
             let receipts = vec(receipts(snapshot.chain.clone(), snapshot.id.clone()), count);
             (Just(snapshot), receipts, Just(expired))
         })
-        .prop_map(|(snapshot, receipts, expired)| SnapshotRecord {
+        .prop_flat_map(|parts| (Just(parts), judgements()))
+        .prop_map(|((snapshot, receipts, expired), judgement)| SnapshotRecord {
             snapshot,
             taken: Sequence(1),
             receipts: receipts.into_iter().map(|receipt| (Sequence(1), receipt)).collect(),
             expired: expired.then_some(Sequence(1)),
+            judgement,
+            judged: Sequence(1),
         })
         .boxed()
 }
@@ -276,13 +401,20 @@ fn states() -> BoxedStrategy<TenantState> {
         };
         Coverage::of(&rounds.into_iter().map(horizon).collect::<Vec<_>>())
     });
-    (horizons, of(cursors()), of(instants()), any::<u64>(), any::<[u64; 4]>())
-        .prop_map(|(coverage, cursor, open_round, runs, [active, soft_deleted, purged, snapshots])| TenantState {
-            coverage,
-            cursor,
-            open_round,
-            runs,
-            counts: Counts { active, soft_deleted, purged, snapshots },
+    let numbers = (any::<u64>(), any::<[u64; 5]>(), any::<[u64; 3]>());
+    (horizons, of(cursors()), of(instants()), numbers, settlings())
+        .prop_map(|(coverage, cursor, open_round, (runs, counts, findings), settling)| {
+            let [active, soft_deleted, purged, snapshots, named] = counts;
+            let [critical, warning, notice] = findings;
+            TenantState {
+                coverage,
+                cursor,
+                open_round,
+                runs,
+                counts: Counts { active, soft_deleted, purged, snapshots, named },
+                settling,
+                findings: FindingCounts { critical, warning, notice },
+            }
         })
         .boxed()
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::attribution::Settling;
 use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
@@ -36,6 +37,8 @@ pub struct Context {
     pub client: Arc<GraphClient>,
     /// How to date it.
     pub widths: Widths,
+    /// By what terms snapshots are attributed.
+    pub settling: Settling,
     /// What time it is.
     pub clock: Clock,
 }
@@ -120,6 +123,7 @@ impl Context {
     /// Appends facts. The one place where asynchronous code reaches the blocking ledger to write.
     async fn append(&self, batch: Batch) -> Result<Appended, SyncError> {
         let (now, salt) = (self.clock.now(), self.clock.salt());
+        let batch = Batch { settling: Some(self.settling), ..batch };
         self.blocking(move |ledger, tenant| ledger.append(tenant, batch, Stamp { now, salt })).await
     }
 

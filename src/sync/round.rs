@@ -101,7 +101,7 @@ async fn take(
             let url = link.as_str().to_owned();
             let link_kept = Link::Next { url, round_started: started, began: standing.began.clone() };
             let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon });
-            let appended = context.append(Batch { facts, cursor, run: None }).await?;
+            let appended = context.append(Batch { facts, cursor, ..Batch::default() }).await?;
             ticker.committed(&appended.summary);
             standing.request = DeltaRequest::Link(link);
             Ok(None)

@@ -142,7 +142,7 @@ impl Ticker<'_> {
         };
         self.committed(&summary);
         let entry = self.ended(context, Outcome::Completed, None);
-        context.append(Batch { facts, cursor, run: Some(entry.clone()) }).await?;
+        context.append(Batch { facts, cursor, run: Some(entry.clone()), ..Batch::default() }).await?;
         self.entry = entry;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 
+use super::audit::JudgementV1;
 use super::fact::{AddressedV1, ReadV1, instant};
 use crate::domain::fact::Snapshot;
 use crate::domain::id::{ChainId, MailboxId, Sequence, SnapshotId};
@@ -17,6 +18,8 @@ pub(crate) struct SnapshotRecordV1 {
     taken: u64,
     receipts: Vec<(u64, ReadV1)>,
     expired: Option<u64>,
+    judgement: JudgementV1,
+    judged: u64,
 }
 
 impl Record for SnapshotRecordV1 {
@@ -32,6 +35,8 @@ impl SnapshotRecordV1 {
             taken: record.taken.0,
             receipts: record.receipts.iter().map(|(at, receipt)| (at.0, ReadV1::of(receipt))).collect(),
             expired: record.expired.map(|at| at.0),
+            judgement: JudgementV1::of(record.judgement),
+            judged: record.judged.0,
         }
     }
 
@@ -41,6 +46,8 @@ impl SnapshotRecordV1 {
             taken: Sequence(self.taken),
             receipts: receipts.map(|(at, read)| (Sequence(at), read.read(chain.clone(), id.clone()))).collect(),
             expired: self.expired.map(Sequence),
+            judgement: self.judgement.read(),
+            judged: Sequence(self.judged),
             snapshot: Snapshot {
                 chain,
                 id,

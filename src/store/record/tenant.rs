@@ -2,13 +2,13 @@
 
 use bincode::{Decode, Encode};
 
-use super::fact::{instant, mirrored};
+use super::fact::{SettlingV1, instant, mirrored};
 use crate::domain::coverage::{Coverage, Stretch};
 use crate::domain::fact::Feed;
 use crate::domain::id::Sequence;
 use crate::domain::time::Instant;
 use crate::store::codec::Record;
-use crate::store::{Counts, Cursor, Hash, Head, Link, Outcome, Run, RunKind, TenantState, Trigger};
+use crate::store::{Counts, Cursor, FindingCounts, Hash, Head, Link, Outcome, Run, RunKind, TenantState, Trigger};
 
 #[derive(Encode, Decode)]
 pub(crate) struct HeadV1 {
@@ -24,6 +24,10 @@ pub(crate) struct HeadV1 {
     soft_deleted: u64,
     purged: u64,
     snapshots: u64,
+    named: u64,
+    settling: SettlingV1,
+    /// Open findings: critical, warning, notice.
+    findings: [u64; 3],
 }
 
 #[derive(Encode, Decode)]
@@ -78,7 +82,7 @@ impl Record for LoggedRunV1 {
 
 impl HeadV1 {
     pub(crate) fn of(head: &Head) -> Self {
-        let TenantState { coverage, cursor, open_round, runs, counts } = &head.state;
+        let TenantState { coverage, cursor, open_round, runs, counts, settling, findings } = &head.state;
         Self {
             sequence: head.sequence.0,
             hash: head.hash.0,
@@ -92,10 +96,14 @@ impl HeadV1 {
             soft_deleted: counts.soft_deleted,
             purged: counts.purged,
             snapshots: counts.snapshots,
+            named: counts.named,
+            settling: SettlingV1::of(*settling),
+            findings: [findings.critical, findings.warning, findings.notice],
         }
     }
 
     pub(crate) fn read(self) -> Head {
+        let [critical, warning, notice] = self.findings;
         Head {
             sequence: Sequence(self.sequence),
             hash: Hash(self.hash),
@@ -110,7 +118,10 @@ impl HeadV1 {
                     soft_deleted: self.soft_deleted,
                     purged: self.purged,
                     snapshots: self.snapshots,
+                    named: self.named,
                 },
+                settling: self.settling.read(),
+                findings: FindingCounts { critical, warning, notice },
             },
         }
     }

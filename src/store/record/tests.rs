@@ -4,21 +4,27 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1};
 use super::fact::{FactV1, VacantV1};
 use super::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
 use super::journal::{JournalV1, PayloadV1};
 use super::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use super::snapshot::SnapshotRecordV1;
 use super::tenant::{HeadV1, LoggedRunV1, RunV1};
+use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::*;
-use crate::domain::id::{ObjectId, Sequence};
+use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
+use crate::domain::holder::HolderConfidence;
+use crate::domain::id::{MailboxId, ObjectId, Sequence, TenantId};
+use crate::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relation};
 use crate::domain::name::{Name, NameKind, Namespace, Proxy};
 use crate::domain::time::Instant;
 use crate::store::codec::{Record, decode, encode};
 use crate::store::testing;
 use crate::store::{
-    Commit, Counts, Cursor, Hash, Head, Known, Link, Outcome, Run, RunKind, SnapshotRecord, TenantState, Trigger,
+    Commit, Counts, Cursor, FindingCounts, Hash, Head, Known, Link, LinkRecord, Outcome, Run, RunKind, SnapshotRecord,
+    Tally, TallyClass, TallyCount, TenantState, Trigger,
 };
 
 /// `Debug` beside equality: within the crate it tells spellings, which equality leaves out.
@@ -33,6 +39,22 @@ fn again<R: Record>(record: &R) -> R {
 }
 
 proptest! {
+    #[test]
+    fn what_is_kept_for_the_auditor_comes_back((_, derived) in testing::commits()) {
+        for (_, tally) in derived.tallies {
+            same(&again(&TallyV1::of(&tally)).read(), &tally)?;
+        }
+        for finding in derived.findings {
+            same(&again(&FindingV1::of(&finding)).read(finding.id).unwrap(), &finding)?;
+        }
+        for (anchor, _) in derived.anchors {
+            same(&again(&AnchorV1::of(&anchor)).read(), &anchor)?;
+        }
+        for (_, record) in derived.links {
+            same(&again(&LinkRecordV1::of(&record)).read(), &record)?;
+        }
+    }
+
     #[test]
     fn facts_come_back(fact in testing::facts()) {
         same(&again(&FactV1::of(&fact)).read().unwrap(), &fact)?;
@@ -180,6 +202,16 @@ fn golden_facts_of_version_1() {
         Fact::SnapshotTaken(taken()),
         Fact::Receipt(receipt()),
         Fact::SnapshotExpired(SnapshotExpired { chain: "c".parse().unwrap(), snapshot: "s".parse().unwrap() }),
+        Fact::Settling(settling()),
+        Fact::Linked(lineage()),
+        Fact::Unlinked(lineage()),
+        Fact::Acknowledged(Review { finding: FindingId::from_bytes([1; 16]), at: at(2), by: None, note: None }),
+        Fact::Resolved(Review {
+            finding: FindingId::from_bytes([1; 16]),
+            at: at(2),
+            by: Some("op".into()),
+            note: Some("n".into()),
+        }),
     ];
     let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
     assert_eq!(golden, GOLDEN_FACTS);
@@ -210,7 +242,9 @@ fn golden_records_of_version_1() {
         cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None }),
         open_round: Some(at(5)),
         runs: 6,
-        counts: Counts { active: 7, soft_deleted: 8, purged: 9, snapshots: 10 },
+        counts: Counts { active: 7, soft_deleted: 8, purged: 9, snapshots: 10, named: 11 },
+        settling: settling(),
+        findings: FindingCounts { critical: 12, warning: 13, notice: 14 },
     };
     let head = Head { sequence: Sequence(300), hash: Hash([4; 32]), recorded: Some(at(1)), state };
     let snapshot = SnapshotRecord {
@@ -218,7 +252,18 @@ fn golden_records_of_version_1() {
         taken: Sequence(1),
         receipts: vec![(Sequence(2), receipt())],
         expired: Some(Sequence(3)),
+        judgement: judgement(),
+        judged: Sequence(4),
     };
+    let class = TallyClass { judgement: judgement(), mailbox: Some(MailboxId::from_bytes([0xcd; 16])) };
+    let tally = Tally { class, count: TallyCount { all: 2, kept: 1 }, changed: Sequence(3) };
+    let finding = |subject| {
+        let (by, note) = (Some("op".into()), Some("n".into()));
+        let steps = vec![Step { state: FindingState::Resolved, sequence: Sequence(2), time: at(3), by, note }];
+        Finding { id: FindingId::from_bytes([1; 16]), kind: FindingKind::LinkCandidate, subject, weight: 5, steps }
+    };
+    let anchor = || Anchor { kind: AnchorKind::EmployeeId, value: "47".into() };
+    let links = LinkRecord { link: lineage(), steps: vec![(Sequence(1), true), (Sequence(2), false)] };
     let vacant = Vacant { name: name("a@x"), reading: reading() };
     let golden = [
         ("payload", encode(&PayloadV1::of(&commit))),
@@ -233,9 +278,31 @@ fn golden_records_of_version_1() {
         ("snapshot", encode(&SnapshotRecordV1::of(&snapshot))),
         ("head", encode(&HeadV1::of(&head))),
         ("run", encode(&LoggedRunV1 { sequence: 9, run: RunV1::of(&run()) })),
+        ("tally", encode(&TallyV1::of(&tally))),
+        ("finding of a chain", encode(&FindingV1::of(&finding(About::Chain("c".parse().unwrap()))))),
+        ("finding of a name", encode(&FindingV1::of(&finding(About::Name(name("A@x").key().clone()))))),
+        ("finding of an object", encode(&FindingV1::of(&finding(About::Object(OBJECT))))),
+        ("finding of an anchor", encode(&FindingV1::of(&finding(About::Anchor(anchor()))))),
+        ("finding of a run", encode(&FindingV1::of(&finding(About::Run(7))))),
+        ("anchor", encode(&AnchorV1::of(&anchor()))),
+        ("link", encode(&LinkRecordV1::of(&links))),
     ]
     .map(|(record, bytes)| format!("{record} {}", hex(&bytes.unwrap())));
     assert_eq!(golden, GOLDEN_RECORDS);
+}
+
+fn settling() -> Settling {
+    Settling { propagation: Duration::from_secs(15), audit_lag: Some(Duration::from_secs(16)) }
+}
+
+fn judgement() -> Judgement {
+    let confidence = HolderConfidence::Ambiguous;
+    Judgement { owner: Some(OBJECT), confidence, settled: true, receipted: false, disputed: true }
+}
+
+fn lineage() -> Lineage {
+    let to = LinkEnd { tenant: Some(TenantId::from_bytes([0xee; 16])), object: OBJECT };
+    Lineage { from: OBJECT, to, relation: Relation::MergedInto, note: Some("n".into()), by: None }
 }
 
 /// The sizes that the disk usage of a large tenant follows from.
@@ -259,7 +326,7 @@ fn a_typical_user_is_small() {
     assert!(bytes <= 110, "{bytes}");
 }
 
-const GOLDEN_FACTS: [&str; 11] = [
+const GOLDEN_FACTS: [&str; 16] = [
     "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
     "0100abababababababababababababababab0102fb2c010000010101000103614078",
     "0100abababababababababababababababab020201650100010103614078",
@@ -271,9 +338,14 @@ const GOLDEN_FACTS: [&str; 11] = [
     "0105016301730204010361407800",
     "010601630173abababababababababababababababab0001abababababababababababababababab00",
     "010701630173",
+    "01080f00011000",
+    "0109abababababababababababababababab01eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeabababababababababababababababab0201016e00",
+    "010aabababababababababababababababab01eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeabababababababababababababababab0201016e00",
+    "010b01010101010101010101010101010101040000",
+    "010c010101010101010101010101010101010401026f7001016e",
 ];
 
-const GOLDEN_RECORDS: [&str; 12] = [
+const GOLDEN_RECORDS: [&str; 20] = [
     "payload 01010302010001750601016401080101010102010400030405060708fb2c0100010165",
     "journal 010201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
     "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
@@ -283,7 +355,15 @@ const GOLDEN_RECORDS: [&str; 12] = [
     "vacancies 01010361407802fb2c0100000101",
     "place 0101",
     "present 01",
-    "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab000103",
-    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a060708090a",
+    "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab00010301abababababababababababababababab0201000104",
+    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a060708090a0b0f000110000c0d0e",
     "run 010901010102010400030405060708fb2c0100010165",
+    "tally 0102010301abababababababababababababababab0201000101cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+    "finding of a chain 010a000163050102020601026f7001016e",
+    "finding of a name 010a0103614078050102020601026f7001016e",
+    "finding of an object 010a02abababababababababababababababab050102020601026f7001016e",
+    "finding of an anchor 010a0302023437050102020601026f7001016e",
+    "finding of a run 010a0407050102020601026f7001016e",
+    "anchor 0102023437",
+    "link 01abababababababababababababababab01eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeabababababababababababababababab0201016e000201010200",
 ];

@@ -6,19 +6,21 @@ use ::sled::Batch;
 
 use super::engine::{Engine, VALUE_BYTES_MAX};
 use super::read::{get, what};
-use crate::domain::fact::Fact;
-use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::fact::{Addressed, Fact};
+use crate::domain::id::{MailboxId, ObjectId, Sequence, TenantId};
+use crate::domain::link::AnchorKind;
 use crate::domain::name::NameKey;
 use crate::store::codec::{self, Record, RecordError};
 use crate::store::key::Key;
 use crate::store::prepare::Prepared;
+use crate::store::record::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1, anchor_key, class_key, link_key};
 use crate::store::record::fact::{FactV1, VacantV1};
 use crate::store::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
 use crate::store::record::journal::JournalV1;
 use crate::store::record::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use crate::store::record::snapshot::SnapshotRecordV1;
 use crate::store::record::tenant::{HeadV1, LoggedRunV1, RunV1};
-use crate::store::{Derived, Head, SnapshotRecord, StoreError, Subject};
+use crate::store::{Derived, Head, SnapshotRecord, StoreError, TallyCount};
 
 /// What a batch will put and remove, in order of the keys, which is also the order that sled likes best.
 pub(super) struct Changes<'a> {
@@ -68,14 +70,10 @@ impl<'a> Changes<'a> {
         for record in newest.into_values() {
             self.snapshot(record)?;
         }
-        for (subject, chain) in &derived.subjects {
-            let chain = chain.clone();
-            let key = match subject {
-                Subject::Object(object) => Key::ObjectChain { tenant, object: *object, chain },
-                Subject::Name(name) => Key::NameChain { tenant, name: name.as_str().to_owned(), chain },
-            };
-            self.put(&key, &PresentV1)?;
+        for (object, chain) in &derived.subjects {
+            self.put(&Key::ObjectChain { tenant, object: *object, chain: chain.clone() }, &PresentV1)?;
         }
+        self.audit(derived)?;
         for (index, fact) in (0..).zip(&derived.tenant) {
             self.put(&Key::TenantFact { tenant, sequence, index }, &FactV1::of(fact))?;
         }
@@ -182,12 +180,76 @@ impl<'a> Changes<'a> {
         let (chain, id, from) = (&record.snapshot.chain, &record.snapshot.id, record.snapshot.from);
         let place = Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() };
         let key = |from| Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
-        let before: Option<PlaceV1> = get(self.engine, &place)?;
-        if let Some(before) = before.map(PlaceV1::read).filter(|before| *before != from) {
-            self.records.insert(key(before).encode(), None);
+        if let Some(before) = get::<PlaceV1>(self.engine, &place)?.map(PlaceV1::read) {
+            // What it was before may stand elsewhere in the indexes.
+            let old = get::<SnapshotRecordV1>(self.engine, &key(before))?;
+            let old = old.map(|old| old.read(chain.clone(), id.clone(), before)).transpose();
+            if let Some(old) = old.map_err(|error| unsound(&key(before), &error))? {
+                self.records.extend(self.indexes(&old).iter().map(|gone| (gone.encode(), None)));
+            }
+            if before != from {
+                self.records.insert(key(before).encode(), None);
+            }
         }
         self.put(&place, &PlaceV1::of(from))?;
+        for index in self.indexes(record) {
+            self.put(&index, &PlaceV1::of(from))?;
+        }
         self.put(&key(from), &SnapshotRecordV1::of(record))
+    }
+
+    /// Where a snapshot is found by its name and by its end. By object id it is found through its chain.
+    fn indexes(&self, record: &SnapshotRecord) -> Vec<Key> {
+        let tenant = self.tenant;
+        let Addressed::Name(name, _) = &record.snapshot.addressed else { return Vec::new() };
+        let (chain, until, id) = (record.snapshot.chain.clone(), record.snapshot.until, record.snapshot.id.clone());
+        let name = name.key().as_str().to_owned();
+        vec![
+            Key::NameSnapshot { tenant, name, chain: chain.clone(), until, id: id.clone() },
+            Key::Ending { tenant, until, chain, id },
+        ]
+    }
+
+    /// What is kept for the auditor.
+    fn audit(&mut self, derived: &Derived) -> Result<(), StoreError> {
+        let tenant = self.tenant;
+        for (chain, tally) in &derived.tallies {
+            let key = Key::Tally { tenant, chain: chain.clone(), class: class_key(&tally.class) };
+            match tally.count == TallyCount::default() {
+                true => drop(self.records.insert(key.encode(), None)),
+                false => self.put(&key, &TallyV1::of(tally))?,
+            }
+        }
+        for (object, chain, owns) in &derived.owned {
+            self.put_if(*owns, &Key::Owned { tenant, object: *object, chain: chain.clone() })?;
+        }
+        for finding in &derived.findings {
+            self.put(&Key::Finding { tenant, id: *finding.id.as_bytes() }, &FindingV1::of(finding))?;
+        }
+        for (anchor, object) in &derived.anchors {
+            let (kind, value) = anchor_key(anchor);
+            self.put(&Key::Anchor { tenant, kind, value, object: *object }, &AnchorV1::of(anchor))?;
+            if let (AnchorKind::Mailbox, Ok(mailbox)) = (anchor.kind, anchor.value.parse::<MailboxId>()) {
+                self.put(&Key::Mailbox { tenant, object: *object, mailbox: *mailbox.as_bytes() }, &PresentV1)?;
+            }
+        }
+        for (object, record) in &derived.links {
+            let key = Key::Link { tenant, object: *object, id: link_key(&record.link) };
+            self.put(&key, &LinkRecordV1::of(record))?;
+        }
+        for (name, is_notable) in &derived.notable {
+            self.put_if(*is_notable, &Key::Notable { tenant, name: name.as_str().to_owned() })?;
+        }
+        Ok(())
+    }
+
+    /// A record that says everything by being there.
+    fn put_if(&mut self, present: bool, key: &Key) -> Result<(), StoreError> {
+        if present {
+            return self.put(key, &PresentV1);
+        }
+        self.records.insert(key.encode(), None);
+        Ok(())
     }
 
     fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 //! every verb therefore leaves out what a commit after the acknowledged head brought. The indexes of names and chains
 //! carry no commit: they may already point to an object or a chain of which nothing more is told yet.
 
+mod audit;
 mod changes;
 mod directory;
 mod engine;
@@ -24,20 +25,23 @@ use ::sled::Batch;
 
 use self::changes::Changes;
 use self::directory::{Directory, SCRATCH, io_error};
-use self::engine::Engine;
+use self::engine::{Engine, Range};
 use self::read::{all, damaged, get, scan};
 use super::key::{Key, Prefix};
 use super::prepare::{head_after, prepare, prepare_restore};
+use super::record::audit::{FindingV1, TallyV1};
 use super::record::fact::FactV1;
-use super::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
+use super::record::index::{PlaceV1, PostingV1, VacanciesV1};
 use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
-    Commit, Derived, Entry, Head, Holder, Known, LedgerStore, Order, Posting, Run, SnapshotPlace, SnapshotRecord,
-    StoreError, Subject,
+    Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
+    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
 };
 use crate::domain::fact::Vacant;
-use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::finding::{Finding, FindingId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::link::Anchor;
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 
@@ -399,18 +403,82 @@ impl LedgerStore for SledStore {
     }
 
     fn chains(&self, tenant: TenantId, subject: &Subject) -> Result<Vec<ChainId>, StoreError> {
-        let prefix = match subject {
-            Subject::Object(object) => Prefix::object_chains(tenant, *object),
-            Subject::Name(name) => Prefix::name_chains(tenant, name.as_str()),
-        };
-        let mut chains = Vec::new();
-        scan(&self.engine, all(prefix), Order::Forward, |key, PresentV1| {
-            if let Key::ObjectChain { chain, .. } | Key::NameChain { chain, .. } = key {
-                chains.push(chain);
-            }
+        match subject {
+            Subject::Object(object) => audit::chains_of(&self.engine, Prefix::object_chains(tenant, *object)),
+            Subject::Name(name) => audit::chains_named(&self.engine, tenant, name),
+        }
+    }
+
+    fn snapshots_named(
+        &self,
+        tenant: TenantId,
+        name: &NameKey,
+        after: Option<&NamedPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        let (mut start, end) = all(Prefix::name_snapshots(tenant, name.as_str()));
+        if let Some((chain, until, id)) = after.cloned() {
+            start = Key::NameSnapshot { tenant, name: name.as_str().to_owned(), chain, until, id }.encode();
+            start.push(0);
+        }
+        self.indexed((start, end), limit, self.acknowledged(tenant)?.sequence)
+    }
+
+    fn snapshots_ending(
+        &self,
+        tenant: TenantId,
+        from: Instant,
+        through: Instant,
+        after: Option<&EndingPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        let mut start = Prefix::ending(tenant, from).bytes();
+        if let Some((until, chain, id)) = after.cloned() {
+            start = Key::Ending { tenant, until, chain, id }.encode();
+            start.push(0);
+        }
+        let range = (start, Prefix::ending(tenant, through).end());
+        self.indexed(range, limit, self.acknowledged(tenant)?.sequence)
+    }
+
+    fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError> {
+        let mut tallies = Vec::new();
+        scan(&self.engine, all(Prefix::tallies(tenant, chain)), Order::Forward, |_, record: TallyV1| {
+            tallies.push(record.read());
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(chains)
+        Ok(tallies)
+    }
+
+    fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {
+        audit::chains_of(&self.engine, Prefix::owned(tenant, object))
+    }
+
+    fn finding(&self, tenant: TenantId, id: FindingId) -> Result<Option<Finding>, StoreError> {
+        let newest = self.acknowledged(tenant)?.sequence;
+        let key = Key::Finding { tenant, id: *id.as_bytes() };
+        let finding = get::<FindingV1>(&self.engine, &key)?.map(|record| record.read(id)).transpose();
+        Ok(audit::finding_as_of(finding.map_err(|error| damaged(&key, error.to_string()))?, newest))
+    }
+
+    fn findings(&self, tenant: TenantId, after: Option<FindingId>, limit: usize) -> Result<Vec<Finding>, StoreError> {
+        audit::findings(&self.engine, tenant, after, limit, self.acknowledged(tenant)?.sequence)
+    }
+
+    fn anchored(&self, tenant: TenantId, anchor: &Anchor) -> Result<Vec<ObjectId>, StoreError> {
+        audit::anchored(&self.engine, tenant, anchor)
+    }
+
+    fn mailboxes(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<MailboxId>, StoreError> {
+        audit::mailboxes(&self.engine, tenant, object)
+    }
+
+    fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError> {
+        audit::links(&self.engine, tenant, object, self.acknowledged(tenant)?.sequence)
+    }
+
+    fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError> {
+        audit::notable(&self.engine, tenant, after, limit)
     }
 
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
@@ -517,6 +585,28 @@ impl LedgerStore for SledStore {
 
     fn describe(&self) -> (&'static str, u32) {
         ("sled", FORMAT)
+    }
+}
+
+impl SledStore {
+    /// The snapshots that an index leads to.
+    fn indexed(&self, range: Range, limit: usize, newest: Sequence) -> Result<Vec<SnapshotRecord>, StoreError> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        scan(&self.engine, range, Order::Forward, |key, place: PlaceV1| {
+            let from = place.read();
+            if let Key::NameSnapshot { tenant, chain, id, .. } | Key::Ending { tenant, chain, id, .. } = key {
+                let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
+                let record = get::<SnapshotRecordV1>(&self.engine, &key)?;
+                let record = record.ok_or_else(|| damaged(&key, "an index names it, and it is missing".to_owned()))?;
+                let record = record.read(chain, id, from).map_err(|error| damaged(&key, error.to_string()))?;
+                found.extend(as_of(record, newest));
+            }
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
     }
 }
 

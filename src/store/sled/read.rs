@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::engine::{Engine, Range};
+use crate::domain::finding::FindingId;
 use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::codec::{self, Record, RecordError};
@@ -175,9 +176,17 @@ pub(super) fn what(key: &Key) -> String {
         Key::Snapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} of tenant {tenant}"),
         Key::SnapshotPlace { chain, id, .. } => format!("place of snapshot {id} in chain {chain} of tenant {tenant}"),
         Key::ObjectChain { object, chain, .. } => format!("chain {chain} by object {object} of tenant {tenant}"),
-        Key::NameChain { chain, .. } => format!("chain {chain} by a name of tenant {tenant}"),
+        Key::NameSnapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} by a name of tenant {tenant}"),
         Key::TenantFact { sequence, .. } => format!("fact from commit {sequence} about tenant {tenant}"),
         Key::Run { run, .. } => format!("run {run} of tenant {tenant}"),
+        Key::Ending { chain, id, .. } => format!("end of snapshot {id} of chain {chain} of tenant {tenant}"),
+        Key::Tally { chain, .. } => format!("tally of chain {chain} of tenant {tenant}"),
+        Key::Owned { object, chain, .. } => format!("chain {chain} by owner {object} of tenant {tenant}"),
+        Key::Finding { id, .. } => format!("finding {} of tenant {tenant}", FindingId::from_bytes(*id)),
+        Key::Anchor { object, .. } => format!("anchor of object {object} of tenant {tenant}"),
+        Key::Mailbox { object, .. } => format!("mailbox of object {object} of tenant {tenant}"),
+        Key::Link { object, .. } => format!("link of object {object} of tenant {tenant}"),
+        Key::Notable { .. } => format!("notable name of tenant {tenant}"),
     }
 }
 

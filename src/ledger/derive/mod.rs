@@ -1,14 +1,30 @@
 //! What follows from a batch of facts: pure but for the reads of what is known already.
+//!
+//! First the facts are taken in one by one, and those known already are dropped. Then, in this order: what became of the
+//! objects (`objects`), whose data the snapshots hold that the facts can touch (`judging`), and what an auditor must look
+//! at (`weighing`). Nothing looks at what a commit cannot touch.
+
+mod judging;
+mod objects;
+mod reviews;
+mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Addressed, Fact, Feed, Known, Receipt, Snapshot};
-use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::attribution::Judgement;
+use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Known, Receipt, Snapshot};
+use crate::domain::finding::{Finding, FindingId, FindingState};
+use crate::domain::holder::HolderConfidence;
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::link::Anchor;
 use crate::domain::name::{NameKey, Namespace};
-use crate::domain::timeline::{State, Timeline};
-use crate::store::{Commit, Counts, Cursor, Derived, Head, LedgerStore, Run, SnapshotRecord, Subject, TenantState};
+use crate::domain::time::Instant;
+use crate::store::{
+    Commit, Cursor, Derived, Head, LedgerStore, LinkRecord, Run, SnapshotRecord, Subject, TallyClass, TenantState,
+};
 
+use super::findings::mailbox_anchor;
+use super::view::Pending;
 use super::{Batch, LedgerError};
 
 /// What an append changed.
@@ -37,10 +53,12 @@ pub(super) fn derive(
     tenant: TenantId,
     head: &Head,
     batch: Batch,
+    recorded: Instant,
 ) -> Result<(Kept, Derived, Summary), LedgerError> {
-    let mut work = Work::new(store, tenant, head);
+    let mut work = Work::new(store, tenant, head, recorded);
     let mut facts = Vec::with_capacity(batch.facts.len());
-    for fact in batch.facts {
+    let settling = batch.settling.filter(|settling| *settling != head.state.settling).map(Fact::Settling);
+    for fact in settling.into_iter().chain(batch.facts) {
         if work.take(&fact)? {
             facts.push(fact);
         }
@@ -52,7 +70,7 @@ pub(super) fn derive(
     if let Some(run) = &batch.run {
         work.take_run(run);
     }
-    let (derived, mut summary) = work.finish();
+    let (derived, mut summary) = work.finish()?;
     summary.facts = facts.len() as u64;
     Ok((Kept { facts, cursor, run: batch.run }, derived, summary))
 }
@@ -64,7 +82,7 @@ pub(super) fn derive_again(
     head: &Head,
     commit: &Commit,
 ) -> Result<Derived, LedgerError> {
-    let mut work = Work::new(store, tenant, head);
+    let mut work = Work::new(store, tenant, head, commit.recorded);
     for fact in &commit.facts {
         work.take(fact)?;
     }
@@ -74,37 +92,84 @@ pub(super) fn derive_again(
     if let Some(run) = &commit.run {
         work.take_run(run);
     }
-    Ok(work.finish().0)
+    Ok(work.finish()?.0)
 }
 
 struct Work<'a> {
     store: &'a dyn LedgerStore,
     tenant: TenantId,
     sequence: Sequence,
+    recorded: Instant,
+    before: TenantState,
     derived: Derived,
     objects: BTreeMap<ObjectId, ObjectWork>,
-    snapshots: BTreeMap<(ChainId, SnapshotId), SnapshotRecord>,
-    subjects: BTreeSet<(Subject, ChainId)>,
+    snapshots: BTreeMap<(ChainId, SnapshotId), SnapshotWork>,
+    subjects: BTreeSet<(ObjectId, ChainId)>,
+    /// Names by which a snapshot was addressed anew.
+    addressed: BTreeSet<NameKey>,
+    horizons: Vec<Horizon>,
+    anchors: BTreeSet<(Anchor, ObjectId)>,
+    links: BTreeMap<ObjectId, Vec<LinkRecord>>,
+    linked: BTreeSet<ObjectId>,
+    findings: BTreeMap<FindingId, FindingWork>,
 }
 
 struct ObjectWork {
     known: Vec<Known>,
     new: Vec<Fact>,
     names: BTreeSet<(Namespace, NameKey)>,
+    /// Names that it did not have before this commit.
+    new_names: BTreeSet<NameKey>,
+}
+
+struct SnapshotWork {
+    record: SnapshotRecord,
+    /// How it was counted before this commit, and whether it was kept; `None` if it is new.
+    before: Option<(TallyClass, bool)>,
+    /// Something of this commit is about it.
+    touched: bool,
+}
+
+struct FindingWork {
+    finding: Finding,
+    /// Its state before this commit; `None` if it is new.
+    before: Option<FindingState>,
+    touched: bool,
 }
 
 impl<'a> Work<'a> {
-    fn new(store: &'a dyn LedgerStore, tenant: TenantId, head: &Head) -> Self {
+    fn new(store: &'a dyn LedgerStore, tenant: TenantId, head: &Head, recorded: Instant) -> Self {
         let derived = Derived { state: head.state.clone(), ..Derived::default() };
         Self {
             store,
             tenant,
             sequence: head.sequence.next(),
+            recorded,
+            before: head.state.clone(),
             derived,
             objects: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             subjects: BTreeSet::new(),
+            addressed: BTreeSet::new(),
+            horizons: Vec::new(),
+            anchors: BTreeSet::new(),
+            links: BTreeMap::new(),
+            linked: BTreeSet::new(),
+            findings: BTreeMap::new(),
         }
+    }
+
+    /// Draws the conclusions.
+    fn finish(mut self) -> Result<(Derived, Summary), LedgerError> {
+        let mut pending = Pending::default();
+        for vacant in &self.derived.vacancies {
+            let reads = pending.vacancies.entry(vacant.name.key().clone()).or_default();
+            reads.push((self.sequence, vacant.clone()));
+        }
+        let (summary, turned) = self.finish_objects(&mut pending)?;
+        let chains = self.finish_snapshots(&pending)?;
+        self.finish_findings(&pending, &chains, &turned)?;
+        Ok((self.derived, summary))
     }
 
     /// Takes a fact in; false if it was known already.
@@ -126,10 +191,23 @@ impl<'a> Work<'a> {
             Fact::Receipt(receipt) => self.take_receipt(receipt),
             Fact::SnapshotExpired(expired) => {
                 let sequence = self.sequence;
-                let record = self.recorded(&expired.chain, &expired.snapshot)?;
-                let new = record.expired.is_none();
-                record.expired = record.expired.or(Some(sequence));
+                let work = self.recorded(&expired.chain, &expired.snapshot)?;
+                let new = work.record.expired.is_none();
+                work.record.expired = work.record.expired.or(Some(sequence));
+                work.touched |= new;
                 Ok(new)
+            }
+            Fact::Acknowledged(review) => self.take_review(review, FindingState::Acknowledged),
+            Fact::Resolved(review) => self.take_review(review, FindingState::Resolved),
+            Fact::Linked(link) => self.take_link(link, true),
+            Fact::Unlinked(link) => self.take_link(link, false),
+            Fact::Settling(settling) => {
+                let is_new = self.derived.state.settling != *settling;
+                if is_new {
+                    self.derived.state.settling = *settling;
+                    self.derived.tenant.push(fact.clone());
+                }
+                Ok(is_new)
             }
             Fact::Blind(_) => {
                 let known = self.store.tenant_facts(self.tenant, self.sequence)?;
@@ -149,7 +227,7 @@ impl<'a> Work<'a> {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let known = self.store.object(self.tenant, object)?;
                 let names = known.iter().flat_map(|known| owned_names(&known.fact)).collect();
-                entry.insert(ObjectWork { known, new: Vec::new(), names })
+                entry.insert(ObjectWork { known, new: Vec::new(), names, new_names: BTreeSet::new() })
             }
         };
         if work.known.iter().any(|known| known.fact == *fact) || work.new.contains(fact) {
@@ -157,7 +235,11 @@ impl<'a> Work<'a> {
         }
         work.new.push(fact.clone());
         for (namespace, key) in owned_names(fact) {
+            let is_new = Namespace::BOTH.into_iter().all(|space| !work.names.contains(&(space, key.clone())));
             if work.names.insert((namespace, key.clone())) {
+                if is_new {
+                    work.new_names.insert(key.clone());
+                }
                 self.derived.postings.push((key, object, namespace));
             }
         }
@@ -174,6 +256,7 @@ impl<'a> Work<'a> {
                 if state.coverage == before && !ends_round {
                     return false;
                 }
+                self.horizons.push(*horizon);
             }
             Fact::RoundBegan(round) => {
                 let before = state.open_round.replace(round.started);
@@ -192,33 +275,48 @@ impl<'a> Work<'a> {
         if snapshot.until < snapshot.from {
             return Err(LedgerError::SnapshotBackward { chain, snapshot: id });
         }
-        if let Some(record) = self.look_up(&chain, &id)? {
-            return match difference(&record.snapshot, snapshot) {
+        if let Some(work) = self.look_up(&chain, &id)? {
+            return match difference(&work.record.snapshot, snapshot) {
                 None => Ok(false),
                 Some(difference) => Err(LedgerError::SnapshotConflict { chain, snapshot: id, difference }),
             };
         }
-        let subject = match &snapshot.addressed {
-            Addressed::Object(object) => Subject::Object(*object),
-            Addressed::Name(name, _) => Subject::Name(name.key().clone()),
+        match &snapshot.addressed {
+            Addressed::Object(object) => {
+                self.add_subject(*object, &chain)?;
+                self.add_mailbox(*object, snapshot.mailbox)?;
+            }
+            Addressed::Name(name, _) => {
+                self.addressed.insert(name.key().clone());
+                self.derived.state.counts.named += 1;
+            }
+        }
+        let record = SnapshotRecord {
+            snapshot: snapshot.clone(),
+            taken: self.sequence,
+            receipts: Vec::new(),
+            expired: None,
+            judgement: UNJUDGED,
+            judged: self.sequence,
         };
-        self.add_subject(subject, &chain)?;
-        let record =
-            SnapshotRecord { snapshot: snapshot.clone(), taken: self.sequence, receipts: Vec::new(), expired: None };
-        self.snapshots.insert((chain, id), record);
+        self.snapshots.insert((chain, id), SnapshotWork { record, before: None, touched: true });
         self.derived.state.counts.snapshots += 1;
         Ok(true)
     }
 
     fn take_receipt(&mut self, receipt: &Receipt) -> Result<bool, LedgerError> {
         let sequence = self.sequence;
-        let record = self.recorded(&receipt.chain, &receipt.snapshot)?;
-        if record.receipts.iter().any(|(_, known)| known == receipt) {
+        let work = self.recorded(&receipt.chain, &receipt.snapshot)?;
+        if work.record.receipts.iter().any(|(_, known)| known == receipt) {
             return Ok(false);
         }
-        record.receipts.push((sequence, receipt.clone()));
-        for object in [Some(receipt.object), receipt.object_end].into_iter().flatten() {
-            self.add_subject(Subject::Object(object), &receipt.chain)?;
+        work.record.receipts.push((sequence, receipt.clone()));
+        work.touched = true;
+        self.add_subject(receipt.object, &receipt.chain)?;
+        self.add_mailbox(receipt.object, receipt.mailbox)?;
+        if let Some(object) = receipt.object_end {
+            self.add_subject(object, &receipt.chain)?;
+            self.add_mailbox(object, receipt.mailbox_end)?;
         }
         Ok(true)
     }
@@ -228,77 +326,51 @@ impl<'a> Work<'a> {
         self.derived.run = Some(run.clone());
     }
 
-    fn look_up(&mut self, chain: &ChainId, id: &SnapshotId) -> Result<Option<&mut SnapshotRecord>, LedgerError> {
+    fn look_up(&mut self, chain: &ChainId, id: &SnapshotId) -> Result<Option<&mut SnapshotWork>, LedgerError> {
         let place = (chain.clone(), id.clone());
         if !self.snapshots.contains_key(&place)
             && let Some(record) = self.store.snapshot(self.tenant, chain, id)?
         {
-            self.snapshots.insert(place.clone(), record);
+            self.snapshots.insert(place.clone(), SnapshotWork::of(record));
         }
         Ok(self.snapshots.get_mut(&place))
     }
 
-    fn recorded(&mut self, chain: &ChainId, id: &SnapshotId) -> Result<&mut SnapshotRecord, LedgerError> {
+    fn recorded(&mut self, chain: &ChainId, id: &SnapshotId) -> Result<&mut SnapshotWork, LedgerError> {
         let missing = || LedgerError::NoSnapshot { chain: chain.clone(), snapshot: id.clone() };
         self.look_up(chain, id)?.ok_or_else(missing)
     }
 
-    fn add_subject(&mut self, subject: Subject, chain: &ChainId) -> Result<(), LedgerError> {
-        if !self.store.chains(self.tenant, &subject)?.contains(chain) {
-            self.subjects.insert((subject, chain.clone()));
+    fn add_subject(&mut self, object: ObjectId, chain: &ChainId) -> Result<(), LedgerError> {
+        let subject = (object, chain.clone());
+        if !self.subjects.contains(&subject)
+            && !self.store.chains(self.tenant, &Subject::Object(object))?.contains(chain)
+        {
+            self.subjects.insert(subject);
         }
         Ok(())
     }
 
-    fn finish(mut self) -> (Derived, Summary) {
-        let mut summary = Summary::default();
-        let sequence = self.sequence;
-        for (object, work) in self.objects.into_iter().filter(|(_, work)| !work.new.is_empty()) {
-            let before = Timeline::of(object, &work.known, &Coverage::default());
-            let mut facts = work.known;
-            facts.extend(work.new.iter().map(|fact| Known { sequence, fact: fact.clone() }));
-            let after = Timeline::of(object, &facts, &Coverage::default());
-            count(&mut summary, &mut self.derived.state, &before, &after);
-            self.derived.objects.push((object, work.new));
+    /// A mailbox instance that an object was read from is an anchor of it.
+    fn add_mailbox(&mut self, object: ObjectId, mailbox: Option<MailboxId>) -> Result<(), LedgerError> {
+        let Some(mailbox) = mailbox else { return Ok(()) };
+        if !self.store.mailboxes(self.tenant, object)?.contains(&mailbox) {
+            self.anchors.insert((mailbox_anchor(&mailbox), object));
         }
-        // Looking a record up does not change it; only those with news of this commit are written.
-        self.derived.snapshots = self
-            .snapshots
-            .into_values()
-            .filter(|record| {
-                record.taken == sequence
-                    || record.expired == Some(sequence)
-                    || record.receipts.iter().any(|(at, _)| *at == sequence)
-            })
-            .collect();
-        self.derived.subjects = self.subjects.into_iter().collect();
-        (self.derived, summary)
+        Ok(())
     }
 }
 
-fn count(summary: &mut Summary, state: &mut TenantState, before: &Timeline, after: &Timeline) {
-    let old = (!before.is_empty()).then(|| before.state());
-    let new = after.state();
-    if old != Some(new) {
-        for (state_now, step_up) in [(old, false), (Some(new), true)] {
-            if let Some(counter) = state_now.and_then(|state_now| counter(&mut state.counts, state_now)) {
-                *counter = if step_up { counter.saturating_add(1) } else { counter.saturating_sub(1) };
-            }
-        }
+impl SnapshotWork {
+    fn of(record: SnapshotRecord) -> Self {
+        let before = Some((record.class(), record.expired.is_none()));
+        Self { record, before, touched: false }
     }
-    summary.changed += u64::from(old != Some(new) || before.names() != after.names());
-    summary.removed += u64::from(old == Some(State::Active) && new != State::Active);
-    summary.restored += u64::from(old.is_some_and(|old| old != State::Active) && new == State::Active);
 }
 
-fn counter(counts: &mut Counts, state: State) -> Option<&mut u64> {
-    match state {
-        State::Active => Some(&mut counts.active),
-        State::SoftDeleted => Some(&mut counts.soft_deleted),
-        State::Purged => Some(&mut counts.purged),
-        State::Unknown => None,
-    }
-}
+/// What a snapshot is before it is first judged, which is in the commit that brings it.
+const UNJUDGED: Judgement =
+    Judgement { owner: None, confidence: HolderConfidence::Unknown, settled: false, receipted: false, disputed: false };
 
 fn owned_names(fact: &Fact) -> impl Iterator<Item = (Namespace, NameKey)> + '_ {
     fact.names().into_iter().map(|(namespace, name)| (namespace, name.key().clone()))

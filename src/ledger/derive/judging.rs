@@ -1,0 +1,182 @@
+//! Whose data snapshots hold: judged anew where, and only where, a commit's facts can change it.
+//!
+//! - A snapshot that the commit records, or that it brings a receipt for, is judged.
+//! - Facts about an object can change who held its names, so the snapshots addressed by one of them are judged anew; the
+//!   same for a name under which a read found nobody.
+//! - A horizon proves what lies after the one before it, so the snapshots addressed by a name that end there are; so are
+//!   those that it settles.
+//! - New terms of attribution concern every snapshot that was addressed by a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{SnapshotWork, Work};
+use crate::domain::fact::Feed;
+use crate::domain::id::{ChainId, ObjectId, SnapshotId};
+use crate::domain::name::NameKey;
+use crate::domain::time::Instant;
+use crate::ledger::LedgerError;
+use crate::ledger::chain::Attributor;
+use crate::ledger::view::{Pending, View};
+use crate::store::{SnapshotRecord, Tally, TallyClass, TallyCount};
+
+/// What a commit makes of a chain's counts.
+pub(super) struct ChainWork {
+    /// The counts after it, none of them empty.
+    pub tallies: Vec<Tally>,
+    /// The objects that own snapshots in it for the first time.
+    pub gained: BTreeSet<ObjectId>,
+}
+
+/// The chains that a commit touches.
+pub(super) type Chains = BTreeMap<ChainId, ChainWork>;
+
+/// How many snapshots are read at a time.
+const PAGE: usize = 512;
+
+impl Work<'_> {
+    /// Judges, counts, and tells the chains whose counts changed.
+    pub(super) fn finish_snapshots(&mut self, pending: &Pending) -> Result<Chains, LedgerError> {
+        let state = self.derived.state.clone();
+        let view = View::ahead(self.store, self.tenant, self.sequence, &state, pending);
+        let mut attributor = Attributor::new(&view, state.settling);
+        for work in self.snapshots.values_mut().filter(|work| work.touched) {
+            work.record.judgement = attributor.judge(&work.record)?;
+            work.record.judged = self.sequence;
+        }
+        if self.before.counts.named > 0 {
+            self.judge_named(pending, &mut attributor)?;
+            self.judge_ending(&mut attributor)?;
+        }
+        let mut changes: BTreeMap<ChainId, BTreeMap<TallyClass, (i64, i64)>> = BTreeMap::new();
+        for work in std::mem::take(&mut self.snapshots).into_values().filter(|work| work.touched) {
+            let record = work.record;
+            let classes = changes.entry(record.snapshot.chain.clone()).or_default();
+            let after = (record.class(), record.expired.is_none());
+            for ((class, kept), by) in work.before.into_iter().map(|before| (before, -1)).chain([(after, 1)]) {
+                let (all, still) = classes.entry(class).or_default();
+                *all += by;
+                *still += if kept { by } else { 0 };
+            }
+            self.derived.snapshots.push(record);
+        }
+        let mut chains = Chains::new();
+        for (chain, classes) in changes {
+            let work = self.count_chain(&chain, classes)?;
+            chains.insert(chain, work);
+        }
+        self.derived.subjects = std::mem::take(&mut self.subjects).into_iter().collect();
+        Ok(chains)
+    }
+
+    fn judge_named(&mut self, pending: &Pending, attributor: &mut Attributor<'_, '_>) -> Result<(), LedgerError> {
+        let mut names: BTreeSet<NameKey> = pending.vacancies.keys().cloned().collect();
+        for facts in pending.objects.values() {
+            names.extend(facts.iter().flat_map(|known| super::owned_names(&known.fact)).map(|(_, name)| name));
+        }
+        for name in names {
+            let mut after = None;
+            loop {
+                let page = self.store.snapshots_named(self.tenant, &name, after.as_ref(), PAGE)?;
+                let Some(last) = page.last().map(|record| &record.snapshot) else { break };
+                after = Some((last.chain.clone(), last.until, last.id.clone()));
+                self.judge_page(page, attributor)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_ending(&mut self, attributor: &mut Attributor<'_, '_>) -> Result<(), LedgerError> {
+        let (old, new) = (&self.before, &self.derived.state);
+        if new.settling != old.settling {
+            return self.judge_range(Instant::MIN, Instant::MAX, attributor);
+        }
+        let (horizon, settled) = (old.coverage.horizon(), new.coverage.horizon());
+        let proves = self.horizons.iter().map(|proof| match proof.feed {
+            // What lay beyond the newest horizon was not held against it; now it may lie in a gap.
+            Feed::Delta => horizon.map_or(proof.from, |horizon| proof.from.min(horizon)),
+            Feed::Audit => proof.from,
+        });
+        let first = proves.min();
+        if let Some(settled) = settled.filter(|settled| Some(*settled) > horizon) {
+            let wait = new.settling.wait();
+            let from = horizon.map_or(Instant::MIN, |horizon| horizon.minus(wait));
+            self.judge_range(from, settled.minus(wait), attributor)?;
+        }
+        match first {
+            Some(first) => self.judge_range(first, Instant::MAX, attributor),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_range(
+        &mut self,
+        from: Instant,
+        through: Instant,
+        attributor: &mut Attributor<'_, '_>,
+    ) -> Result<(), LedgerError> {
+        if through < from {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let page = self.store.snapshots_ending(self.tenant, from, through, after.as_ref(), PAGE)?;
+            let Some(last) = page.last().map(|record| &record.snapshot) else { return Ok(()) };
+            after = Some((last.until, last.chain.clone(), last.id.clone()));
+            self.judge_page(page, attributor)?;
+        }
+    }
+
+    /// Judges stored snapshots anew and keeps those of which something changed.
+    fn judge_page(
+        &mut self,
+        page: Vec<SnapshotRecord>,
+        attributor: &mut Attributor<'_, '_>,
+    ) -> Result<(), LedgerError> {
+        for record in page {
+            let place: (ChainId, SnapshotId) = (record.snapshot.chain.clone(), record.snapshot.id.clone());
+            if self.snapshots.get(&place).is_some_and(|work| work.touched) {
+                continue;
+            }
+            let judgement = attributor.judge(&record)?;
+            if judgement != record.judgement {
+                let mut work = SnapshotWork::of(record);
+                work.record.judgement = judgement;
+                work.record.judged = self.sequence;
+                work.touched = true;
+                self.snapshots.insert(place, work);
+            }
+        }
+        Ok(())
+    }
+
+    fn count_chain(
+        &mut self,
+        chain: &ChainId,
+        classes: BTreeMap<TallyClass, (i64, i64)>,
+    ) -> Result<ChainWork, LedgerError> {
+        let stored = self.store.tallies(self.tenant, chain)?;
+        let mut tallies: BTreeMap<TallyClass, Tally> = stored.iter().map(|tally| (tally.class, *tally)).collect();
+        for (class, (all, kept)) in classes.into_iter().filter(|(_, change)| *change != (0, 0)) {
+            let empty = Tally { class, count: TallyCount::default(), changed: self.sequence };
+            let tally = tallies.entry(class).or_insert(empty);
+            tally.count.all = tally.count.all.saturating_add_signed(all);
+            tally.count.kept = tally.count.kept.saturating_add_signed(kept);
+            tally.changed = self.sequence;
+            self.derived.tallies.push((chain.clone(), *tally));
+        }
+        tallies.retain(|_, tally| tally.count.all > 0);
+        let tallies: Vec<Tally> = tallies.into_values().collect();
+        let (before, after) = (owners(&stored), owners(&tallies));
+        for lost in before.difference(&after) {
+            self.derived.owned.push((*lost, chain.clone(), false));
+        }
+        let gained: BTreeSet<ObjectId> = after.difference(&before).copied().collect();
+        self.derived.owned.extend(gained.iter().map(|object| (*object, chain.clone(), true)));
+        Ok(ChainWork { tallies, gained })
+    }
+}
+
+/// The objects that certainly own a snapshot of a chain.
+fn owners(tallies: &[Tally]) -> BTreeSet<ObjectId> {
+    tallies.iter().filter_map(|tally| tally.class.judgement.certain_owner()).collect()
+}
