@@ -1,0 +1,327 @@
+//! Every kind of finding: what opens it, what closes it, and what opens it again.
+
+use std::time::Duration;
+
+use whowas::domain::attribution::Settling;
+use whowas::domain::fact::*;
+use whowas::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Severity, Subject};
+use whowas::domain::id::ObjectId;
+use whowas::domain::link::{Anchor, AnchorKind, Link, LinkEnd, Relation};
+use whowas::domain::name::NameKind;
+use whowas::domain::time::Instant;
+use whowas::ledger::{Batch, LedgerError, Stamp};
+
+use crate::harness::*;
+
+on_both_stores!(
+    a_plain_chain_has_no_findings,
+    two_owners_in_a_chain_are_mixed_until_the_foreign_snapshot_is_no_longer_kept,
+    another_foreign_snapshot_opens_a_resolved_finding_again,
+    a_mixed_chain_of_which_only_the_foreign_part_is_kept_is_mixed_no_more,
+    two_mailboxes_in_a_chain_are_found,
+    a_receipt_of_another_object_is_a_mismatch,
+    a_receipt_that_saw_two_objects_is_a_mismatch_and_says_nothing_of_attribution,
+    a_receipt_of_another_object_than_the_chain_s_is_a_mismatch,
+    what_cannot_be_attributed_is_found_once_it_is_settled_and_withdrawn_by_evidence,
+    new_terms_judge_everything_by_name_anew,
+    a_name_that_nobody_held_is_found,
+    assumed_owners_that_differ_are_found,
+    a_protected_name_that_passes_on_is_found_and_an_unprotected_one_is_not,
+    a_name_becomes_protected_by_its_holder_s_first_snapshot,
+    an_address_of_one_that_is_another_s_user_principal_name_is_found,
+    an_object_in_two_chains_is_found,
+    objects_that_share_an_anchor_are_candidates_until_they_are_linked,
+    a_default_that_many_share_is_no_anchor,
+    operators_words_are_kept_once_and_unknown_findings_are_refused,
+    a_link_is_taken_back_once_and_only_if_it_was_there,
+);
+
+fn chain_finding(book: &Book, kind: FindingKind, chain: &str) -> Option<Finding> {
+    book.ledger.finding(TENANT, FindingId::of(kind, &Subject::Chain(chain.parse().unwrap()))).unwrap()
+}
+
+fn state(book: &Book, kind: FindingKind, chain: &str) -> Option<FindingState> {
+    chain_finding(book, kind, chain).map(|finding| finding.state())
+}
+
+fn about(book: &Book, kind: FindingKind, subject: &Subject) -> Option<FindingState> {
+    book.ledger.finding(TENANT, FindingId::of(kind, subject)).unwrap().map(|finding| finding.state())
+}
+
+/// The audit log tells of user principal names only.
+fn by_upn(text: &str) -> Addressed {
+    Addressed::Name(name(text), NameKind::Upn)
+}
+
+fn called(text: &str) -> Subject {
+    Subject::Name(name(text).key().clone())
+}
+
+/// The kinds of all findings that are open, and what the head counts of them.
+fn open(book: &Book) -> Vec<FindingKind> {
+    let findings = book.ledger.findings(TENANT, None, 999).unwrap();
+    let mut open: Vec<FindingKind> =
+        findings.iter().filter(|finding| finding.state() == FindingState::Open).map(|finding| finding.kind).collect();
+    open.sort_unstable();
+    let counts = book.ledger.head(TENANT).unwrap().state.findings;
+    let of = |severity| open.iter().filter(|kind| kind.severity() == severity).count() as u64;
+    assert_eq!(counts.critical, of(Severity::Critical));
+    assert_eq!((counts.warning, counts.notice), (of(Severity::Warning), of(Severity::Notice)));
+    open
+}
+
+fn resolve(book: &mut Book, now: Instant, kind: FindingKind, chain: &str) {
+    let finding = FindingId::of(kind, &Subject::Chain(chain.parse().unwrap()));
+    book.tell(now, vec![Fact::Resolved(Review { finding, at: now, by: Some("ops".into()), note: None })]);
+}
+
+/// A is sam and then sam.old; B is sam from some time of the second day on.
+fn two_sams(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(1, "09:00"), &[]);
+    book.snapshot("cA", "40", t(1, "08:00"), Addressed::Object(A));
+    book.poll(t(2, "09:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+}
+
+fn a_plain_chain_has_no_findings(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    for (day, id) in [(1, "1"), (2, "2")] {
+        book.snapshot("cA", id, t(day, "08:00"), named("sam"));
+        book.poll(t(day, "09:00"), &[]);
+    }
+    assert_eq!(open(book), []);
+    assert_eq!(book.ledger.findings(TENANT, None, 9).unwrap(), []);
+    assert_eq!(book.ledger.owned_chains(TENANT, A).unwrap().len(), 1);
+}
+
+fn two_owners_in_a_chain_are_mixed_until_the_foreign_snapshot_is_no_longer_kept(book: &mut Book) {
+    two_sams(book);
+    book.snapshot("cA", "41", t(2, "10:00"), Addressed::Object(B));
+    let finding = chain_finding(book, FindingKind::MixedChain, "cA").unwrap();
+    assert_eq!((finding.state(), finding.weight, finding.severity()), (FindingState::Open, 1, Severity::Critical));
+    assert_eq!(finding.steps[0].time, t(2, "10:10"));
+    book.expire(t(3, "09:00"), "cA", "41");
+    let finding = chain_finding(book, FindingKind::MixedChain, "cA").unwrap();
+    assert_eq!(finding.state(), FindingState::Resolved);
+    assert!(finding.steps[1].note.as_ref().unwrap().contains("no longer kept"));
+}
+
+fn another_foreign_snapshot_opens_a_resolved_finding_again(book: &mut Book) {
+    two_sams(book);
+    book.snapshot("cA", "41", t(2, "10:00"), Addressed::Object(B));
+    resolve(book, t(2, "11:00"), FindingKind::MixedChain, "cA");
+    book.snapshot("cA", "42", t(2, "12:00"), Addressed::Object(A));
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Resolved));
+    book.snapshot("cA", "43", t(2, "13:00"), Addressed::Object(B));
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Open));
+    assert_eq!(chain_finding(book, FindingKind::MixedChain, "cA").unwrap().steps.len(), 3);
+}
+
+fn a_mixed_chain_of_which_only_the_foreign_part_is_kept_is_mixed_no_more(book: &mut Book) {
+    two_sams(book);
+    book.snapshot("cA", "41", t(2, "10:00"), Addressed::Object(B));
+    book.expire(t(3, "09:00"), "cA", "40");
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Resolved));
+}
+
+fn two_mailboxes_in_a_chain_are_found(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot_of("cA", "1", t(1, "08:00"), Addressed::Object(A), Some(M1));
+    book.snapshot("cA", "2", t(2, "08:00"), Addressed::Object(A));
+    assert_eq!(open(book), []);
+    book.snapshot_of("cA", "3", t(3, "08:00"), Addressed::Object(A), Some(M2));
+    assert_eq!(open(book), [FindingKind::MailboxChanged]);
+}
+
+fn a_receipt_of_another_object_is_a_mismatch(book: &mut Book) {
+    two_sams(book);
+    book.receipt(t(2, "09:30"), "cA", "40", B, Some(B));
+    assert_eq!(state(book, FindingKind::ReceiptMismatch, "cA"), Some(FindingState::Open));
+    assert_eq!(book.attribution("cA", "40").attribution.owner, Some(B));
+}
+
+fn a_receipt_that_saw_two_objects_is_a_mismatch_and_says_nothing_of_attribution(book: &mut Book) {
+    two_sams(book);
+    book.receipt(t(2, "09:30"), "cA", "40", A, Some(B));
+    assert_eq!(state(book, FindingKind::ReceiptMismatch, "cA"), Some(FindingState::Open));
+    assert_eq!(state(book, FindingKind::Unattributable, "cA"), None);
+}
+
+fn a_receipt_of_another_object_than_the_chain_s_is_a_mismatch(book: &mut Book) {
+    two_sams(book);
+    book.snapshot("cA", "41", t(2, "10:00"), named("sam"));
+    book.receipt(t(2, "10:20"), "cA", "41", B, Some(B));
+    assert_eq!(open(book), [FindingKind::MixedChain, FindingKind::ReceiptMismatch, FindingKind::NameReused]);
+}
+
+fn what_cannot_be_attributed_is_found_once_it_is_settled_and_withdrawn_by_evidence(book: &mut Book) {
+    two_sams(book);
+    // Taken in the weak window: A may still have been sam, or B already.
+    book.snapshot("cA", "41", t(1, "20:00"), by_upn("sam"));
+    assert_eq!(state(book, FindingKind::Unattributable, "cA"), Some(FindingState::Open));
+    book.audit_rename(t(3, "09:00"), t(2, "06:00"), A, "sam", "sam.old");
+    assert_eq!(state(book, FindingKind::Unattributable, "cA"), Some(FindingState::Withdrawn));
+    assert_eq!(book.attribution("cA", "41").attribution.owner, Some(A));
+    // What lies beyond the horizon may still become clear.
+    book.snapshot("cA", "42", t(3, "10:00"), by_upn("sam"));
+    assert_eq!(state(book, FindingKind::Unattributable, "cA"), Some(FindingState::Withdrawn));
+}
+
+fn new_terms_judge_everything_by_name_anew(book: &mut Book) {
+    two_sams(book);
+    book.poll(t(3, "09:00"), &[]);
+    book.snapshot("cA", "41", t(2, "09:20"), by_upn("sam"));
+    let owner = |book: &Book| {
+        let (chain, id) = ("cA".parse().unwrap(), "41".parse().unwrap());
+        book.ledger.store().snapshot(TENANT, &chain, &id).unwrap().unwrap().judgement
+    };
+    let strict = owner(book);
+    assert_eq!(strict.certain_owner(), Some(B));
+    // With an hour of propagation, A's mailbox may still have answered at 09:20.
+    let settling = Some(Settling { propagation: Duration::from_secs(3_600), audit_lag: None });
+    let stamp = Stamp { now: t(3, "10:00"), salt: [1; 16] };
+    let batch = Batch { settling, ..Batch::default() };
+    let appended = book.ledger.append(TENANT, batch.clone(), stamp).unwrap();
+    assert_eq!(owner(book).certain_owner(), None);
+    let again = book.ledger.append(TENANT, batch, stamp).unwrap();
+    assert_eq!(again.head.sequence, appended.head.sequence);
+}
+
+fn a_name_that_nobody_held_is_found(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(1, "09:00"), &[is(A, &["sam.old"])]);
+    book.snapshot("cA", "1", t(2, "08:00"), named("sam"));
+    assert_eq!(open(book), []);
+    book.poll(t(2, "09:00"), &[]);
+    assert_eq!(open(book), [FindingKind::NobodyHeldName]);
+}
+
+fn assumed_owners_that_differ_are_found(book: &mut Book) {
+    // Two old exports; nothing proves the time between them.
+    for (day, who, other) in [(0, "ann", "bob"), (2, "ann", "bob"), (5, "bob", "ann"), (7, "bob", "ann")] {
+        book.import(t(20, "09:00"), t(day, "09:00"), &[is(A, &[who]), is(B, &[other])]);
+    }
+    book.snapshot("c", "1", t(1, "08:00"), named("ann"));
+    book.snapshot("c", "2", t(6, "08:00"), named("ann"));
+    assert_eq!(open(book), [FindingKind::NameReused]);
+    book.poll(t(21, "09:00"), &[is(A, &["bob"]), is(B, &["ann"])]);
+    assert_eq!(open(book), [FindingKind::Unattributable, FindingKind::NameReused]);
+}
+
+fn a_protected_name_that_passes_on_is_found_and_an_unprotected_one_is_not(book: &mut Book) {
+    two_sams(book);
+    assert_eq!(about(book, FindingKind::NameReused, &called("sam")), Some(FindingState::Open));
+    book.poll(t(3, "09:00"), &[is(C, &["kim"])]);
+    book.poll(t(4, "09:00"), &[is(C, &["kim.old"]), is(ObjectId::from_bytes([0xdd; 16]), &["kim"])]);
+    assert_eq!(about(book, FindingKind::NameReused, &called("kim")), None);
+    let notable = book.ledger.notable_names(TENANT, None, 9).unwrap();
+    assert_eq!(notable, [name("kim").key().clone(), name("sam").key().clone()]);
+    book.snapshot("cK", "1", t(4, "10:00"), named("kim"));
+    assert_eq!(about(book, FindingKind::NameReused, &called("kim")), Some(FindingState::Open));
+}
+
+fn a_name_becomes_protected_by_its_holder_s_first_snapshot(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(1, "09:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    assert_eq!(open(book), []);
+    book.snapshot("cA", "1", t(1, "10:00"), Addressed::Object(A));
+    assert_eq!(open(book), [FindingKind::NameReused]);
+}
+
+fn an_address_of_one_that_is_another_s_user_principal_name_is_found(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["info"])]);
+    book.poll(t(1, "09:00"), &[is(A, &["ann", "info"]), seen_as(B, "info", "bob")]);
+    assert_eq!(about(book, FindingKind::AddressCollision, &called("info")), Some(FindingState::Open));
+    assert_eq!(about(book, FindingKind::AddressCollision, &called("ann")), None);
+}
+
+fn seen_as(object: ObjectId, upn: &str, mail: &str) -> Box<dyn Fn(Reading) -> Fact> {
+    let profile = Profile { upn: Some(name(upn)), ..profile(&[mail]) };
+    Box::new(seen(object, profile))
+}
+
+fn an_object_in_two_chains_is_found(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot("c1", "1", t(1, "08:00"), Addressed::Object(A));
+    assert_eq!(open(book), []);
+    book.snapshot("c2", "1", t(1, "09:00"), Addressed::Object(A));
+    assert_eq!(open(book), [FindingKind::SplitOwner]);
+    assert_eq!(book.ledger.owned_chains(TENANT, A).unwrap().len(), 2);
+}
+
+fn employed(object: ObjectId, upn: &str, number: &str) -> Box<dyn Fn(Reading) -> Fact> {
+    Box::new(seen(object, Profile { employee_id: Some(number.to_owned()), ..profile(&[upn]) }))
+}
+
+fn recreated() -> Link {
+    let to = LinkEnd { tenant: None, object: B };
+    Link { from: A, to, relation: Relation::RecreatedAs, note: None, by: Some("ops".into()) }
+}
+
+fn objects_that_share_an_anchor_are_candidates_until_they_are_linked(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[employed(A, "raj", "4711")]);
+    book.poll(t(1, "09:00"), &[gone(A, Removal::Soft), employed(B, "raj", "4711"), employed(C, "kim", "  ")]);
+    let anchor = Anchor { kind: AnchorKind::EmployeeId, value: "4711".into() };
+    let candidates = |book: &Book| about(book, FindingKind::LinkCandidate, &Subject::Anchor(anchor.clone()));
+    assert_eq!(candidates(book), Some(FindingState::Open));
+    assert_eq!(book.ledger.shared_anchors(TENANT, A).unwrap(), [(anchor.clone(), vec![A, B])]);
+    let before = book.attribution_of_raj();
+    book.tell(t(2, "09:00"), vec![Fact::Linked(recreated())]);
+    assert_eq!(candidates(book), Some(FindingState::Resolved));
+    assert_eq!(book.ledger.links(TENANT, B).unwrap().len(), 1);
+    assert_eq!(book.attribution_of_raj(), before);
+    book.tell(t(3, "09:00"), vec![Fact::Unlinked(recreated())]);
+    let record = book.ledger.links(TENANT, A).unwrap().remove(0);
+    let newest = book.ledger.head(TENANT).unwrap().sequence;
+    assert!(!record.is_on(newest) && record.steps.len() == 2);
+    // The objects still share the anchor, so the question is open again.
+    assert_eq!(candidates(book), Some(FindingState::Open));
+}
+
+impl Book {
+    fn attribution_of_raj(&self) -> String {
+        format!("{:?}", self.who("raj", NameKind::Any, t(1, "12:00"), whowas::ledger::KnownAt::Now).standing)
+    }
+}
+
+fn a_default_that_many_share_is_no_anchor(book: &mut Book) {
+    let people: Vec<_> =
+        (1..=17).map(|n| employed(ObjectId::from_bytes([n; 16]), &format!("user{n}"), "0000")).collect();
+    book.poll(t(0, "09:00"), &people);
+    assert_eq!(open(book), []);
+}
+
+fn operators_words_are_kept_once_and_unknown_findings_are_refused(book: &mut Book) {
+    two_sams(book);
+    let review = |finding, note: &str| Review { finding, at: t(2, "12:00"), by: None, note: Some(note.to_owned()) };
+    let nothing = FindingId::of(FindingKind::MixedChain, &Subject::Chain("cA".parse().unwrap()));
+    let append = |book: &Book, fact| {
+        let stamp = Stamp { now: t(2, "12:00"), salt: [9; 16] };
+        book.ledger.append(TENANT, Batch { facts: vec![fact], ..Batch::default() }, stamp)
+    };
+    let refused = append(book, Fact::Acknowledged(review(nothing, "x"))).unwrap_err();
+    assert!(matches!(refused, LedgerError::NoFinding { finding } if finding == nothing), "{refused}");
+    let reused = FindingId::of(FindingKind::NameReused, &called("sam"));
+    let once = append(book, Fact::Acknowledged(review(reused, "seen"))).unwrap();
+    let twice = append(book, Fact::Acknowledged(review(reused, "seen"))).unwrap();
+    assert_eq!(once.head, twice.head);
+    assert_eq!(about(book, FindingKind::NameReused, &called("sam")), Some(FindingState::Acknowledged));
+    assert_eq!(open(book), []);
+}
+
+fn a_link_is_taken_back_once_and_only_if_it_was_there(book: &mut Book) {
+    two_sams(book);
+    let append = |book: &Book, fact| {
+        let stamp = Stamp { now: t(2, "12:00"), salt: [9; 16] };
+        book.ledger.append(TENANT, Batch { facts: vec![fact], ..Batch::default() }, stamp)
+    };
+    let refused = append(book, Fact::Unlinked(recreated())).unwrap_err();
+    assert!(matches!(refused, LedgerError::NoLink { .. }), "{refused}");
+    let to_self = Link { from: B, ..recreated() };
+    let refused = append(book, Fact::Linked(to_self)).unwrap_err();
+    assert!(matches!(refused, LedgerError::LinkToSelf { .. }), "{refused}");
+    append(book, Fact::Linked(recreated())).unwrap();
+    let once = append(book, Fact::Unlinked(recreated())).unwrap();
+    let twice = append(book, Fact::Unlinked(recreated())).unwrap();
+    assert_eq!(once.head, twice.head);
+}
