@@ -291,9 +291,10 @@ impl Reader<'_> {
                 Test::Is("/chains", Want::Words(chains))
             }
             "link" => {
-                let relation = self.words.choice("a relation", RELATIONS)?.to_owned();
-                let other = self.known.object(self.words)?;
-                Test::Has("/links", vec![("/relation", Want::Word(relation)), ("/other", Want::Object(other))])
+                let from = Want::Object(self.known.object(self.words)?);
+                let relation = word(self.words.choice("a relation", RELATIONS)?);
+                let to = Want::Object(self.known.object(self.words)?);
+                Test::Has("/links", vec![("/from", from), ("/as", relation), ("/to/object", to)])
             }
             "no-link" => Test::Empty("/links"),
             state => Test::Is("/state", word(state)),
@@ -446,14 +447,13 @@ impl Reader<'_> {
         }
         let absent = self.words.take("no");
         self.words.need("candidate")?;
-        let from = self.known.object(self.words)?;
-        let relation = self.words.choice("a relation", RELATIONS)?.to_owned();
-        let to = self.known.object(self.words)?;
-        let mut row =
-            vec![("/from", Want::Object(from)), ("/relation", Want::Word(relation)), ("/to", Want::Object(to))];
+        let from = Want::Object(self.known.object(self.words)?);
+        let relation = word(self.words.choice("a relation", RELATIONS)?);
+        let to = Want::Object(self.known.object(self.words)?);
+        let mut row = vec![("/from/object", from), ("/as", relation), ("/to/object", to)];
         if self.words.take("by") {
             let anchor = self.words.choice("an anchor", &["mailbox", "immutable_id", "employee_id"])?;
-            row.push(("/anchor", word(anchor)));
+            row.push(("/anchor/kind", word(anchor)));
         }
         Ok(vec![if absent { Test::HasNot("/items", row) } else { Test::Has("/items", row) }])
     }

@@ -222,7 +222,14 @@ impl Stage {
     fn context(&self, tenant: usize) -> Context {
         let place = self.tenant(tenant);
         let (ledger, client, widths) = (self.opened().ledger.clone(), place.client.clone(), place.config.widths());
-        Context { ledger, tenant: place.tenant, client, widths, clock: self.clock() }
+        Context {
+            ledger,
+            tenant: place.tenant,
+            client,
+            widths,
+            settling: place.config.policy().settling,
+            clock: self.clock(),
+        }
     }
 
     fn learn(&mut self, symbol: &str, id: ObjectId) {
