@@ -82,6 +82,9 @@ pub mod ledger;
 pub mod graph;
 
 #[cfg(feature = "graph")]
+pub mod import;
+
+#[cfg(feature = "graph")]
 pub mod sync;
 
 #[cfg(feature = "graph")]

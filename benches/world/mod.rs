@@ -134,7 +134,7 @@ impl World {
         let at = Instant::from_micros(START + 51 * HOUR + i64::try_from(nth).unwrap() * 1_000_000);
         let since = Some(Self::second_round().minus(LAG));
         let facts = users.map(|user| Self::seen(user, at, since, true)).collect();
-        Batch { facts, cursor: Some(cursor(&format!("later-{nth}"), at, since)), run: None }
+        Batch { facts, cursor: Some(cursor(&format!("later-{nth}"), at, since)), ..Batch::default() }
     }
 
     /// Every commit of the world in order, with its time.
@@ -152,7 +152,10 @@ impl World {
             if end == self.users {
                 facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from, through: from }));
             }
-            each(Batch { facts, cursor: Some(cursor(&format!("full-{next}"), first, None)), run: None }, first);
+            each(
+                Batch { facts, cursor: Some(cursor(&format!("full-{next}"), first, None)), ..Batch::default() },
+                first,
+            );
             next = end;
         }
         for nth in 0..2 {
@@ -174,7 +177,7 @@ impl World {
                 facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from, through }));
             }
             let cursor = Some(cursor(&format!("delta-{page}"), second, Some(from)));
-            each(Batch { facts, cursor, run: None }, second);
+            each(Batch { facts, cursor, ..Batch::default() }, second);
         }
     }
 

@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use whowas::domain::fact::Vacant;
-use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use whowas::domain::finding::{Finding, FindingId};
+use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use whowas::domain::link::Anchor;
 use whowas::domain::name::NameKey;
+use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Derived, Entry, Head, Known, LedgerStore, Order, Posting, Run, SnapshotPlace, SnapshotRecord, StoreError,
-    Subject,
+    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
+    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
 };
 
 use super::TENANT;
@@ -162,10 +165,16 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.notes.note(|| {
             all(match subject {
                 Subject::Object(object) => key(8, &[object.as_bytes()]),
+                // Where no snapshot is addressed by the name, this is the one seek there is.
                 Subject::Name(name) => key(9, &[name.as_str().as_bytes(), &[0]]),
             })
         });
         self.store.chains(tenant, subject)
+    }
+
+    fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError> {
+        self.notes.note(|| all(key(0x0d, &[chain.as_str().as_bytes(), &[0]])));
+        self.store.tallies(tenant, chain)
     }
 
     // The head is kept in memory, so reading it is no read of the engine. The rest is not used by the questions.
@@ -199,6 +208,55 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         id: &SnapshotId,
     ) -> Result<Option<SnapshotRecord>, StoreError> {
         self.store.snapshot(tenant, chain, id)
+    }
+
+    fn snapshots_named(
+        &self,
+        tenant: TenantId,
+        name: &NameKey,
+        after: Option<&NamedPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.store.snapshots_named(tenant, name, after, limit)
+    }
+
+    fn snapshots_ending(
+        &self,
+        tenant: TenantId,
+        from: Instant,
+        through: Instant,
+        after: Option<&EndingPlace>,
+        limit: usize,
+    ) -> Result<Vec<SnapshotRecord>, StoreError> {
+        self.store.snapshots_ending(tenant, from, through, after, limit)
+    }
+
+    fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {
+        self.store.owned(tenant, object)
+    }
+
+    fn finding(&self, tenant: TenantId, id: FindingId) -> Result<Option<Finding>, StoreError> {
+        self.store.finding(tenant, id)
+    }
+
+    fn findings(&self, tenant: TenantId, after: Option<FindingId>, limit: usize) -> Result<Vec<Finding>, StoreError> {
+        self.store.findings(tenant, after, limit)
+    }
+
+    fn anchored(&self, tenant: TenantId, anchor: &Anchor) -> Result<Vec<ObjectId>, StoreError> {
+        self.store.anchored(tenant, anchor)
+    }
+
+    fn mailboxes(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<MailboxId>, StoreError> {
+        self.store.mailboxes(tenant, object)
+    }
+
+    fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError> {
+        self.store.links(tenant, object)
+    }
+
+    fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError> {
+        self.store.notable(tenant, after, limit)
     }
 
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {

@@ -84,6 +84,8 @@ pub enum Command {
     /// Record and look at snapshots
     #[command(subcommand)]
     Snapshot(SnapshotAction),
+    /// Take in another product's catalogue, old exports or saved audit logs. Exit: 1 if a line is bad; nothing is imported then
+    Import(ImportOptions),
     /// Check every hash, and every derived record against the journal. Exit: 40 if something differs
     Verify,
     /// Derive everything anew from the journal
@@ -283,6 +285,31 @@ pub enum ScenarioAction {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+/// `import`.
+#[derive(Debug, ClapArgs)]
+pub struct ImportOptions {
+    /// What the file holds
+    #[arg(value_enum)]
+    pub what: ImportKind,
+    /// JSON lines or CSV, for audits JSON as Graph returns it; - is standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+    /// Import the good lines although others are bad
+    #[arg(long)]
+    pub skip_bad: bool,
+}
+
+/// What a file to import holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportKind {
+    /// {chain,snapshot,from,until,name|object,mailbox,kind}
+    Snapshots,
+    /// {observed_at,object,upn,mail,proxies,created,deleted,employee_id,immutable_id,user_type,kind}
+    Profiles,
+    /// directoryAudit objects, one a line, in lists, or in pages
+    Audits,
 }
 
 /// `emulate`.

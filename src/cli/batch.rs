@@ -1,7 +1,7 @@
 //! `check --batch`: JSON lines in, a line each out, in order.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde_json::json;
@@ -9,13 +9,14 @@ use serde_json::json;
 use super::error::{CliError, Exit};
 use super::open::runtime;
 use super::output;
+use crate::import::lines::{Line, read_line};
 use crate::ledger::KnownAt;
 use crate::service::Desk;
 use crate::service::check::{CheckRequest, check, check_live};
 use crate::sync::Context;
 
 /// Longest line, in bytes. A longer one is refused like any bad line, without being held in memory.
-const LINE_BYTES_MAX: u64 = 64 * 1024;
+const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers the lines of a file, or of standard input.
 pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, file: &Path) -> Result<Exit, CliError> {
@@ -41,20 +42,21 @@ fn check_batch<R: Read>(
 ) -> Result<u64, CliError> {
     let runtime = context.map(|_| runtime()).transpose()?;
     let (mut number, mut bad) = (0u64, 0u64);
+    let mut line = Vec::new();
     loop {
         if !lines.buffer().contains(&b'\n') && !is_written(out.flush())? {
             return Ok(bad);
         }
-        let Some(line) = next_line(lines)? else { return Ok(bad) };
+        let kind = read_line(lines, LINE_BYTES_MAX, &mut line).map_err(CliError::io("read the asks"))?;
+        if kind == Line::End {
+            return Ok(bad);
+        }
         number += 1;
-        let line = match line {
-            Line::Whole(line) if line.trim().is_empty() => continue,
-            other => other,
-        };
-        let asked = match line {
-            Line::Whole(line) => serde_json::from_str::<CheckRequest>(&line).map_err(|error| error.to_string()),
-            Line::TooLong => Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")),
-            Line::NotText => Err("the line is not UTF-8 text".to_owned()),
+        let asked = match (kind, std::str::from_utf8(&line)) {
+            (Line::TooLong, _) => Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")),
+            (_, Err(_)) => Err("the line is not UTF-8 text".to_owned()),
+            (_, Ok(text)) if text.trim().is_empty() => continue,
+            (_, Ok(text)) => serde_json::from_str::<CheckRequest>(text).map_err(|error| error.to_string()),
         };
         let asked = asked.and_then(|request| {
             let empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
@@ -88,39 +90,5 @@ fn is_written(result: std::io::Result<()>) -> Result<bool, CliError> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(CliError::io("write an answer")(error)),
-    }
-}
-
-enum Line {
-    Whole(String),
-    TooLong,
-    NotText,
-}
-
-fn next_line(mut lines: &mut dyn BufRead) -> Result<Option<Line>, CliError> {
-    let mut bytes = Vec::new();
-    let read =
-        (&mut lines).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut bytes).map_err(CliError::io("read the asks"))?;
-    if read == 0 {
-        return Ok(None);
-    }
-    if bytes.len() as u64 > LINE_BYTES_MAX && !bytes.ends_with(b"\n") {
-        skip_rest(lines)?;
-        return Ok(Some(Line::TooLong));
-    }
-    Ok(Some(String::from_utf8(bytes).map_or(Line::NotText, Line::Whole)))
-}
-
-fn skip_rest(lines: &mut dyn BufRead) -> Result<(), CliError> {
-    loop {
-        let buffer = lines.fill_buf().map_err(CliError::io("read the asks"))?;
-        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        lines.consume(used);
-        if done {
-            return Ok(());
-        }
     }
 }

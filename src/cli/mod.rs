@@ -7,6 +7,7 @@ mod batch;
 mod demo;
 mod emulate;
 mod error;
+mod import;
 mod init;
 mod integrity;
 mod lanes;
@@ -67,6 +68,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Who(options) => ask::who(&app, &options),
         Command::History(options) => ask::history(&app, &options),
         Command::Snapshot(action) => snapshots::snapshot(&app, action),
+        Command::Import(options) => import::run(&app, &options),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
         Command::Completions { .. }

@@ -377,9 +377,12 @@ fn moments<'a>(facts: &[&'a Known], coverage: &Coverage, is_named: bool) -> Vec<
                 if let Some(span) = readings.continuity(seen, coverage).filter(|_| !partial) {
                     push(&mut moments, Some(&seen.profile), span, true);
                 }
-                let before = seen.profile.created.and_then(|created| Interval::new(Instant::MIN, created));
+                // A file from elsewhere may call another time "created", so its word bounds the start and proves nothing.
+                let is_proof = seen.reading.source != Source::Import;
+                let since = |created: Instant| if is_proof { Instant::MIN } else { created.pred() };
+                let before = seen.profile.created.and_then(|created| Interval::new(since(created), created));
                 if let Some(before) = before {
-                    push(&mut moments, None, before, true);
+                    push(&mut moments, None, before, is_proof);
                 }
             }
             Fact::Removed(removed) => moments.extend(gone(known.sequence, removed)),
@@ -436,7 +439,8 @@ impl Limits {
 
     fn of(reading: &Reading, is_gone: bool) -> Self {
         let mut limits = Self::NONE;
-        if is_gone {
+        // A file from elsewhere takes nothing from what the feed proves by itself.
+        if is_gone && reading.source != Source::Import {
             // Nothing but a new reading proves anything about an object once it was found deleted.
             limits.through = reading.window().from();
         }
@@ -533,6 +537,12 @@ fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)
     let moment =
         |span, solid| (removed.object, Moment { profile: None, span, solid, partial: false, origin: origin.clone() });
     let mut moments = vec![moment(window, false)];
+    if removed.reading.source == Source::Import {
+        // What a file from elsewhere says is one reading at its deletion time and one at its own, and no proof.
+        let deleted = removed.deleted.and_then(|at| Interval::new(at, at.plus(DATE_WIDTH).plus(DATE_WIDTH)));
+        moments.extend(deleted.map(|span| moment(span, false)));
+        return moments;
+    }
     // The deletion time is still the same at the reading, so the object stayed deleted from then to the reading.
     let deleted = removed.deleted.map(|deleted| deleted.plus(DATE_WIDTH));
     moments.extend(

@@ -100,8 +100,9 @@ impl Track {
         };
         let (said_held, said_absent) = (solid(true), solid(false));
         let mut contested = said_held.and(&said_absent);
-        // A reading that lies wholly inside the opposite proof contradicts it. Neither is believed there, both are kept.
-        for reading in evidence.iter().filter(|e| !e.solid) {
+        // A reading that lies wholly inside the opposite proof contradicts it. Neither is believed there, both are kept. A
+        // file from elsewhere may be stale or misdated, so it is not believed against a proof, and the proof stands.
+        for reading in evidence.iter().filter(|e| !e.solid && e.origin.source != Source::Import) {
             let (own, opposite) = if reading.present { (&said_held, &said_absent) } else { (&said_absent, &said_held) };
             if opposite.covers(reading.span) && !own.meets(reading.span) {
                 contested.insert(reading.span);
@@ -207,7 +208,10 @@ fn items_of(evidence: &[Evidence], held: &IntervalSet, absent: &IntervalSet) -> 
     };
     let mut items = proof(held, true);
     items.extend(proof(absent, false));
-    let readings = evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span));
+    let is_disproved =
+        |e: &Evidence| e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span);
+    let readings =
+        evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
     items.extend(readings.map(|e| Item {
         present: e.present,
         span: e.span,

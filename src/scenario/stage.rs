@@ -3,6 +3,7 @@
 mod agents;
 mod auditors;
 mod deeds;
+mod imports;
 mod polls;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod history;
+pub mod import;
 pub mod parts;
 pub mod snapshot;
 pub mod status;

@@ -8,7 +8,7 @@ use whowas::domain::id::ObjectId;
 
 use super::world::{World, bare, ran, ran_with};
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &["demo"],
     &["init"],
     &["sync"],
@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["snapshot", "receipt"],
     &["snapshot", "list"],
     &["snapshot", "expire"],
+    &["import"],
     &["verify"],
     &["rebuild"],
     &["emulate"],

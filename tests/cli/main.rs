@@ -12,5 +12,6 @@ mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod failures;
+mod imports;
 mod scenarios;
 mod world;

@@ -46,7 +46,7 @@ impl Stage {
                     verdicts.iter().map(|(verdict, count)| json!({"verdict": verdict, "count": count})).collect();
                 Ok(json!({"verdicts": verdicts, "reasons": reasons}))
             }
-            Agent::Snapshot { chain, id, by, from, until, mailbox, imported: _ } => {
+            Agent::Snapshot { chain, id, by, from, until, mailbox, imported } => {
                 let addressed = match by {
                     By::Name(name, kind) => Addressed::Name(name.clone(), *kind),
                     By::Object(symbol) => Addressed::Object(self.object(symbol)?),
@@ -55,6 +55,9 @@ impl Stage {
                 let until = until.unwrap_or(from);
                 let mailbox = self.mailbox(mailbox.as_ref());
                 let taken = Snapshot { chain: chain.clone(), id: id.clone(), from, until, addressed, mailbox };
+                if *imported {
+                    return self.import_snapshot(tenant, &taken);
+                }
                 answer(&snapshot::add(&self.desk(tenant), taken).map_err(|error| say(&error))?)
             }
             Agent::SnapshotEach { crowd, id } => self.snapshot_each(tenant, crowd, id),

@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{Stage, json as answer, say};
+use crate::domain::finding::Subject as About;
 use crate::ledger::{KnownAt, LedgerError};
 use crate::scenario::expect::Answer;
 use crate::scenario::script::{Question, Subject};
 use crate::service::{history, snapshot, status, who};
+
+/// Findings read at a time.
+const PAGE: usize = 256;
 
 impl Stage {
     pub(super) fn question(&mut self, tenant: usize, question: &Question) -> Answer {
@@ -41,7 +45,39 @@ impl Stage {
                 }
                 Err(format!("the ledger is damaged: {:?}", report.differences))
             }
-            _ => Ok(json!(null)),
+            Question::Findings => self.findings(tenant),
+            Question::ImportAudits { since, until } => self.import_audits(tenant, *since, *until),
+            Question::Plan { .. }
+            | Question::RestoreCheck { .. }
+            | Question::Reuse
+            | Question::Link { .. }
+            | Question::LinkCandidates
+            | Question::Review { .. } => Err("this release cannot be asked that by a scenario".to_owned()),
+        }
+    }
+
+    /// Everything that was ever found, whatever its state.
+    fn findings(&self, tenant: usize) -> Answer {
+        let desk = self.desk(tenant);
+        let (mut items, mut after) = (Vec::new(), None);
+        loop {
+            let page = desk.ledger.findings(desk.tenant, after, PAGE).map_err(|error| say(&error))?;
+            let Some(last) = page.last() else { return Ok(json!({"items": items})) };
+            after = Some(last.id);
+            items.extend(page.iter().map(|finding| {
+                let (chain, name) = match &finding.subject {
+                    About::Chain(chain) => (Some(chain.as_str()), None),
+                    About::Name(name) => (None, Some(name.as_str())),
+                    _ => (None, None),
+                };
+                json!({
+                    "kind": finding.kind,
+                    "severity": finding.severity(),
+                    "state": finding.state(),
+                    "chain": chain,
+                    "name": name,
+                })
+            }));
         }
     }
 }

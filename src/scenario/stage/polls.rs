@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{Stage, StageError, json as answer, say};
+use crate::graph::emulator::{Quirk, QuirkName};
 use crate::scenario::expect::Answer;
 use crate::scenario::script::Reading;
 use crate::store::sled::{SledOptions, SledStore};
@@ -70,6 +71,11 @@ impl Stage {
                 reached.store(true, Ordering::Relaxed);
             }
         };
+        // The request after the page takes so long to answer that the run certainly waits there.
+        let every = u32::try_from(pages).unwrap_or(u32::MAX).saturating_add(1);
+        let slow = Quirk::new(QuirkName::SlowBody).path("/users/delta").every(every).times(1).seconds(60.0);
+        let place = self.tenant(tenant);
+        place.emulator.set_quirks(place.quirks.iter().cloned().chain([slow]));
         let mut run = std::pin::pin!(sync::run(&context, DELTA, &stop, &tell));
         // Looked at whenever the run waits, so that it gets no further than its first wait after the page.
         let ended = std::future::poll_fn(|task| match run.as_mut().poll(task) {
@@ -77,7 +83,9 @@ impl Stage {
             Poll::Pending if reached.load(Ordering::Relaxed) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        match ended.await {
+        let ended = ended.await;
+        place.emulator.set_quirks(place.quirks.clone());
+        match ended {
             None => Ok(Value::Null),
             Some(Ok(run)) => Err(format!("the run ended after {} pages, before it could be killed", run.pages)),
             Some(Err(error)) => Err(say(&error)),

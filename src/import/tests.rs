@@ -1,0 +1,261 @@
+//! Files in all their forms, and nasty ones.
+
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::fact::{Addressed, Removal, Source};
+use crate::domain::name::NameKind;
+
+const A: &str = "7e06b566-15f3-4013-8bf8-79874d52e68a";
+
+fn entries(what: What, bytes: &[u8]) -> (Vec<Entry>, Vec<String>) {
+    let now = "2026-06-01T00:00:00Z".parse().unwrap();
+    let mut reader = Reader::open(what, Cursor::new(bytes), now).unwrap();
+    let mut all = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        all.push(entry);
+    }
+    assert_eq!(reader.bytes(), bytes.len() as u64);
+    let notes = reader.notes();
+    (all, notes)
+}
+
+fn facts(what: What, text: &str) -> Vec<Fact> {
+    let all = entries(what, text.as_bytes()).0.into_iter();
+    all.flat_map(|entry| match entry.said {
+        Said::Facts(facts) => facts,
+        other => panic!("line {}: {other:?} of {text}", entry.line),
+    })
+    .collect()
+}
+
+/// Why the only entry is refused.
+fn fault(what: What, text: &str) -> String {
+    match entries(what, text.as_bytes()).0.as_slice() {
+        [Entry { said: Said::Fault(why), .. }] => why.clone(),
+        other => panic!("{other:?} of {text}"),
+    }
+}
+
+const LINE: &str =
+    r#"{"chain":"cA","snapshot":"1","from":"2026-03-01T10:00:00Z","until":"2026-03-01T10:05:00Z","name":"Ann@x.test"}"#;
+
+#[test]
+fn a_catalogue_says_the_same_in_every_form() {
+    let expected = facts(What::Snapshots, LINE);
+    let Fact::SnapshotTaken(snapshot) = &expected[0] else { panic!() };
+    assert_eq!(snapshot.addressed, Addressed::Name("ann@x.test".parse().unwrap(), NameKind::Any));
+    assert_eq!((snapshot.chain.as_str(), snapshot.id.as_str()), ("cA", "1"));
+    let utc = "2026-03-01T10:00:00Z";
+    for text in [
+        format!("\u{feff}{LINE}\r\n\r\n"),
+        format!("\n  {LINE}"),
+        format!("[{LINE}]"),
+        LINE.replace(',', ",\n"),
+        LINE.replace("\"1\"", "1"),
+        LINE.replace('}', ",\"mailbox\":null,\"object\":null,\"kind\":\"any\"}"),
+        LINE.replace(utc, "2026-03-01T12:00:00+02:00"),
+        format!("chain,snapshot,from,until,name\ncA,1,{utc},2026-03-01T10:05:00Z,Ann@x.test\n"),
+        format!(
+            "\u{feff}Until;NAME;From; Snapshot ;chain\r\n2026-03-01T10:05:00Z;\"Ann@x.test\";{utc};1;cA\r\n;;;;\r\n"
+        ),
+        format!("sep=;\nuntil;name;object;from;snapshot;chain\n2026-03-01T10:05:00Z; Ann@x.test;;{utc};1;cA"),
+        format!("chain\tsnapshot\tfrom\tuntil\tname\n\ncA\t1\t{utc}\t2026-03-01T10:05:00Z\tAnn@x.test"),
+    ] {
+        assert_eq!(facts(What::Snapshots, &text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_bad_snapshot_line_says_what_is_wrong_and_what_to_do() {
+    for (from, to, said) in [
+        ("\"name\"", "\"nmae\"", "did you mean \"name\"?"),
+        ("\"name\"", "\"zzz\"", "known are chain, snapshot"),
+        ("\"chain\":\"cA\",", "", "chain is missing"),
+        ("\"cA\"", "\"\"", "chain is empty"),
+        ("\"cA\"", "[\"cA\"]", "chain must be a text"),
+        ("\"1\"", "1.5", "snapshot must be a text"),
+        ("2026-03-01T10:00:00Z", "2026-03-01", "from: \"2026-03-01\" is a date without a time of day"),
+        ("2026-03-01T10:05:00Z", "2026-03-01T10:05:00", "until: \"2026-03-01T10:05:00\" has no offset"),
+        ("10:05:00Z", "09:05:00Z", "lies before from"),
+        ("\"name\":\"Ann@x.test\"", "\"object\":\"7\"", "object: an object id cannot be"),
+        (",\"name\":\"Ann@x.test\"", "", "name and object are both missing"),
+        ("}", ",\"object\":\"7e06b566-15f3-4013-8bf8-79874d52e68a\"}", "it has a name and an object"),
+        ("}", ",\"name\":\"b@x.test\"}", "name stands in it twice"),
+        ("}", ",\"kind\":\"mail\"}", "a kind is any, upn or smtp"),
+        ("}", ",\"mailbox\":\"g\"}", "mailbox: a mailbox GUID cannot be"),
+        ("}", ",}", "no valid JSON"),
+        ("}", "", "cut short"),
+    ] {
+        let why = fault(What::Snapshots, &LINE.replacen(from, to, 1));
+        assert!(why.contains(said), "{said:?} is not in {why:?}");
+    }
+    for (text, said) in [
+        ("chain,snapshot,from,until\n", "lacks name or object"),
+        ("snapshot,snapshot\n", "twice"),
+        ("chain,name\n", "lacks snapshot, from, until"),
+        ("hello", "lacks chain"),
+        ("chain,snapshot,from,until,name\na,b\n", "2 fields where the header has 5"),
+        ("chain,snapshot,from,until,name\n\"a,b\n", "never closed"),
+        ("chain,snapshot,from,until,name\n\"a\"b,,,,\n", "after its closing quote"),
+        ("chain,snapshot,from,until,name\na,b,,,\n", "from is empty"),
+    ] {
+        let why = fault(What::Snapshots, text);
+        assert!(why.contains(said), "{said:?} is not in {why:?}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_refused_once() {
+    for (bytes, said) in [
+        (&b"\xff\xfe{\0}\0"[..], "UTF-16"),
+        (b"\x7fELF\0\0", "zero bytes"),
+        (b"chain,snapshot,from,until,n\xe4me,name\n", "UTF-8"),
+        (b"{\"chain\":\"\xe4\"}", "no valid JSON"),
+    ] {
+        let all = entries(What::Snapshots, bytes).0;
+        let [Entry { line: 1, said: Said::Fault(why), .. }] = all.as_slice() else { panic!("{all:?}") };
+        assert!(why.contains(said), "{why}");
+    }
+    assert!(fault(What::Audits, "id,activity").contains("audit events are JSON"));
+    for empty in ["", "\n\r\n  ", "\u{feff}"] {
+        assert_eq!(entries(What::Snapshots, empty.as_bytes()).0, []);
+    }
+}
+
+#[test]
+fn bad_lines_are_told_by_their_numbers_and_the_others_are_read() {
+    let long = LINE.replace("cA", &"x".repeat(ROW_BYTES_MAX));
+    let text = format!("{LINE}\n{{\"chain\"\n\nnonsense\n{LINE}\n{long}\n{LINE}\n");
+    let all = entries(What::Snapshots, text.as_bytes()).0;
+    let read: Vec<(u64, bool)> = all.iter().map(|entry| (entry.line, matches!(entry.said, Said::Facts(_)))).collect();
+    assert_eq!(read, [(1, true), (2, false), (5, true), (6, false), (7, true)]);
+    let head = "chain,snapshot,from,until,name";
+    let good = "c,1,2026-03-01T10:00:00Z,2026-03-01T10:00:00Z,a@x";
+    let bad = "c,1,2026-03-01,2026-03-01T10:00:00Z,\"a\n@x\"";
+    let long = "x".repeat(ROW_BYTES_MAX + 1);
+    let all = entries(What::Snapshots, format!("{head}\n{good}\n{bad}\n{long}\n{good}").as_bytes()).0;
+    let read: Vec<(u64, bool)> = all.iter().map(|entry| (entry.line, matches!(entry.said, Said::Facts(_)))).collect();
+    assert_eq!(read, [(2, true), (3, false), (5, false), (6, true)]);
+}
+
+#[test]
+fn unknown_columns_are_noted_and_no_fault() {
+    let text = "chain,snapshot,from,until,name,size,nam\nc,1,2026-03-01T10:00:00Z,2026-03-01T10:00:00Z,a@x,9,\n";
+    let (all, notes) = entries(What::Snapshots, text.as_bytes());
+    assert!(matches!(all[0].said, Said::Facts(_)), "{all:?}");
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].contains("\"size\"") && notes[0].contains("did you mean name?"), "{notes:?}");
+}
+
+#[test]
+fn a_profile_is_a_wide_reading_of_an_import() {
+    let json = format!(
+        r#"{{"observed_at":"2026-03-01T00:00:00Z","object":"{A}","upn":"ann@x.test","mail":"ann@x.test",
+        "proxies":["SMTP:ann@x.test","smtp:old@x.test","X500:/o=Org"],"created":"2020-01-01T00:00:00Z","deleted":null}}"#
+    );
+    let expected = facts(What::Profiles, &json);
+    let Fact::Seen(seen) = &expected[0] else { panic!() };
+    assert_eq!((seen.reading.source, seen.reading.lag), (Source::Import, PROFILE_WIDTH));
+    assert_eq!(seen.profile.smtp().len(), 2);
+    for mark in [";", "|", ","] {
+        let text = format!(
+            "object;observed_at;upn;mail;proxies;created\n{A};2026-03-01T00:00:00Z;ann@x.test;ann@x.test;\
+             \"SMTP:ann@x.test{mark}smtp:old@x.test{mark}X500:/o=Org\";2020-01-01T00:00:00Z"
+        );
+        assert_eq!(facts(What::Profiles, &text), expected, "{text}");
+    }
+    let without = json.replace("\"proxies\":[\"SMTP:ann@x.test\",\"smtp:old@x.test\",\"X500:/o=Org\"],", "");
+    let (all, notes) = entries(What::Profiles, without.as_bytes());
+    assert!(matches!(all[0].said, Said::Facts(_)) && notes[0].contains("1 profiles do not tell"), "{all:?} {notes:?}");
+}
+
+#[test]
+fn a_deleted_profile_is_a_removal_with_its_unmangled_name() {
+    for (upn, deleted) in [
+        ("ann@x.test", "\"2026-02-01T10:00:00Z\""),
+        ("7e06b56615f340138bf879874d52e68aann@x.test", "\"2026-02-01T10:00:00Z\""),
+        ("7e06b56615f340138bf879874d52e68aann@x.test", "null"),
+    ] {
+        let line =
+            format!(r#"{{"observed_at":"2026-03-01T00:00:00Z","object":"{A}","upn":"{upn}","deleted":{deleted}}}"#);
+        let all = facts(What::Profiles, &line);
+        let [Fact::Removed(removed)] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!((removed.removal, removed.last_upn.as_ref().unwrap().spelling()), (Removal::Soft, "ann@x.test"));
+    }
+}
+
+#[test]
+fn a_bad_profile_line_says_what_is_wrong() {
+    let line = |rest: &str| format!(r#"{{"observed_at":"2026-03-01T00:00:00Z","object":"{A}",{rest}}}"#);
+    for (text, said) in [
+        (line(r#""mail":"a@x""#), "upn is missing"),
+        (
+            line(r#""upn":"a@x","created":"2026-04-01T00:00:00Z""#),
+            "created: 2026-04-01T00:00:00Z lies after observed_at",
+        ),
+        (line(r#""upn":"a@x","deleted":"2026-04-01T00:00:00Z""#), "lies after observed_at"),
+        (line(r#""upn":"a@x","created":"2026-02-01T00:00:00Z","deleted":"2026-01-01T00:00:00Z""#), "before created"),
+        (line(r#""upn":"a@x","proxies":["smtp:"]"#), "proxies: a name cannot be"),
+        (line(r#""upn":"a@x","proxies":[7]"#), "list of texts"),
+        (line(r#""upn":"a@x","kind":"robot""#), "none of user, group and contact"),
+        (line(r#""upn":"a@x","proxy":["smtp:a@x"]"#), "did you mean \"proxies\"?"),
+        (line(r#""upn":"a@x""#).replace("2026-03-01T", "2027-03-01T"), "lies after the present"),
+    ] {
+        let why = fault(What::Profiles, &text);
+        assert!(why.contains(said), "{said:?} is not in {why:?}");
+    }
+    let never = line(r#""upn":"a@x","proxies":[],"created":"0001-01-01T00:00:00Z""#);
+    let all = facts(What::Profiles, &never);
+    assert!(matches!(&all[0], Fact::Seen(seen) if seen.profile.created.is_none()));
+}
+
+#[test]
+fn audit_events_come_alone_in_lists_and_in_pages_and_what_says_nothing_is_no_fault() {
+    let rename = format!(
+        r#"{{"id":"e1","activityDisplayName":"Update user","activityDateTime":"2026-03-01T10:00:00.1234567Z","result":"success",
+        "targetResources":[{{"id":"{A}","type":"User","modifiedProperties":[{{"displayName":"UserPrincipalName",
+        "oldValue":"[\"a@x\"]","newValue":"[\"b@x\"]"}}]}}]}}"#
+    );
+    let flat = rename.replace('\n', " ");
+    let expected = facts(What::Audits, &flat);
+    assert!(matches!(expected.as_slice(), [Fact::Changed(_)]));
+    let page = format!(r#"{{"@odata.context":"c","value":[{rename}],"@odata.nextLink":"https://x/y?z=]}}"}}"#);
+    for text in [rename.clone(), format!("[{rename}]"), page.clone(), format!("\u{feff}\r\n{page}")] {
+        assert_eq!(facts(What::Audits, &text), expected, "{text}");
+    }
+    assert_eq!(facts(What::Audits, &format!("{page}\n{page}{flat}")).len(), 3);
+    let failed = flat.replace("success", "failure");
+    assert!(matches!(entries(What::Audits, failed.as_bytes()).0[0].said, Said::Nothing(Why::Failed)));
+    assert!(fault(What::Audits, r#"{"error":{"code":"Forbidden","message":"m"}}"#).contains("Forbidden"));
+    assert!(fault(What::Audits, r#"{"value":[{"id":"1"}]}"#).contains("names no activity"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for what in [What::Snapshots, What::Profiles, What::Audits] {
+            entries(what, &bytes);
+        }
+    }
+
+    /// Texts out of what the parsers look for reach deeper than random bytes.
+    #[test]
+    fn no_text_panics_the_reader(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "\n", "\r\n", ";", "\t", "\u{feff}", "null", "1", "é", " ", "value",
+            "\"value\":[", "chain", "snapshot", "from", "until", "name", "object", "observed_at", "upn", "proxies",
+            "\"chain\":", "\"proxies\":", "2026-03-01T10:00:00Z", "a@x", "smtp:a@x|b@x", "X400:C=US;A= ", A, "sep=",
+            "chain,snapshot,from,until,name\n", "observed_at;object;upn;proxies\n", "\"targetResources\":",
+            "\"activityDisplayName\":\"Add user\"",
+        ]), 0..40),
+    ) {
+        for what in [What::Snapshots, What::Profiles, What::Audits] {
+            entries(what, parts.concat().as_bytes());
+        }
+    }
+}
