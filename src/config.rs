@@ -8,7 +8,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::domain::attribution::Settling;
+use crate::domain::domain_change::SuffixMap;
 use crate::domain::fact::Widths;
+use crate::domain::guard::{self, Limits};
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::auth::SignIn;
@@ -111,6 +113,9 @@ pub struct TenantConfig {
     pub retry_base: Option<Span>,
     /// When a round is held for a person to look at.
     pub guard: Option<Guard>,
+    /// Changes of domain that were announced, like `old.example=new.example`: renames by them are not held.
+    #[serde(default)]
+    pub announce: Vec<Announced>,
     /// Who is protected.
     #[serde(default)]
     pub mapping: Vec<toml::Table>,
@@ -147,6 +152,10 @@ pub struct Guard {
     /// Share of all objects, in percent.
     pub percent: Option<u64>,
 }
+
+/// An announced change of domain: `old.example=new.example`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced(pub SuffixMap);
 
 /// A length of time as people write it: `15m`, `7d`, `0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +251,7 @@ const KEYS: &[&str] = &[
     "retry_attempts",
     "retry_base",
     "guard",
+    "announce",
     "removals",
     "renames",
     "takeovers",
@@ -332,6 +342,19 @@ impl TenantConfig {
         }
     }
 
+    /// When a round is held.
+    pub fn guard(&self) -> guard::Guard {
+        let (given, default) = (self.guard.unwrap_or_default(), Limits::default());
+        let limits = Limits {
+            removals: given.removals.unwrap_or(default.removals),
+            renames: given.renames.unwrap_or(default.renames),
+            takeovers: given.takeovers.unwrap_or(default.takeovers),
+            percent: given.percent.unwrap_or(default.percent),
+        };
+        let announced = self.announce.iter().map(|announced| announced.0.clone()).collect();
+        guard::Guard { limits, announced, ..guard::Guard::default() }
+    }
+
     /// A client for the tenant's directory. `variable` looks an environment variable up.
     pub fn client(&self, variable: impl Fn(&str) -> Option<String>) -> Result<GraphClient, ConfigError> {
         let cloud: Cloud = self.cloud.parse()?;
@@ -386,6 +409,13 @@ impl TenantConfig {
 impl Credential {
     fn is_of_another_kind(&self) -> bool {
         self.certificate.is_some() || self.federated_token_file.is_some() || self.managed_identity
+    }
+}
+
+impl<'de> Deserialize<'de> for Announced {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -469,6 +499,22 @@ mod tests {
         assert_eq!(tenant.widths(), Widths::default());
         assert_eq!(tenant.policy().id_max_age, Duration::from_secs(7 * 86_400));
         assert_eq!(tenant.policy().settling.audit_lag, Some(Duration::from_secs(43_200)));
+    }
+
+    #[test]
+    fn a_guard_that_is_given_in_part_keeps_the_rest_and_announcements_are_read() {
+        let tenant = |more: &str| {
+            let text = format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\n{more}");
+            parse(&text).map(|config| config.tenants[0].guard())
+        };
+        assert_eq!(tenant("").unwrap(), guard::Guard::default());
+        let guard = tenant("guard = { removals = 3 }\nannounce = [\"old.test=x.test\"]").unwrap();
+        assert_eq!(guard.limits, Limits { removals: 3, ..Limits::default() });
+        assert_eq!(guard.announced, ["old.test=x.test".parse().unwrap()]);
+        let text = tenant("announce = [\"old.test\"]").unwrap_err().to_string();
+        assert!(text.contains("old.example=new.example"), "{text}");
+        let text = tenant("guard = { removal = 3 }").unwrap_err().to_string();
+        assert!(text.contains("\"removals\""), "{text}");
     }
 
     #[test]

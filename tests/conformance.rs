@@ -404,6 +404,7 @@ fn run(run: u64) -> Run {
         throttled_ms: 7,
         horizon: None,
         error: None,
+        note: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::config::Span;
+use crate::domain::domain_change::SuffixMap;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
@@ -120,6 +121,15 @@ pub struct SyncOptions {
     /// Also read the deleted items and a full listing, which show what the delta feed misses
     #[arg(long)]
     pub reconcile: bool,
+    /// Let a run that the guard holds pass: read it again from where it began, with the guard off
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["full", "reconcile", "reject"])]
+    pub accept: Option<u64>,
+    /// Say that a run that the guard holds is wrong. The hold stays until the directory changes back or it is accepted
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["full", "reconcile", "announce"])]
+    pub reject: Option<u64>,
+    /// A change of domain, whose renames the guard lets pass in this run; also `announce` in whowas.toml
+    #[arg(long, value_name = "OLD=NEW")]
+    pub announce: Vec<SuffixMap>,
 }
 
 /// `check`.

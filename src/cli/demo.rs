@@ -29,7 +29,7 @@ use crate::service::check::{self, CheckAnswer};
 use crate::service::{Desk, history, snapshot};
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Run, Trigger};
-use crate::sync::{self, Context, Stop, Wanted, Widths};
+use crate::sync::{self, Context, Guard, Stop, Wanted, Widths};
 
 /// How many users the demo's tenant has besides the one of the story.
 const USERS: usize = 2_000;
@@ -249,8 +249,8 @@ impl Story {
 
     fn context(&self) -> Context {
         let (ledger, client) = (self.ledger.clone(), self.client.clone());
-        let (widths, settling) = (Widths::default(), Policy::default().settling);
-        Context { ledger, tenant: self.tenant, client, widths, settling, clock: self.clock() }
+        let (widths, settling, guard) = (Widths::default(), Policy::default().settling, Guard::default());
+        Context { ledger, tenant: self.tenant, client, widths, settling, guard, clock: self.clock() }
     }
 
     fn desk(&self) -> Desk {

@@ -21,7 +21,8 @@ alias = "contoso"                       # a short name for --tenant
 cloud = "global"                        # or us-gov, us-gov-high, china
 client_id = ""                          # App registrations > your application > Application (client) ID
 credential = { secret_env = "WHOWAS_SECRET" }   # or { secret_file = "path" }
-# The application needs the Graph permission User.Read.All (application, with admin consent).
+# The application needs the Graph permission User.Read.All (application, with admin consent). With GroupMember.Read.All too
+# it sees that an address passed to a group.
 
 # lag = "5m"                            # directory replication: a round proves everything up to its start less this
 # read_lag = "30s"                      # width of a live read
@@ -29,6 +30,8 @@ credential = { secret_env = "WHOWAS_SECRET" }   # or { secret_file = "path" }
 # name_max_age = "0s"                   # an ask by name accepts evidence this old; 0s: only a live read will do
 # id_max_age = "7d"                     # an ask by object id accepts a proof of life this old
 # max_skew = "5m"                       # how far the directory's clock and ours may be apart
+# guard = { removals = 500, renames = 1000, takeovers = 50, percent = 10 }     # a round that changes more is held
+# announce = ["old.example=new.example"]        # changes of domain whose renames are not held
 # retry_attempts = 8                    # how often a request is made before it counts as failed
 # retry_base = "1s"                     # the first wait in between where Graph names none; it doubles from then on
 # ca_file = "proxy-ca.pem"              # further root certificates, beside the system's
@@ -56,5 +59,9 @@ mod tests {
     #[test]
     fn the_template_is_a_valid_configuration() {
         crate::config::Config::parse(TEMPLATE, Path::new("whowas.toml")).unwrap();
+        // What stands in it as a default is one.
+        let set = TEMPLATE.replace("# guard", "guard").replace("# announce = [\"old.example=new.example\"]", "");
+        let config = crate::config::Config::parse(&set, Path::new("whowas.toml")).unwrap();
+        assert!(config.tenants.iter().all(|tenant| tenant.guard() == crate::domain::guard::Guard::default()));
     }
 }

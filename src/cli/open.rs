@@ -187,8 +187,8 @@ impl App {
     pub fn context(&self, ledger: &Ledger, client: Arc<GraphClient>) -> Result<Context, CliError> {
         let tenant = self.configured()?;
         let (ledger, widths, clock) = (ledger.clone(), tenant.widths(), self.clock);
-        let settling = tenant.policy().settling;
-        Ok(Context { ledger, tenant: tenant.id, client, widths, settling, clock })
+        let (settling, guard) = (tenant.policy().settling, tenant.guard());
+        Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, clock })
     }
 
     /// The short name of a tenant.

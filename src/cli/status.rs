@@ -47,6 +47,14 @@ fn say(answer: &StatusAnswer) -> String {
         if tenant.half_round {
             text.push_str("  a round is only half committed: run `whowas sync` to finish it\n");
         }
+        for held in &tenant.held {
+            let rejected = held.rejected.map(|at| format!(", rejected at {at}")).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "  HELD: run {} since {}: {}; {} objects named{rejected}; `whowas sync --accept {}` lets it pass",
+                held.run, held.since, held.why, held.objects, held.run
+            );
+        }
         for blind in &tenant.blind {
             let _ = writeln!(text, "  blind from {} until {}: {}", blind.from, blind.until, blind.why);
         }

@@ -9,7 +9,8 @@ use super::output::{self, word_of};
 use crate::config::TenantConfig;
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
-use crate::store::{Holder, Run, StoreError, Trigger};
+use crate::service::status::HoldStatus;
+use crate::store::{Holder, Outcome, Run, StoreError, Trigger};
 use crate::sync::{self, Progress, Stop, Wanted};
 
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
@@ -26,7 +27,16 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
         }
         other => other?,
     };
-    let context = app.context(&opened.ledger, client)?;
+    let mut context = app.context(&opened.ledger, client)?;
+    context.guard.announced.extend(options.announce.iter().cloned());
+    if let Some(run) = options.reject {
+        let hold = runtime()?.block_on(sync::reject(&context, run))?;
+        let answer = HoldStatus::from(&hold);
+        output::answer(&app.global, &answer, || {
+            format!("run {run} is rejected; it stays held until the directory changes back or somebody accepts it\n")
+        })?;
+        return Ok(Exit::Done);
+    }
     let bar = output::progress(&app.global, "{spinner} {msg} [{elapsed}]");
     let tell = |progress: Progress| {
         bar.set_message(format!(
@@ -45,17 +55,24 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     let stop = Stop::default();
     let done = runtime()?.block_on(async {
         stop_on_signal(stop.clone());
-        sync::run(&context, wanted, &stop, &tell).await
+        match options.accept {
+            Some(held) => sync::accept(&context, held, &stop, &tell).await,
+            None => sync::run(&context, wanted, &stop, &tell).await,
+        }
     });
     bar.finish_and_clear();
     let run = done?;
     output::answer(&app.global, &run, || say(&run))?;
+    if run.outcome == Outcome::Held {
+        output::note(&format!("run {} is {}", run.run, run.error.as_deref().unwrap_or("held")));
+        return Ok(Exit::Partly);
+    }
     Ok(Exit::Done)
 }
 
 /// Settings that promise something which this release does not do are named, so that nobody relies on them.
 fn say_unapplied(tenant: &TenantConfig) {
-    let set = [("mapping", !tenant.mapping.is_empty()), ("guard", tenant.guard.is_some()), ("audits", tenant.audits)];
+    let set = [("mapping", !tenant.mapping.is_empty()), ("audits", tenant.audits)];
     let named: Vec<&str> = set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
     if !named.is_empty() {
         output::note(&format!("note: {} in whowas.toml: read, but not applied by this release", named.join(", ")));
@@ -152,5 +169,5 @@ pub fn say(run: &Run) -> String {
         run.restored,
         run.facts,
         if run.throttled_ms > 0 { format!("; throttled for {} ms", run.throttled_ms) } else { String::new() },
-    )
+    ) + &run.note.as_ref().map(|note| format!("  note: {note}\n")).unwrap_or_default()
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::attribution::Settling;
+use super::domain_change::DomainChanged;
 use super::finding::Review;
+use super::guard::{Held, HoldEnded, HoldRejected};
 use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
 use super::link::Link;
@@ -52,6 +54,14 @@ pub enum Fact {
     RoundBegan(RoundBegan),
     /// A time that no horizon covers, and why.
     Blind(Blind),
+    /// A guard held a round: nothing of it was applied.
+    Held(Held),
+    /// A hold ended.
+    HoldEnded(HoldEnded),
+    /// An operator finds a held round wrong.
+    HoldRejected(HoldRejected),
+    /// Many renames of one round were one change of domain.
+    DomainChanged(DomainChanged),
     /// A snapshot was taken.
     SnapshotTaken(Snapshot),
     /// What the agent really read for a snapshot.
@@ -154,6 +164,33 @@ pub struct Profile {
     pub employee_id: Option<String>,
     /// `onPremisesImmutableId`, case-sensitive, an anchor for lineage.
     pub immutable_id: Option<String>,
+    /// The state of the Exchange licence; `None` where the source does not tell it.
+    pub mailbox: Option<MailboxState>,
+}
+
+/// The state of an object's right to a mailbox, as its Exchange licence has it. A later one is worth more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxState {
+    /// There is no Exchange licence, and no trace of one. A shared mailbox needs none.
+    Unlicensed,
+    /// The licence was taken away: the mailbox goes with it, and is kept for 30 days.
+    Deleted,
+    /// Nobody can sign in to the service; the data stays.
+    LockedOut,
+    /// The licence lapsed; the mailbox cannot be used, its data stays.
+    Suspended,
+    /// The licence is about to lapse.
+    Warning,
+    /// There is a licence.
+    Enabled,
+}
+
+impl MailboxState {
+    /// Whether a mailbox goes with it.
+    pub fn is_licensed(self) -> bool {
+        self > Self::Deleted
+    }
 }
 
 impl Profile {

@@ -1,15 +1,16 @@
 //! Judging an ask: a pure function of the ask, the evidence gathered for it, the policy and the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::Coverage;
-use super::fact::ObjectKind;
+use super::fact::{MailboxState, ObjectKind};
+use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
 use super::id::{ChainId, ObjectId};
 use super::interval::Edge;
 use super::name::{Name, NameKey, NameKind};
 use super::time::Instant;
-use super::timeline::{Names, Role, State, Timeline};
+use super::timeline::{Gap, Names, Role, State, Timeline};
 use super::track::Confidence;
 use super::verdict::{Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, Outcome, Policy, Verdict};
 
@@ -26,6 +27,8 @@ pub struct Case<'a> {
     pub coverage: &'a Coverage,
     /// Only some pages of a round are committed.
     pub round_open: bool,
+    /// The rounds that a guard holds.
+    pub holds: &'a [Standstill],
     /// Why the live read that was wanted could not be made.
     pub live_failure: Option<&'a str>,
     /// The claims to the name asked.
@@ -77,6 +80,10 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     {
         verdict = refresh(case, verdict.object, why);
     }
+    if let Some((object, hold)) = held(case) {
+        verdict =
+            refresh(case, verdict.object, format!("object {object} is named in a round that is held: {}", hold.say()));
+    }
     if let Some(failure) = case.live_failure {
         verdict.reasons.push(format!("the live read failed: {failure}"));
     }
@@ -91,6 +98,18 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         ));
     }
     verdict
+}
+
+/// An object that the ask is about and that a held round would change.
+fn held<'a>(case: &'a Case<'_>) -> Option<(ObjectId, &'a Standstill)> {
+    let mut about: BTreeSet<ObjectId> = case.ask.object.into_iter().collect();
+    about.extend(case.chain.and_then(|chain| chain.bound));
+    match case.view.map(|view| view.holder(case.ask.kind)) {
+        Some(Holder::One(holder)) => about.extend([holder]),
+        Some(Holder::Several(several)) => about.extend(several),
+        _ => {}
+    }
+    about.into_iter().find_map(|object| Some((object, case.holds.iter().find(|hold| hold.names(object))?)))
 }
 
 /// How a name's holder is proved at the time of the ask.
@@ -113,7 +132,8 @@ fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
     match view.holder(case.ask.kind) {
         Holder::One(holder) if holder == object => by_object(case, object, None),
         Holder::One(holder) => {
-            let why = format!("{name} belongs to object {holder}, not to object {object} that was asked for");
+            let now = now_what(case, holder);
+            let why = format!("{name} belongs to object {holder}{now}, not to object {object} that was asked for");
             mismatch(case, [object, holder], why)
         }
         Holder::Several(several) => {
@@ -188,7 +208,7 @@ fn held_by(case: &Case<'_>, name: &Name, holder: ObjectId) -> Verdict {
         if case.round_open && proof.is_none() {
             return refresh(case, Some(bound), half_round());
         }
-        let why = format!("{name} belongs to object {holder}{}", since(case, name, holder));
+        let why = format!("{name} belongs to object {holder}{}{}", since(case, name, holder), now_what(case, holder));
         return mismatch(case, [bound, holder], why);
     }
     match proof {
@@ -293,6 +313,11 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         answer.base = None;
         return answer;
     }
+    let verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
+    let gap = licence_gap(timeline, base.until);
+    if let Some(gap) = gap.filter(|gap| !verified && gap.longest() > case.policy.mailbox_grace) {
+        return after_long_gap(case, timeline, chain, gap);
+    }
     let changes = changes_since(timeline, base.until);
     let outcome = if changes.is_empty() { Outcome::Continue } else { Outcome::Renamed };
     let mut reasons = match outcome {
@@ -300,17 +325,49 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         _ => vec![format!("chain {} belongs to object {object}, which is active under the same names", chain.id)],
     };
     reasons.extend(gap_since(timeline, base.until));
+    reasons.extend(gap.map(|gap| format!("gap: {}", say_gap(gap))));
+    if timeline.licence().is_some_and(|licence| matches!(licence, MailboxState::Suspended | MailboxState::LockedOut)) {
+        reasons.push("the Exchange licence is suspended; the mailbox may refuse to be read".to_owned());
+    }
     let mut answer = verdict(case, outcome, Some(object), reasons);
     answer.old_name_holder = changes.iter().find_map(|change| taken_over(case, change, object));
     if let Some(holder) = answer.old_name_holder {
         answer.reasons.push(format!("the old name now belongs to object {holder}"));
     }
     answer.changes = changes;
-    answer.evidence.mailbox_verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
-    if !answer.evidence.mailbox_verified {
+    answer.evidence.mailbox_verified = verified;
+    if !verified {
         answer.reasons.push("the mailbox instance was not verified".to_owned());
     }
     answer
+}
+
+/// The longest licence gap that the chain's last snapshot may lie before.
+fn licence_gap(timeline: &Timeline, last: Instant) -> Option<Gap> {
+    let after = |gap: &Gap| gap.lost.by().is_none_or(|by| by > last);
+    timeline.mailbox_gaps().into_iter().filter(after).max_by_key(|gap| gap.longest())
+}
+
+/// The licence was away for longer than a mailbox survives, and nothing shows that this is the same one. An incremental
+/// against a new, empty mailbox would record everything as deleted.
+fn after_long_gap(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, gap: Gap) -> Verdict {
+    let object = timeline.object();
+    let days = case.policy.mailbox_grace.as_secs() / 86_400;
+    let why = format!("{}, which may be longer than the {days} days for which a mailbox survives", say_gap(gap));
+    if !timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now)) {
+        let what = "ask with the mailbox id, or with a live read (--verify) if it cannot be obtained";
+        return refresh(case, Some(object), format!("{why}; {what}"));
+    }
+    let suspected =
+        "the mailbox is suspected to be another one, because its id was not given or the chain's is not known";
+    let keep = format!("keep chain {} as it is and take a full into a new chain", chain.id);
+    let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why, suspected.to_owned(), keep]);
+    answer.base = None;
+    answer
+}
+
+fn say_gap(gap: Gap) -> String {
+    format!("the Exchange licence went {} and came back {}", say_edge(gap.lost), say_edge(gap.back))
 }
 
 /// What was asked points to different objects. The verdict is about the chain's object, if the chain has one.
@@ -340,7 +397,7 @@ fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
     let lives = case
         .objects
         .get(&object)
-        .is_some_and(|timeline| timeline.state() == State::Active && timeline.kind() == ObjectKind::User);
+        .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none());
     match (lives, chain) {
         (false, chain) => Instead { object, action: Action::Stop, chain },
         (true, Some(chain)) => Instead { object, action: Action::Incremental, chain: Some(chain) },
@@ -352,7 +409,7 @@ fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
     let timeline = case.objects.get(&object)?;
     let why = match timeline.state() {
         State::Active => match timeline.kind() {
-            ObjectKind::User => return None,
+            ObjectKind::User => no_mailbox(timeline)?,
             ObjectKind::Group => format!("object {object} is a group, which has no user's mailbox"),
             ObjectKind::Contact => format!("object {object} is a contact, which has no mailbox"),
         },
@@ -361,6 +418,16 @@ fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
         State::Unknown => format!("object {object} is not in the directory, neither live nor deleted; keep the chain"),
     };
     Some(verdict(case, Outcome::Frozen, Some(object), vec![why]))
+}
+
+/// Why an object that lives has no mailbox: its licence was seen, and then it went.
+fn no_mailbox(timeline: &Timeline) -> Option<String> {
+    let lost = say_edge(timeline.mailbox_lost()?);
+    Some(format!(
+        "object {} has no mailbox: its Exchange licence went {lost}; keep the chain (a mailbox that was made a shared one \
+         lives on without a licence, which the directory does not tell)",
+        timeline.object()
+    ))
 }
 
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
@@ -445,7 +512,7 @@ fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
     let horizon = case.coverage.horizon()?;
     let fresh = !policy.name_max_age.is_zero() && now.since(horizon) <= policy.name_max_age;
     let view = view?;
-    if !fresh || case.round_open || view.is_hot(kind, now, policy.hot_window) {
+    if !fresh || case.round_open || !case.holds.is_empty() || view.is_hot(kind, now, policy.hot_window) {
         return None;
     }
     let mut claims = view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).peekable();
@@ -460,6 +527,8 @@ fn why_unproven(case: &Case<'_>, name: &Name) -> String {
     let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
     if case.round_open {
         half_round()
+    } else if let Some(hold) = case.holds.first() {
+        format!("only a live read (--verify) can prove who holds {name} now: {}", hold.say())
     } else if case.ask.kind == NameKind::Smtp
         && case.view.is_some_and(|view| view.holder(NameKind::Smtp) == Holder::Nobody)
     {
@@ -496,6 +565,15 @@ fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
         .and_then(|claim| claim.track.last_edge())
         .map(|edge| format!(", which took it {}", say_edge(edge)))
         .unwrap_or_default()
+}
+
+/// What a holder is, if it is no person.
+fn now_what(case: &Case<'_>, holder: ObjectId) -> &'static str {
+    match case.objects.get(&holder).map(Timeline::kind) {
+        Some(ObjectKind::Group) => ", now a group",
+        Some(ObjectKind::Contact) => ", now a contact",
+        _ => "",
+    }
 }
 
 /// The newest reading that showed this object under the name asked.

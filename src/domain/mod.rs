@@ -5,8 +5,10 @@
 
 pub mod attribution;
 pub mod coverage;
+pub mod domain_change;
 pub mod fact;
 pub mod finding;
+pub mod guard;
 pub mod holder;
 pub mod id;
 pub mod interval;

@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::fact::{
-    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Removal, Removed,
-    Seen, Source,
+    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property, Reading,
+    Removal, Removed, Seen, Source,
 };
 use super::id::{ObjectId, Sequence};
 use super::interval::{Edge, Interval};
@@ -62,6 +63,23 @@ pub struct Names {
     pub aliases: Vec<Name>,
 }
 
+/// A time without a licence for a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// When the licence went.
+    pub lost: Edge,
+    /// When there was one again.
+    pub back: Edge,
+}
+
+impl Gap {
+    /// How long it was at most.
+    pub fn longest(self) -> Duration {
+        let (from, until) = (self.lost.after().unwrap_or(Instant::MIN), self.back.by().unwrap_or(Instant::MAX));
+        until.since(from)
+    }
+}
+
 /// All evidence about one object's hold of one name in one role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
@@ -77,6 +95,8 @@ pub struct Timeline {
     object: ObjectId,
     presences: BTreeMap<(Role, NameKey), Presence>,
     life: Track,
+    mailbox: Track,
+    licence: Option<MailboxState>,
     removals: Vec<Loss>,
     labels: Vec<Label>,
     kind: ObjectKind,
@@ -138,6 +158,8 @@ impl Timeline {
             object,
             presences,
             life: Track::of(&life_evidence(&moments)),
+            mailbox: Track::of(&mailbox_evidence(&moments)),
+            licence: licence(&facts),
             removals: removals(&facts),
             labels: labels(&facts),
             kind: kind(&facts),
@@ -184,6 +206,29 @@ impl Timeline {
     /// Being alive, over time.
     pub fn life(&self) -> &Track {
         &self.life
+    }
+
+    /// Having a licence for a mailbox, over time. It has no evidence if no source ever told of licences.
+    pub fn mailbox(&self) -> &Track {
+        &self.mailbox
+    }
+
+    /// The licence as the newest source that told of it showed it.
+    pub fn licence(&self) -> Option<MailboxState> {
+        self.licence
+    }
+
+    /// When the licence for the mailbox went, if there was one and is none any more. An object that never had one lost
+    /// nothing: a shared mailbox needs none.
+    pub fn mailbox_lost(&self) -> Option<Edge> {
+        self.mailbox.periods().last().and_then(|period| period.until)
+    }
+
+    /// The times without a licence between two with one.
+    pub fn mailbox_gaps(&self) -> Vec<Gap> {
+        let periods = self.mailbox.periods();
+        let pairs = periods.iter().zip(periods.iter().skip(1));
+        pairs.filter_map(|(before, after)| Some(Gap { lost: before.until?, back: after.from })).collect()
     }
 
     /// Where the object stands by the newest evidence.
@@ -706,6 +751,23 @@ fn life_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
             origin: moment.origin.clone(),
         })
         .collect()
+}
+
+/// What tells of the licence: every complete profile that does. Being deleted says nothing about it.
+fn mailbox_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
+    let complete = moments.iter().filter(|(_, moment)| !moment.partial);
+    complete
+        .filter_map(|(_, moment)| {
+            let licence = moment.profile?.mailbox?;
+            let (span, solid, origin) = (moment.span, moment.solid, moment.origin.clone());
+            Some(Evidence { present: licence.is_licensed(), span, solid, origin })
+        })
+        .collect()
+}
+
+fn licence(facts: &[&Known]) -> Option<MailboxState> {
+    let told = |known: &&Known| if let Fact::Seen(seen) = &known.fact { seen.profile.mailbox } else { None };
+    facts.iter().rev().find_map(told)
 }
 
 fn removals(facts: &[&Known]) -> Vec<Loss> {

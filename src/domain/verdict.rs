@@ -39,6 +39,8 @@ pub struct Policy {
     pub live_max_age: Duration,
     /// A name released within this time always needs the live read.
     pub hot_window: Duration,
+    /// A mailbox whose licence went survives so long; whether one comes back after it is not sure.
+    pub mailbox_grace: Duration,
     /// Clocks that differ by more are reported.
     pub max_skew: Duration,
     /// How long sources may still speak about a snapshot.
@@ -60,6 +62,7 @@ impl Default for Policy {
             id_max_age: Duration::from_secs(7 * 86_400),
             live_max_age: Duration::from_secs(30),
             hot_window: Duration::from_secs(90 * 86_400),
+            mailbox_grace: Duration::from_secs(30 * 86_400),
             max_skew: Duration::from_secs(300),
             settling: Settling::default(),
         }

@@ -27,6 +27,8 @@ pub enum Asked {
     UserByName,
     /// One deleted user by id.
     DeletedUser(ObjectId),
+    /// `/groups`: a page, or some by id or address.
+    Groups,
     /// A page of `/auditLogs/directoryAudits`.
     Audits,
     /// A batch of single users.
@@ -240,6 +242,7 @@ impl fmt::Display for Asked {
             Self::User(id) => write!(f, "user {id}"),
             Self::UserByName => f.write_str("a user by name"),
             Self::DeletedUser(id) => write!(f, "deleted user {id}"),
+            Self::Groups => f.write_str("the groups"),
             Self::Audits => f.write_str("the directory audit log"),
             Self::Batch => f.write_str("a batch of users"),
         }

@@ -1,9 +1,10 @@
 //! Users from the wire become facts. Pure: the caller says when and by whom the answer was read.
 
-use crate::domain::fact::{Fact, ObjectKind, Profile, Reading, Removal, Removed, Seen};
+use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
 use crate::domain::name::{Name, Proxy};
 use crate::domain::time::Instant;
-use crate::graph::wire::user::{RemovedReason, WireUser};
+use crate::graph::wire::group::WireGroup;
+use crate::graph::wire::user::{RemovedReason, WirePlan, WireUser};
 
 /// The fact that a delta page, a listing or a live read tells about one user.
 ///
@@ -37,6 +38,22 @@ pub fn deleted_fact(user: &WireUser, reading: Reading) -> Fact {
     Fact::Removed(removed(user, reading, Removal::Soft, mangled.or(upn)))
 }
 
+/// The fact that an item of `/groups` tells: who else holds addresses.
+pub fn group_fact(group: &WireGroup, reading: Reading) -> Fact {
+    let (object, deleted) = (group.id, instant(group.deleted_date_time.as_deref()));
+    if deleted.is_some() {
+        return Fact::Removed(Removed { object, reading, removal: Removal::Soft, deleted, last_upn: None });
+    }
+    let profile = Profile {
+        kind: ObjectKind::Group,
+        mail: name(group.mail.as_deref()),
+        proxies: proxies(&group.proxy_addresses),
+        created: instant(group.created_date_time.as_deref()),
+        ..Profile::default()
+    };
+    Fact::Seen(Seen { object, reading, profile })
+}
+
 fn removed(user: &WireUser, reading: Reading, removal: Removal, last_upn: Option<Name>) -> Removed {
     Removed { object: user.id, reading, removal, deleted: instant(user.deleted_date_time.as_deref()), last_upn }
 }
@@ -49,18 +66,56 @@ fn names(user: &WireUser) -> (Option<Name>, Option<Name>) {
 }
 
 fn profile(user: &WireUser, upn: Option<Name>) -> Profile {
-    let mut proxies: Vec<Proxy> = Vec::with_capacity(user.proxy_addresses.len());
-    proxies.extend(user.proxy_addresses.iter().filter_map(|entry| Proxy::parse(entry).ok()));
     Profile {
         kind: ObjectKind::User,
         upn,
         mail: name(user.mail.as_deref()),
-        proxies,
+        proxies: proxies(&user.proxy_addresses),
         created: instant(user.created_date_time.as_deref()),
         user_type: filled(user.user_type.as_ref()),
         employee_id: filled(user.employee_id.as_ref()),
         immutable_id: filled(user.on_premises_immutable_id.as_ref()),
+        mailbox: user.exchange_plans.as_deref().and_then(mailbox),
     }
+}
+
+/// The service plans that give a mailbox. The service `exchange` has many others (foundation, analytics, archiving,
+/// lockbox), which come with licences that have no mailbox.
+const MAILBOX_PLANS: [&str; 9] = [
+    "9aaf7827-d63c-4b61-89c3-182f06f82e5c", // EXCHANGE_S_STANDARD
+    "efb87545-963c-4e0d-99df-69c6916d9eb0", // EXCHANGE_S_ENTERPRISE
+    "4a82b400-a79f-41a4-b4e2-e94f5787b113", // EXCHANGE_S_DESKLESS
+    "1126bef5-da20-4f07-b45e-ad25d2581aa8", // EXCHANGE_S_ESSENTIALS
+    "90927877-dcff-4af6-b346-2332c0b15bb7", // EXCHANGE_B_STANDARD
+    "d42bdbd6-c335-4231-ab3d-c8f348d5aff5", // EXCHANGE_L_STANDARD
+    "e9b4930a-925f-45e2-ac2a-3f7788ca6fdd", // EXCHANGE_S_STANDARD_GOV
+    "8c3069c0-ccdb-44be-ab77-986203a67df2", // EXCHANGE_S_ENTERPRISE_GOV
+    "88f4d7ef-a73b-4246-8047-516022144c9f", // EXCHANGE_S_DESKLESS_GOV
+];
+
+/// What the Exchange plans say of the right to a mailbox: the best of those that give one. Plans that are not known
+/// here leave it untold, because they may give one.
+fn mailbox(plans: &[WirePlan]) -> Option<MailboxState> {
+    let known = plans.iter().filter(|plan| MAILBOX_PLANS.contains(&plan.id.as_str()));
+    let best = known.filter_map(|plan| state_of(&plan.status)).max();
+    best.or_else(|| plans.is_empty().then_some(MailboxState::Unlicensed))
+}
+
+fn state_of(status: &str) -> Option<MailboxState> {
+    let known = [
+        ("Enabled", MailboxState::Enabled),
+        ("Warning", MailboxState::Warning),
+        ("Suspended", MailboxState::Suspended),
+        ("LockedOut", MailboxState::LockedOut),
+        ("Deleted", MailboxState::Deleted),
+    ];
+    known.into_iter().find(|(word, _)| word.eq_ignore_ascii_case(status)).map(|(_, state)| state)
+}
+
+fn proxies(entries: &[String]) -> Vec<Proxy> {
+    let mut proxies = Vec::with_capacity(entries.len());
+    proxies.extend(entries.iter().filter_map(|entry| Proxy::parse(entry).ok()));
+    proxies
 }
 
 fn name(text: Option<&str>) -> Option<Name> {
@@ -126,6 +181,34 @@ mod tests {
         assert_eq!((profile.mail, profile.created, profile.employee_id), (None, None, None));
         let kept: Vec<&str> = profile.proxies.iter().filter_map(|proxy| proxy.smtp().map(Name::spelling)).collect();
         assert_eq!(kept, ["Ann@x.test", "old@x.test"]);
+    }
+
+    #[test]
+    fn the_best_plan_that_gives_a_mailbox_tells_the_licence_and_others_do_not() {
+        let told = |plans: Value| seen(json!({"assignedPlans": plans})).mailbox;
+        let plan = |id: &str, status: &str, service: &str| json!({"servicePlanId": id, "capabilityStatus": status, "service": service});
+        let (plan_2, kiosk) = ("EFB87545-963C-4e0d-99df-69c6916d9eb0", "4a82b400-a79f-41a4-b4e2-e94f5787b113");
+        let analytics = "34c0d7a0-a70f-4668-9238-47f9fc208882";
+        for (status, state) in [
+            ("Enabled", MailboxState::Enabled),
+            ("warning", MailboxState::Warning),
+            ("Suspended", MailboxState::Suspended),
+            ("LockedOut", MailboxState::LockedOut),
+            ("Deleted", MailboxState::Deleted),
+        ] {
+            assert_eq!(told(json!([plan(plan_2, status, "exchange")])), Some(state), "{status}");
+        }
+        let (gone, new) = (plan(plan_2, "Deleted", "exchange"), plan(kiosk, "Enabled", "Exchange"));
+        assert_eq!(told(json!([gone, new])), Some(MailboxState::Enabled), "another licence took over");
+        let other = plan(analytics, "Enabled", "exchange");
+        assert_eq!(told(json!([gone, other])), Some(MailboxState::Deleted), "analytics give no mailbox");
+        assert_eq!(told(json!([other])), None, "a plan that is not known tells nothing");
+        assert_eq!(told(json!([plan(plan_2, "Enabled", "SharePoint"), 7])), Some(MailboxState::Unlicensed));
+        assert_eq!(
+            (told(json!([])), told(Value::Null)),
+            (Some(MailboxState::Unlicensed), Some(MailboxState::Unlicensed))
+        );
+        assert_eq!(seen(json!({"mail": "a@x.test"})).mailbox, None, "delta leaves out what was never set");
     }
 
     #[test]

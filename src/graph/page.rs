@@ -6,6 +6,7 @@ use super::cloud::Endpoints;
 use super::error::{Asked, GraphError};
 use super::wire::audit::WireAudit;
 use super::wire::failure::WireError;
+use super::wire::group::WireGroup;
 use super::wire::user::{WireUser, foreign_collection};
 use super::wire::{LinkUrl, Rejected, Rejection, json_fault};
 use crate::domain::time::Instant;
@@ -97,6 +98,18 @@ pub fn users_page(
     Page { at, items, rejected, next: page.next }.pinned(endpoints)
 }
 
+/// Reads a page of groups, likewise.
+pub fn groups_page(
+    endpoints: &Endpoints,
+    asked: &Asked,
+    at: Instant,
+    body: &[u8],
+) -> Result<Page<WireGroup>, GraphError> {
+    let page = RawPage::parse(asked, body)?;
+    let (items, rejected) = page.read(WireGroup::read);
+    Page { at, items, rejected, next: page.next }.pinned(endpoints)
+}
+
 /// Reads a page of the audit log, likewise.
 pub fn audits_page(
     endpoints: &Endpoints,
@@ -110,6 +123,12 @@ pub fn audits_page(
 }
 
 impl<T> Page<T> {
+    /// The same page with each item made into something else, given the page's date.
+    pub fn map<U>(self, into: impl Fn(Instant, &T) -> U) -> Page<U> {
+        let Self { at, items, rejected, next } = self;
+        Page { at, items: items.iter().map(|item| into(at, item)).collect(), rejected, next }
+    }
+
     fn pinned(self, endpoints: &Endpoints) -> Result<Self, GraphError> {
         if let Some(next) = &self.next {
             endpoints.own(next.as_str())?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::wire::group::SELECT as SELECT_GROUP;
 use super::wire::user::{SELECT, SELECT_DELETED};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
@@ -43,6 +44,27 @@ pub(crate) fn deleted_users() -> String {
 /// With the cast too: without it only properties that every directory object has can be selected.
 pub(crate) fn deleted_user(id: ObjectId) -> String {
     format!("/directory/deletedItems/microsoft.graph.user/{id}?$select={SELECT_DELETED}")
+}
+
+pub(crate) fn groups() -> String {
+    format!("/groups?$select={SELECT_GROUP}&$top=999")
+}
+
+/// At most fifteen ids: more clauses are refused.
+pub(crate) fn groups_by_id(ids: &[ObjectId]) -> String {
+    let clauses: Vec<String> = ids.iter().map(|id| format!("id eq '{id}'")).collect();
+    filtered_groups(&clauses.join(" or "))
+}
+
+/// Both prefixes are asked for, because no page says that they compare without case.
+pub(crate) fn groups_by_address(address: &str) -> String {
+    let address = address.replace('\'', "''");
+    let clauses = ["smtp", "SMTP"].map(|prefix| format!("proxyAddresses/any(p:p eq '{prefix}:{address}')"));
+    filtered_groups(&clauses.join(" or "))
+}
+
+fn filtered_groups(filter: &str) -> String {
+    format!("/groups?$select={SELECT_GROUP}&$filter={}", encode(filter, b":/()'"))
 }
 
 pub(crate) fn user(key: UserKey<'_>) -> String {
@@ -130,6 +152,17 @@ mod tests {
             assert!(!url.contains("signInActivity"), "it makes lookups by UPN fail");
         }
         assert!(!delta().contains("$top"), "delta refuses $top");
+    }
+
+    #[test]
+    fn an_address_cannot_break_out_of_the_filter_for_groups() {
+        let url = groups_by_address("o'hara&$top=1@x.test");
+        let filter = url.split_once("&$filter=").unwrap().1;
+        assert!(
+            filter.starts_with("proxyAddresses/any(p:p%20eq%20'smtp:o''hara%26%24top%3D1@x.test')%20or%20"),
+            "{url}"
+        );
+        assert!(filter.ends_with("'SMTP:o''hara%26%24top%3D1@x.test')"), "{url}");
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(super) fn fact(row: &Row, now: Instant) -> Result<Fact, String> {
         user_type: text("user_type"),
         employee_id: text("employee_id"),
         immutable_id: text("immutable_id"),
+        mailbox: None,
     };
     Ok(Fact::Seen(Seen { object, reading, profile }))
 }

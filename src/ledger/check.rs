@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::fact::Source;
+use crate::domain::guard::Standstill;
 use crate::domain::holder::NameView;
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::judge::{Case, changes_since, judge, subject};
@@ -54,12 +55,14 @@ impl Ledger {
         let others: BTreeSet<ObjectId> = [asked, holder].into_iter().flatten().collect();
         let chains = other_chains(&mut attributor, others.into_iter().filter(|object| Some(*object) != bound))?;
         let old_names = old_names(&mut attributor, chain.as_ref())?;
+        let holds: Vec<Standstill> = view.holds()?.into_iter().map(|hold| hold.standstill).collect();
         let case = Case {
             ask,
             policy,
             now,
             coverage: view.coverage(),
             round_open: view.is_round_open(),
+            holds: &holds,
             live_failure,
             view: claims.as_deref(),
             vacant_at,

@@ -3,10 +3,12 @@
 //! [`Ledger::append`] takes facts, drops those already known, derives what follows from the rest and gives both to the
 //! store in one step. Every question is answered as known at a commit, so that an answer can be replayed from its basis.
 
+mod assess;
 mod chain;
 mod check;
 mod derive;
 mod findings;
+mod hold;
 mod query;
 mod rebuild;
 mod view;
@@ -20,8 +22,10 @@ use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::time::Instant;
 use crate::store::{Commit, Cursor, Head, LedgerStore, Run, StoreError};
 
+pub use assess::Assessment;
 pub use check::Checked;
 pub use derive::Summary;
+pub use hold::Hold;
 pub use query::{NameHistory, ObjectHistory, SnapshotView, Who};
 pub use rebuild::{Difference, VerifyReport};
 pub use view::{Basis, KnownAt, View};

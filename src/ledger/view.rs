@@ -11,7 +11,7 @@ use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Timeline;
-use crate::store::{Hash, LedgerStore, TenantState};
+use crate::store::{Hash, LedgerStore, OpenHold, TenantState};
 
 use super::{Ledger, LedgerError};
 
@@ -47,6 +47,7 @@ pub struct View<'a> {
     coverage: Coverage,
     round_open: bool,
     settling: Settling,
+    holds: Vec<OpenHold>,
     pending: Option<&'a Pending>,
 }
 
@@ -76,13 +77,16 @@ impl Ledger {
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
             let (hash, coverage, settling) = (head.hash, head.state.coverage, head.state.settling);
-            let (store, pending) = (self.store(), None);
-            return Ok(View { store, tenant, through, hash, coverage, round_open, settling, pending });
+            let (store, holds, pending) = (self.store(), head.state.holds, None);
+            return Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, pending });
         }
-        let (coverage, round_open, settling) = tenant_state(&self.store().tenant_facts(tenant, through)?);
+        let facts = self.store().tenant_facts(tenant, through)?;
+        let (coverage, round_open, settling) = tenant_state(&facts);
+        let holds = super::hold::open_after(&facts);
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
         let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
-        Ok(View { store: self.store(), tenant, through, hash, coverage, round_open, settling, pending: None })
+        let (store, pending) = (self.store(), None);
+        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, pending })
     }
 }
 
@@ -96,8 +100,8 @@ impl<'a> View<'a> {
         pending: &'a Pending,
     ) -> Self {
         let (coverage, settling, round_open) = (state.coverage.clone(), state.settling, state.open_round.is_some());
-        let (hash, pending) = (Hash::default(), Some(pending));
-        Self { store, tenant, through, hash, coverage, round_open, settling, pending }
+        let (hash, holds, pending) = (Hash::default(), state.holds.clone(), Some(pending));
+        Self { store, tenant, through, hash, coverage, round_open, settling, holds, pending }
     }
 
     /// The terms by which the stored judgements of snapshots were made.
@@ -123,6 +127,11 @@ impl<'a> View<'a> {
     /// Whether only some pages of a round are committed.
     pub fn is_round_open(&self) -> bool {
         self.round_open
+    }
+
+    /// The rounds that a guard holds.
+    pub fn open_holds(&self) -> &[OpenHold] {
+        &self.holds
     }
 
     /// The newest commit looked at.

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::fact::Fact;
+use crate::domain::guard::{HeldPart, Impact};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Hold, Ledger, LedgerError};
 use crate::store::Run;
 
 /// The status of a ledger.
@@ -36,6 +37,8 @@ pub struct TenantStatus {
     pub horizon: Option<Instant>,
     /// Whether only some pages of a round are committed.
     pub half_round: bool,
+    /// What a guard holds.
+    pub held: Vec<HoldStatus>,
     /// The times that nothing covers.
     pub blind: Vec<BlindPart>,
     /// How many objects.
@@ -44,6 +47,40 @@ pub struct TenantStatus {
     pub snapshots: u64,
     /// How many open findings.
     pub findings: FindingCounts,
+}
+
+/// A round that a guard holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HoldStatus {
+    /// The run that was held, by which it is accepted or rejected.
+    pub run: u64,
+    /// A round of the feed, or a reconcile.
+    pub part: HeldPart,
+    /// Since when.
+    pub since: Instant,
+    /// How much it would change.
+    pub impact: Impact,
+    /// How many objects it names.
+    pub objects: usize,
+    /// Why it is held.
+    pub why: String,
+    /// When an operator found it wrong.
+    pub rejected: Option<Instant>,
+}
+
+impl From<&Hold> for HoldStatus {
+    fn from(hold: &Hold) -> Self {
+        let standstill = &hold.standstill;
+        Self {
+            run: standstill.run,
+            part: hold.part,
+            since: hold.at,
+            impact: hold.impact,
+            objects: standstill.objects.len(),
+            why: standstill.why.clone(),
+            rejected: hold.rejected,
+        }
+    }
 }
 
 /// A time that no horizon covers.
@@ -118,6 +155,7 @@ pub fn status(
             next_sync: None,
             horizon: state.coverage.horizon(),
             half_round: state.open_round.is_some(),
+            held: ledger.holds(tenant)?.iter().map(HoldStatus::from).collect(),
             blind: blind.collect(),
             objects: ObjectCounts {
                 active: state.counts.active,

@@ -23,6 +23,7 @@ use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
 use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
 use crate::domain::finding::{Finding, FindingId, Severity};
+use crate::domain::guard::HeldPart;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
 use crate::domain::name::{NameKey, Namespace};
@@ -122,6 +123,8 @@ pub struct Run {
     pub horizon: Option<Instant>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What a run that went well could not see.
+    pub note: Option<String>,
 }
 
 /// Who asked for a sync run.
@@ -184,6 +187,8 @@ pub struct TenantState {
     pub cursor: Option<Cursor>,
     /// The start of a round of which only some pages are committed.
     pub open_round: Option<Instant>,
+    /// What a guard holds; at most one round and one reconcile.
+    pub holds: Vec<OpenHold>,
     /// How many runs the log has; the newest run's number.
     pub runs: u64,
     /// How many objects and snapshots there are.
@@ -192,6 +197,15 @@ pub struct TenantState {
     pub settling: Settling,
     /// How many findings are open.
     pub findings: FindingCounts,
+}
+
+/// A round that a guard holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenHold {
+    /// The run that was held.
+    pub run: u64,
+    /// What of it.
+    pub part: HeldPart,
 }
 
 /// How many there are.

@@ -99,8 +99,19 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
             return unsound(format!("snapshot {} of chain {} has another's receipt", snapshot.id, snapshot.chain));
         }
     }
-    let is_tenants =
-        |fact: &Fact| matches!(fact, Fact::Horizon(_) | Fact::RoundBegan(_) | Fact::Blind(_) | Fact::Settling(_));
+    let is_tenants = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Horizon(_)
+                | Fact::RoundBegan(_)
+                | Fact::Blind(_)
+                | Fact::Settling(_)
+                | Fact::Held(_)
+                | Fact::HoldEnded(_)
+                | Fact::HoldRejected(_)
+                | Fact::DomainChanged(_)
+        )
+    };
     if !derived.tenant.iter().all(is_tenants) {
         return unsound("a fact among the tenant's is not about the tenant".to_owned());
     }

@@ -10,16 +10,18 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::coverage::Coverage;
+use whowas::domain::domain_change::{DomainChanged, SuffixMap};
 use whowas::domain::fact::*;
 use whowas::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
+use whowas::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relation};
 use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, Outcome, Run, RunKind, SnapshotRecord, Tally,
-    TallyClass, TallyCount, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, OpenHold, Outcome, Run, RunKind, SnapshotRecord,
+    Tally, TallyClass, TallyCount, TenantState, Trigger,
 };
 
 pub fn objects() -> BoxedStrategy<ObjectId> {
@@ -106,8 +108,39 @@ pub fn tenant_facts() -> BoxedStrategy<Fact> {
         })),
         instants().prop_map(|started| Fact::RoundBegan(RoundBegan { started })),
         (instants(), instants(), ".{0,12}").prop_map(|(from, until, why)| Fact::Blind(Blind { from, until, why })),
+        holds().prop_map(Fact::Held),
+        (0u64..6, instants(), any::<bool>()).prop_map(|(run, at, passed)| {
+            Fact::HoldEnded(HoldEnded { run, at, how: if passed { HoldEnd::Passed } else { HoldEnd::Accepted } })
+        }),
+        (0u64..6, instants()).prop_map(|(run, at)| Fact::HoldRejected(HoldRejected { run, at })),
+        (0u64..6, instants(), any::<[u64; 3]>(), vec(objects(), 0..4)).prop_map(|(run, at, counts, named)| {
+            let [renamed, exceptions, stragglers] = counts;
+            let map = SuffixMap { from: "old.test".to_owned(), to: "x.test".to_owned() };
+            let (named_exceptions, named_stragglers) = (named.clone(), named);
+            Fact::DomainChanged(DomainChanged {
+                run,
+                at,
+                map,
+                renamed,
+                exceptions,
+                stragglers,
+                named_exceptions,
+                named_stragglers,
+            })
+        }),
     ]
     .boxed()
+}
+
+pub fn holds() -> BoxedStrategy<Held> {
+    let parts = select(vec![HeldPart::Round, HeldPart::Reconcile]);
+    (0u64..6, parts, instants(), any::<[u64; 4]>(), ".{0,9}", any::<u16>(), any::<bool>(), vec(objects(), 0..4))
+        .prop_map(|(run, part, at, counts, why, chunk, complete, objects)| {
+            let [removals, renames, takeovers, active] = counts;
+            let impact = Impact { removals, renames, takeovers, active };
+            Held { run, part, at, impact, why, chunk, complete, objects }
+        })
+        .boxed()
 }
 
 pub fn snapshots() -> BoxedStrategy<Snapshot> {
@@ -337,8 +370,9 @@ fn profiles() -> BoxedStrategy<Profile> {
     ];
     let types = select(vec!["Member", "Guest", "member", ""]).prop_map(str::to_owned);
     let text = || of(".{0,9}");
-    (kinds, of(names()), of(names()), vec(proxies, 0..4), of(instants()), of(types), text(), text())
-        .prop_map(|(kind, upn, mail, proxies, created, user_type, employee_id, immutable_id)| Profile {
+    let mailbox = of(select(vec![MailboxState::Unlicensed, MailboxState::Deleted, MailboxState::Enabled]));
+    (kinds, of(names()), of(names()), vec(proxies, 0..4), of(instants()), of(types), text(), text(), mailbox)
+        .prop_map(|(kind, upn, mail, proxies, created, user_type, employee_id, immutable_id, mailbox)| Profile {
             kind,
             upn,
             mail,
@@ -347,6 +381,7 @@ fn profiles() -> BoxedStrategy<Profile> {
             user_type,
             employee_id,
             immutable_id,
+            mailbox,
         })
         .boxed()
 }
@@ -368,8 +403,8 @@ fn runs() -> BoxedStrategy<Run> {
     let kinds = select(vec![RunKind::Full, RunKind::Delta, RunKind::Reconcile]);
     let outcomes = select(vec![Outcome::Completed, Outcome::Failed, Outcome::Held, Outcome::Interrupted]);
     let times = (instants(), of(instants()), of(instants()));
-    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), of(".{0,9}"))
-        .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, error)| {
+    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), (of(".{0,9}"), of(".{0,9}")))
+        .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, (error, note))| {
             let [pages, seen, changed, removed, restored, facts, throttled_ms] = counts;
             Run {
                 run,
@@ -387,6 +422,7 @@ fn runs() -> BoxedStrategy<Run> {
                 throttled_ms,
                 horizon,
                 error,
+                note,
             }
         })
         .boxed()
@@ -401,15 +437,17 @@ fn states() -> BoxedStrategy<TenantState> {
         };
         Coverage::of(&rounds.into_iter().map(horizon).collect::<Vec<_>>())
     });
+    let open = holds().prop_map(|held| OpenHold { run: held.run, part: held.part });
     let numbers = (any::<u64>(), any::<[u64; 5]>(), any::<[u64; 3]>());
-    (horizons, of(cursors()), of(instants()), numbers, settlings())
-        .prop_map(|(coverage, cursor, open_round, (runs, counts, findings), settling)| {
+    (horizons, of(cursors()), of(instants()), vec(open, 0..3), numbers, settlings())
+        .prop_map(|(coverage, cursor, open_round, holds, (runs, counts, findings), settling)| {
             let [active, soft_deleted, purged, snapshots, named] = counts;
             let [critical, warning, notice] = findings;
             TenantState {
                 coverage,
                 cursor,
                 open_round,
+                holds,
                 runs,
                 counts: Counts { active, soft_deleted, purged, snapshots, named },
                 settling,

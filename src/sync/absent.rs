@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use crate::domain::fact::{Fact, Known, Life, Reading, Removal, Removed, Seen, Source};
+use crate::domain::fact::{Fact, Known, Life, ObjectKind, Reading, Removal, Removed, Seen, Source};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::domain::timeline::State;
-use crate::graph::client::UserKey;
-use crate::graph::facts::{deleted_fact, fact};
+use crate::graph::client::{GROUP_IDS_MAX, UserKey};
+use crate::graph::facts::{deleted_fact, fact, group_fact};
 use crate::ledger::KnownAt;
 
-use super::{Context, SyncError};
+use super::{Context, SyncError, refuse_unreadable};
 
 /// How many object ids are read from the ledger at a time.
 const IDS: usize = 1_000;
@@ -25,16 +25,16 @@ pub(super) struct Missing {
     binned: Option<Instant>,
 }
 
-/// The objects known as live or soft-deleted that no page of the full round since `started` has shown, nor these facts.
+/// The objects known as live or soft-deleted that no page of the full round since `started` has shown, committed or not:
+/// `shown` has those on pages that are not.
 ///
 /// Only a full round's own pages count: another round may have been read in the very second in which this one began.
 pub(super) async fn missing_since(
     context: &Context,
     started: Instant,
-    last_page: &[Fact],
+    shown: HashSet<ObjectId>,
 ) -> Result<Vec<Missing>, SyncError> {
-    let shown: HashSet<ObjectId> = last_page.iter().filter_map(Fact::object).collect();
-    missing(context, move |object, facts| {
+    missing(context, ObjectKind::User, move |object, facts| {
         shown.contains(&object)
             || facts.iter().any(|known| match &known.fact {
                 Fact::Seen(Seen { reading, .. }) | Fact::Removed(Removed { reading, .. }) => {
@@ -46,9 +46,46 @@ pub(super) async fn missing_since(
     .await
 }
 
-/// The objects known as live or soft-deleted that are not among those shown.
-pub(super) async fn missing_from(context: &Context, shown: HashSet<ObjectId>) -> Result<Vec<Missing>, SyncError> {
-    missing(context, move |object, _| shown.contains(&object)).await
+/// The objects of a kind known as live or soft-deleted that are not among those shown.
+pub(super) async fn missing_from(
+    context: &Context,
+    kind: ObjectKind,
+    shown: HashSet<ObjectId>,
+) -> Result<Vec<Missing>, SyncError> {
+    missing(context, kind, move |object, _| shown.contains(&object)).await
+}
+
+/// What the directory says of each of these groups now: live after all, or not found.
+pub(super) async fn read_absent_groups(context: &Context, missing: &[Missing]) -> Result<Vec<Fact>, SyncError> {
+    let groups: Vec<ObjectId> = missing.iter().map(|missing| missing.object).collect();
+    Ok(read_groups(context, &groups, Source::Reconcile).await?.1)
+}
+
+/// Reads groups by their ids. Gives the latest date of the answers, too.
+pub(super) async fn read_groups(
+    context: &Context,
+    groups: &[ObjectId],
+    source: Source,
+) -> Result<(Option<Instant>, Vec<Fact>), SyncError> {
+    let (mut latest, mut facts) = (None, Vec::with_capacity(groups.len()));
+    for chunk in groups.chunks(GROUP_IDS_MAX) {
+        let page = context.client.groups_by_id(chunk).await?;
+        context.check_skew(page.at)?;
+        refuse_unreadable(&page.rejected)?;
+        latest = latest.max(Some(page.at));
+        let reading = Reading { source, ..reading(context, page.at) };
+        facts.extend(chunk.iter().map(|object| match page.items.iter().find(|group| group.id == *object) {
+            Some(group) => group_fact(group, reading),
+            None => Fact::Removed(Removed {
+                object: *object,
+                reading,
+                removal: Removal::NotFound,
+                deleted: None,
+                last_upn: None,
+            }),
+        }));
+    }
+    Ok((latest, facts))
 }
 
 /// What the directory says of each of these objects now: live after all, in the recycle bin, purged or not found.
@@ -103,6 +140,7 @@ fn reading(context: &Context, at: Instant) -> Reading {
 
 async fn missing(
     context: &Context,
+    kind: ObjectKind,
     is_shown: impl Fn(ObjectId, &[Known]) -> bool + Send + 'static,
 ) -> Result<Vec<Missing>, SyncError> {
     context
@@ -119,7 +157,11 @@ async fn missing(
                     if is_shown(object, &facts) {
                         continue;
                     }
-                    match view.timeline(object)?.state() {
+                    let timeline = view.timeline(object)?;
+                    if timeline.kind() != kind {
+                        continue;
+                    }
+                    match timeline.state() {
                         State::Active => missing.push(Missing { object, binned: None }),
                         State::SoftDeleted => missing.push(Missing { object, binned: last_binned(&facts) }),
                         State::Purged | State::Unknown => {}

@@ -1,13 +1,17 @@
 //! Keeping the ledger current: rounds of the delta feed, the reconcile beside it, and live reads.
 //!
-//! Each page of a round is one commit together with the cursor, so a crash repeats a page and loses nothing. A round
-//! ends with its horizon, and its entry in the run log, in the commit of its last page.
+//! The pages of a round are read first and looked at by the guard, up to a bound; then each page is one commit together
+//! with the cursor, so a crash repeats pages and loses nothing. Only the very first enumeration has nothing to guard and
+//! commits each page as it comes. A round ends with its horizon, and its entry in the run log, in the commit of its last
+//! page.
 
 mod absent;
+mod guard;
 mod live;
 mod reconcile;
 mod round;
 mod run;
+mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +27,10 @@ use crate::ledger::{Appended, Batch, Ledger, LedgerError, Stamp};
 use crate::store::RunKind;
 
 pub use crate::domain::fact::Widths;
+pub use crate::domain::guard::Guard;
+pub use guard::reject;
 pub use live::{LiveRead, read_live};
-pub use run::{Stop, Wanted, run};
+pub use run::{Stop, Wanted, accept, run};
 
 /// What a run works with.
 #[derive(Clone)]
@@ -39,6 +45,8 @@ pub struct Context {
     pub widths: Widths,
     /// By what terms snapshots are attributed.
     pub settling: Settling,
+    /// When a round is held.
+    pub guard: Guard,
     /// What time it is.
     pub clock: Clock,
 }
@@ -100,9 +108,25 @@ pub enum SyncError {
         /// The horizon that the full round would have.
         through: Instant,
     },
+    /// No such run is held.
+    #[error("find run {run} among what a guard holds: {}", say_held(.open))]
+    NotHeld {
+        /// The number given.
+        run: u64,
+        /// The runs that are held.
+        open: Vec<u64>,
+    },
     /// A thread died.
     #[error("wait for the ledger")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+fn say_held(open: &[u64]) -> String {
+    if open.is_empty() {
+        return "nothing is held".to_owned();
+    }
+    let runs: Vec<String> = open.iter().map(ToString::to_string).collect();
+    format!("held is run {}", runs.join(" and run "))
 }
 
 impl SyncError {

@@ -3,19 +3,21 @@
 
 use std::collections::HashSet;
 
-use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Source};
+use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
-use crate::domain::time::Instant;
-use crate::domain::timeline::State;
+use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
-use crate::graph::facts::{deleted_fact, fact};
+use crate::graph::facts::{deleted_fact, fact, group_fact};
 use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
-use crate::graph::wire::user::WireUser;
 use crate::ledger::{Batch, KnownAt};
 
+use super::guard::Breach;
 use super::run::Ticker;
-use super::{Context, SyncError, absent, refuse_unreadable};
+use super::stage::Stage;
+use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
 /// How often a listing begins anew because its page token expired.
 const RESTARTS_MAX: u32 = 3;
@@ -24,17 +26,69 @@ const RESTARTS_MAX: u32 = 3;
 enum Listing {
     Deleted,
     Live,
+    Groups,
 }
 
-/// Reads both listings and appends what the ledger did not know.
-pub(super) async fn reconcile(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+/// Reads the listings and appends what the ledger did not know.
+pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+    let read = read(context, &mut stage, ticker).await;
+    let mut facts = match read {
+        Ok(facts) => facts,
+        Err(Ended::Held(breach)) => return guard::hold(context, HeldPart::Reconcile, breach, ticker).await,
+        Err(Ended::Failed(error)) => return Err(error),
+    };
+    if let Some(breach) = stage.examine(context, &facts).await? {
+        return guard::hold(context, HeldPart::Reconcile, breach, ticker).await;
+    }
+    stage.commit(context, ticker).await?;
+    facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_lifted()).await?);
+    ticker.close(context, facts, None).await
+}
+
+/// What ends the reading before its end.
+enum Ended {
+    /// A guard.
+    Held(Breach),
+    /// A failure.
+    Failed(SyncError),
+}
+
+impl<E: Into<SyncError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Reads the listings into the stage. Returns what became of those that are not listed any more.
+async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
     // Only a recycle bin that was listed in one go says that an object is no longer in it.
-    let in_one_go = list(context, Listing::Deleted, &mut shown, ticker).await?;
-    list(context, Listing::Live, &mut shown, ticker).await?;
-    let missing = absent::missing_from(context, shown).await?;
-    let facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
-    ticker.close(context, facts, None).await
+    let in_one_go = list(context, Listing::Deleted, &mut shown, stage, ticker).await?;
+    list(context, Listing::Live, &mut shown, stage, ticker).await?;
+    let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
+    let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
+    facts.extend(groups(context, stage, ticker).await?);
+    Ok(facts)
+}
+
+/// Reads the groups, because an address can pass to one without any trace in the users' feed. Returns what became of
+/// those that are not listed any more.
+async fn groups(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
+    let mut shown = HashSet::new();
+    match list(context, Listing::Groups, &mut shown, stage, ticker).await {
+        Ok(_) => {}
+        Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => {
+            ticker.entry.note = Some(
+                "the groups could not be read: the application lacks the permission (GroupMember.Read.All); an address \
+                 that passed to a group is not seen"
+                    .to_owned(),
+            );
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    }
+    let missing = absent::missing_from(context, ObjectKind::Group, shown).await?;
+    Ok(ticker.unless_stopped(absent::read_absent_groups(context, &missing)).await??)
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.
@@ -42,20 +96,14 @@ async fn list(
     context: &Context,
     listing: Listing,
     shown: &mut HashSet<ObjectId>,
+    stage: &mut Stage,
     ticker: &mut Ticker<'_>,
-) -> Result<bool, SyncError> {
+) -> Result<bool, Ended> {
     let mut next: Option<LinkUrl> = None;
     let mut restarts = 0;
     loop {
         let link = next.as_ref().map(LinkUrl::as_str);
-        let asked = async {
-            match listing {
-                Listing::Deleted => context.client.deleted_users_page(link).await,
-                Listing::Live => context.client.users_page(link).await,
-            }
-        };
-        let page = ticker.unless_stopped(asked).await?;
-        let page = match page {
+        let page = match ticker.unless_stopped(page(context, listing, link)).await? {
             Ok(page) => page,
             Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
                 restarts += 1;
@@ -67,50 +115,73 @@ async fn list(
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         ticker.page(page.items.len());
-        shown.extend(page.items.iter().map(|user| user.id));
-        let Page { at, items, next: following, .. } = page;
-        let facts = news(context, listing, at, items).await?;
-        let appended = context.append(Batch { facts, ..Batch::default() }).await?;
-        ticker.committed(&appended.summary);
-        match following {
+        shown.extend(page.items.iter().filter_map(Fact::object));
+        let facts = news(context, page.items).await?;
+        if let Some(breach) = stage.push(context, Batch { facts, ..Batch::default() }, ticker).await? {
+            return Err(Ended::Held(breach));
+        }
+        match page.next {
             Some(link) => next = Some(link),
             None => return Ok(restarts == 0),
         }
     }
 }
 
-/// The facts of a page that say something the ledger does not know already.
-async fn news(context: &Context, listing: Listing, at: Instant, users: Vec<WireUser>) -> Result<Vec<Fact>, SyncError> {
-    let reading = Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
+/// One page of a listing, as facts.
+async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result<Page<Fact>, GraphError> {
+    let reading = |at| Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
+    Ok(match listing {
+        Listing::Deleted => {
+            context.client.deleted_users_page(link).await?.map(|at, user| deleted_fact(user, reading(at)))
+        }
+        Listing::Live => context.client.users_page(link).await?.map(|at, user| fact(user, reading(at))),
+        Listing::Groups => context.client.groups_page(link).await?.map(|at, group| group_fact(group, reading(at))),
+    })
+}
+
+/// Those of a page's facts that say something the ledger does not know already.
+async fn news(context: &Context, mut facts: Vec<Fact>) -> Result<Vec<Fact>, SyncError> {
     context
         .blocking(move |ledger, tenant| {
             let view = ledger.view(tenant, KnownAt::Now)?;
-            let mut facts = Vec::new();
-            for user in &users {
-                let fact = if listing == Listing::Deleted { deleted_fact(user, reading) } else { fact(user, reading) };
-                let known = view.facts(user.id)?;
-                let state = crate::domain::timeline::Timeline::of(user.id, &known, view.coverage()).state();
-                let is_news = match &fact {
-                    Fact::Seen(seen) => {
-                        let newest = known.iter().rev().find_map(|known| match &known.fact {
-                            Fact::Seen(seen) => Some(&seen.profile),
-                            _ => None,
-                        });
-                        state != State::Active || newest != Some(&seen.profile)
-                    }
-                    Fact::Removed(removed) => {
-                        let same = known.iter().any(|known| {
-                            matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
-                        });
-                        state != State::SoftDeleted || !same
-                    }
-                    _ => true,
-                };
-                if is_news {
-                    facts.push(fact);
+            let mut news = Vec::new();
+            for fact in facts.drain(..) {
+                let Some(object) = fact.object() else { continue };
+                if is_news(&fact, &view.facts(object)?, view.coverage()) {
+                    news.push(fact);
                 }
             }
-            Ok(facts)
+            Ok(news)
         })
         .await
+}
+
+fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
+    let newest = known.iter().rev().find_map(|known| match &known.fact {
+        Fact::Seen(before) => Some(&before.profile),
+        _ => None,
+    });
+    match fact {
+        Fact::Seen(seen) => {
+            let timeline = Timeline::of(seen.object, known, coverage);
+            let differs = |newest| differs(newest, &seen.profile, timeline.licence());
+            timeline.state() != State::Active || newest.is_none_or(differs)
+        }
+        Fact::Removed(removed) => {
+            let same = known.iter().any(|known| {
+                matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
+            });
+            Timeline::of(removed.object, known, coverage).state() != State::SoftDeleted || !same
+        }
+        _ => true,
+    }
+}
+
+/// Whether a profile says something that the newest known one does not. Delta leaves out what was never set where a
+/// listing says that there is no licence, and a listing that does not tell of the licence takes nothing back.
+fn differs(known: &Profile, told: &Profile, licence: Option<MailboxState>) -> bool {
+    let is_told = told.mailbox.is_some() && told.mailbox != licence;
+    let is_same_silence = told.mailbox == Some(MailboxState::Unlicensed) && licence.is_none();
+    let without = |profile: &Profile| Profile { mailbox: None, ..profile.clone() };
+    (is_told && !is_same_silence) || without(known) != without(told)
 }

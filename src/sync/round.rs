@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source};
+use crate::domain::guard::HeldPart;
 use crate::domain::time::Instant;
 use crate::graph::client::{DeltaPage, DeltaRequest};
 use crate::graph::delta::{Round, Step};
@@ -13,7 +14,8 @@ use crate::ledger::Batch;
 use crate::store::{Cursor, Head, Link, RunKind};
 
 use super::run::Ticker;
-use super::{Context, SyncError, absent, refuse_unreadable};
+use super::stage::Stage;
+use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
 /// How often a round begins anew, within one run, because the directory no longer knows its tokens.
 const RESTARTS_MAX: u32 = 3;
@@ -40,7 +42,12 @@ struct Standing {
 }
 
 /// Reads one round to its end.
-pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+pub(super) async fn round(
+    context: &Context,
+    full: bool,
+    mut stage: Stage,
+    ticker: &mut Ticker<'_>,
+) -> Result<(), SyncError> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let before = head.state.coverage.horizon();
     let mut standing = Standing::resume(&head, full);
@@ -56,6 +63,7 @@ pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>
                     ticker.entry.kind = RunKind::Full;
                 }
                 standing = standing.restart(&error);
+                stage.clear();
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -72,20 +80,29 @@ pub(super) async fn round(context: &Context, full: bool, ticker: &mut Ticker<'_>
             continue;
         }
         refuse_unreadable(&page.rejected)?;
-        if let Some(link) = take(context, &mut standing, page, ticker).await? {
-            return finish(context, &standing, link, before, why_blind, ticker).await;
+        let page = match take(context, &mut standing, page, ticker)? {
+            Taken::Page(page) => page,
+            Taken::Last(closing) => {
+                return finish(context, &standing, closing, Ending { before, why_blind, stage }, ticker).await;
+            }
+        };
+        // Before the first horizon nothing is known that could be lost, and the enumeration may be long.
+        if before.is_none() {
+            let appended = context.append(page).await?;
+            ticker.committed(&appended.summary);
+        } else if let Some(breach) = stage.push(context, page, ticker).await? {
+            return guard::hold(context, HeldPart::Round, breach, ticker).await;
         }
     }
 }
 
-/// Takes a page in. A page that is not the last is committed here; the last one is returned, for the closing
-/// commit.
-async fn take(
+/// Takes a page in.
+fn take(
     context: &Context,
     standing: &mut Standing,
     page: DeltaPage,
     ticker: &mut Ticker<'_>,
-) -> Result<Option<Closing>, SyncError> {
+) -> Result<Taken, SyncError> {
     let at = page.at;
     ticker.page(page.items.len());
     let is_first = standing.started.is_none();
@@ -101,13 +118,27 @@ async fn take(
             let url = link.as_str().to_owned();
             let link_kept = Link::Next { url, round_started: started, began: standing.began.clone() };
             let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon });
-            let appended = context.append(Batch { facts, cursor, ..Batch::default() }).await?;
-            ticker.committed(&appended.summary);
             standing.request = DeltaRequest::Link(link);
-            Ok(None)
+            Ok(Taken::Page(Batch { facts, cursor, ..Batch::default() }))
         }
-        Step::Done(link) => Ok(Some(Closing { link, facts, started })),
+        Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started })),
     }
+}
+
+/// What a page is to its round.
+enum Taken {
+    /// One with more to come, and its cursor.
+    Page(Batch),
+    /// The last one.
+    Last(Closing),
+}
+
+/// What the end of a round needs beside its last page.
+struct Ending<'a> {
+    /// The horizon before the round.
+    before: Option<Instant>,
+    why_blind: Option<&'a str>,
+    stage: Stage,
 }
 
 /// The last page of a round.
@@ -122,20 +153,29 @@ async fn finish(
     context: &Context,
     standing: &Standing,
     closing: Closing,
-    before: Option<Instant>,
-    why_blind: Option<&str>,
+    ending: Ending<'_>,
     ticker: &mut Ticker<'_>,
 ) -> Result<(), SyncError> {
     let Closing { link, mut facts, started } = closing;
+    let Ending { before, why_blind, mut stage } = ending;
     let through = started.minus(context.widths.lag);
     // A horizon never moves back, or it would prove less than it did.
     let through = standing.horizon.map_or(through, |horizon| horizon.max(through));
     if let (None, Some(before)) = (standing.horizon, before) {
         // Enumerating anew shows only what is; what has gone must be found by looking for what is missing.
-        let missing = absent::missing_since(context, started, &facts).await?;
+        let shown = stage.objects().chain(facts.iter().filter_map(Fact::object)).collect();
+        let missing = absent::missing_since(context, started, shown).await?;
         facts.extend(ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??);
         let why = why_blind.unwrap_or("the feed was started anew").to_owned();
         facts.push(Fact::Blind(Blind { from: before, until: through, why }));
+    }
+    if before.is_some() {
+        if let Some(breach) = stage.examine(context, &facts).await? {
+            return guard::hold(context, HeldPart::Round, breach, ticker).await;
+        }
+        stage.commit(context, ticker).await?;
+        facts.extend(guard::moves(context, ticker.entry.run, stage.assessment()).await?);
+        facts.extend(guard::endings(context, HeldPart::Round, stage.is_lifted()).await?);
     }
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::domain::fact::Fact;
+use crate::domain::guard::HeldPart;
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::ledger::{Batch, Ledger, LedgerError, Summary};
 use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
-use super::{Context, Progress, SyncError, reconcile, round};
+use super::stage::Stage;
+use super::{Context, Progress, SyncError, guard, reconcile, round};
 
 /// How many entries of the journal are read at a time.
 const ENTRIES: u64 = 64;
@@ -68,11 +70,42 @@ pub async fn run(
 ) -> Result<Run, SyncError> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     log_killed_run(context, &head).await?;
-    let delta = one(context, RunPart::Round { full: wanted.full }, wanted.trigger, stop, tell).await?;
-    if wanted.reconcile {
-        return one(context, RunPart::Reconcile, wanted.trigger, stop, tell).await;
+    let round = RunPart::Round { full: wanted.full };
+    let done = one(context, Job { part: round, lifted: false, trigger: wanted.trigger }, stop, tell).await?;
+    if wanted.reconcile && done.outcome != Outcome::Held {
+        let job = Job { part: RunPart::Reconcile, lifted: false, trigger: wanted.trigger };
+        return one(context, job, stop, tell).await;
     }
-    Ok(delta)
+    Ok(done)
+}
+
+/// Lets a held round pass: reads it again from where it began, with the guard off for this run.
+///
+/// # Errors
+/// If no such run is held, or what stopped the run.
+pub async fn accept(
+    context: &Context,
+    held: u64,
+    stop: &Stop,
+    tell: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Run, SyncError> {
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    log_killed_run(context, &head).await?;
+    let (hold, full) = guard::find(context, held).await?;
+    let part = match hold.part {
+        HeldPart::Reconcile => RunPart::Reconcile,
+        HeldPart::Round => RunPart::Round { full },
+    };
+    one(context, Job { part, lifted: true, trigger: Trigger::Demand }, stop, tell).await
+}
+
+/// What a run does.
+#[derive(Clone, Copy)]
+struct Job {
+    part: RunPart,
+    /// Whether the guard is off.
+    lifted: bool,
+    trigger: Trigger,
 }
 
 #[derive(Clone, Copy)]
@@ -83,11 +116,11 @@ enum RunPart {
 
 async fn one(
     context: &Context,
-    part: RunPart,
-    trigger: Trigger,
+    job: Job,
     stop: &Stop,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Run, SyncError> {
+    let Job { part, lifted, trigger } = job;
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let kind = match part {
         RunPart::Reconcile => RunKind::Reconcile,
@@ -95,9 +128,10 @@ async fn one(
     };
     let entry = blank(&head, trigger, kind, context.clock.now());
     let mut ticker = Ticker { entry, throttled_before: context.client.throttled_ms(), tell, stop };
+    let stage = Stage::new(head.state.counts.active, lifted);
     let done = match part {
-        RunPart::Round { full } => round::round(context, full, &mut ticker).await,
-        RunPart::Reconcile => reconcile::reconcile(context, &mut ticker).await,
+        RunPart::Round { full } => round::round(context, full, stage, &mut ticker).await,
+        RunPart::Reconcile => reconcile::reconcile(context, stage, &mut ticker).await,
     };
     match done {
         Ok(()) => Ok(ticker.entry),
@@ -124,6 +158,11 @@ impl Ticker<'_> {
         self.entry.changed += summary.changed;
         self.entry.removed += summary.removed;
         self.entry.restored += summary.restored;
+        self.tell();
+    }
+
+    /// Tells how far the run is.
+    pub fn tell(&self) {
         let Run { run, kind, started, pages, seen, .. } = self.entry;
         (self.tell)(Progress { run, kind, started, pages, seen });
     }
@@ -216,6 +255,7 @@ fn blank(head: &Head, trigger: Trigger, kind: RunKind, started: Instant) -> Run 
         throttled_ms: 0,
         horizon: None,
         error: None,
+        note: None,
     }
 }
 

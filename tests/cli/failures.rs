@@ -395,7 +395,9 @@ fn a_signal_ends_a_run_in_the_middle_of_a_wait() {
 
 #[test]
 fn a_run_killed_right_after_another_is_in_the_run_log() {
-    let (mut w, a) = synced();
+    // Only the first enumeration commits each page as it comes; later rounds are looked at as a whole first.
+    let mut w = World::paged(1);
+    let a = w.create("a");
     for name in ["d", "e", "f"] {
         w.create(name);
     }
@@ -415,10 +417,10 @@ fn a_run_killed_right_after_another_is_in_the_run_log() {
         assert_eq!(w.status()["half_round"], json!(true), "{kill}");
     }
     // The live read stands between the page that was left and the run that finds it.
-    w.ask_live(&["--object", &a.to_string(), "--chain", "cA"]);
+    w.ask_live(&["--object", &a.to_string()]);
     let run = w.poll();
-    // One completed, two killed, and this one.
-    assert_eq!((&run["run"], &run["outcome"]), (&json!(4), &json!("completed")), "{run}");
-    assert_eq!(w.poll()["run"], json!(5), "nothing is logged twice");
+    // Two killed, and this one.
+    assert_eq!((&run["run"], &run["outcome"]), (&json!(3), &json!("completed")), "{run}");
+    assert_eq!(w.poll()["run"], json!(4), "nothing is logged twice");
     w.verify();
 }

@@ -12,6 +12,7 @@ mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod failures;
+mod guards;
 mod imports;
 mod scenarios;
 mod world;

@@ -256,21 +256,20 @@ fn s11_rotation_over_pages_with_a_kill_between_them() {
     let (w, all) = begin();
     w.quirks([Quirk::new(QuirkName::SlowBody).path("/users/delta").every(3).times(1).seconds(60.0)]);
     let mut killed = w.start(&["sync"]);
-    wait_until("two pages are committed", || pages_so_far(&w) == Some(2));
+    wait_until("two pages are read", || pages_so_far(&w) == Some(2));
     killed.kill().unwrap();
     let left = killed.wait_with_output().unwrap();
     assert_eq!(left.status.code(), None, "a kill leaves no exit code: {left:?}");
     w.no_quirks();
 
-    assert_eq!(w.status()["half_round"], json!(true));
+    assert_eq!(w.status()["half_round"], json!(false), "nothing is applied before the guard has seen all of it");
     for (name, chain) in ["n1@x.test", "n2@x.test", "n3@x.test"].into_iter().zip(["cA", "cB", "cC"]) {
-        w.ask(&["--name", name, "--chain", chain]).refresh().because("half committed");
-        w.ask(&["--name", name]).refresh().because("half committed");
+        w.ask(&["--name", name, "--chain", chain]).refresh();
+        w.ask(&["--name", name]).refresh();
     }
     w.verify();
     let run = w.poll();
-    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(1)), "it goes on at page three: {run}");
-    assert_eq!(w.status()["half_round"], json!(false));
+    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(3)), "from the old token: {run}");
 
     let (twin, same) = begin();
     assert_eq!(all, same);
@@ -285,6 +284,28 @@ fn s11_rotation_over_pages_with_a_kill_between_them() {
         .mismatch()
         .instead(&[(all[0], "incremental", Some("cA")), (all[2], "incremental", Some("cC"))]);
     w.ask(&["--object", &id(all[0]), "--chain", "cA"]).renamed().on("1").has("old_name_holder", json!(all[2]));
+    w.verify();
+}
+
+#[test]
+fn a_first_enumeration_killed_between_pages_goes_on_where_it_was() {
+    let mut w = World::paged(1);
+    for name in ["n1", "n2", "n3"] {
+        w.create(name);
+    }
+    w.at("00:00");
+    w.quirks([Quirk::new(QuirkName::SlowBody).path("/users/delta").every(3).times(1).seconds(60.0)]);
+    let mut killed = w.start(&["sync"]);
+    wait_until("two pages are committed", || pages_so_far(&w) == Some(2));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    w.no_quirks();
+    assert_eq!(w.status()["half_round"], json!(true));
+    w.ask(&["--name", "n1@x.test"]).refresh().because("half committed");
+    w.verify();
+    let run = w.poll();
+    assert_eq!((&run["outcome"], &run["pages"]), (&json!("completed"), &json!(1)), "it goes on at page three: {run}");
+    assert_eq!(w.status()["half_round"], json!(false));
     w.verify();
 }
 
@@ -536,4 +557,226 @@ fn s32_two_sync_jobs() {
     assert_eq!(finished(first.wait_with_output().unwrap()).done()["outcome"], json!("completed"));
     w.ask(&["--object", &id(a)]).baseline();
     assert_eq!(w.poll()["kind"], json!("delta"));
+}
+
+#[test]
+fn s16_licence_gap_short() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    let shared = w
+        .directory(|directory| directory.create_user(NewUser { licensed: false, ..NewUser::mailbox(&full("box")) }))
+        .unwrap();
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.snapshot("cS", "1", shared);
+    w.at("10:00");
+    w.license(a, false);
+    for day in [1, 10, 19] {
+        w.on_day(day, "12:00");
+        w.poll();
+        w.ask(&["--object", &id(a), "--chain", "cA"]).frozen().of_object(a).on("1").because("licence went after");
+        w.ask(&["--object", &id(shared), "--chain", "cS"]).continues();
+    }
+    w.reconcile();
+    w.ask_live(&["--name", "ann@x.test", "--chain", "cA"]).frozen().of_object(a).because("has no mailbox");
+    w.on_day(20, "10:00");
+    w.license(a, true);
+    w.on_day(21, "12:00");
+    w.poll();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).continues().of_object(a).on("1").because("gap: the Exchange licence");
+    // Never having had a licence is told by the listing only, and is no news.
+    let run = w.reconcile();
+    assert_eq!(run["facts"], json!(0), "{run}");
+    w.verify();
+}
+
+#[test]
+fn s17_licence_gap_long() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    let (old, new) = ("00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000a2");
+    let now = w.now().to_string();
+    let object = id(a);
+    w.run(&[
+        "snapshot",
+        "add",
+        "--chain",
+        "cA",
+        "--snapshot",
+        "1",
+        "--from",
+        &now,
+        "--until",
+        &now,
+        "--object",
+        &object,
+        "--mailbox",
+        old,
+    ])
+    .done();
+    w.at("10:00");
+    w.license(a, false);
+    w.on_day(1, "00:00");
+    w.poll();
+    w.on_day(60, "10:00");
+    w.license(a, true);
+    w.at("12:00");
+    w.poll();
+    let ask = ["--object", &object, "--chain", "cA"];
+    let with = |mailbox| ["--object", object.as_str(), "--chain", "cA", "--mailbox", mailbox];
+    w.ask(&with(new)).replaced().of_object(a).has("base", Value::Null);
+    w.ask(&with(old)).continues().on("1").because("gap: the Exchange licence");
+    w.ask(&ask).refresh().because("longer than the 30 days");
+    w.ask_live(&ask).replaced().of_object(a).because("suspected").has("base", Value::Null);
+    w.verify();
+
+    // Nothing tells that the licence was away.
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.license(a, false);
+    w.on_day(60, "10:00");
+    w.license(a, true);
+    w.at("12:00");
+    w.poll();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).continues().on("1").because("not verified");
+}
+
+#[test]
+fn s27_address_moves_to_a_group() {
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.delete(a);
+    w.purge(a);
+    w.at("09:00");
+    let group = w.directory(|directory| directory.create_group("Tax", Some("Tax@x.test"))).unwrap();
+
+    // A live read by name looks among the groups, where no user is found.
+    w.at("10:00");
+    w.ask_live(&["--name", "tax@x.test", "--chain", "cA"])
+        .mismatch()
+        .of_object(a)
+        .because("now a group")
+        .instead(&[(a, "stop", Some("cA")), (group, "stop", None)]);
+    w.ask(&["--chain", "cA"]).frozen().of_object(a);
+    w.ask_live(&["--name", "tax@x.test"]).frozen().because("is a group");
+    w.ask(&["--object", &id(group)]).frozen();
+    w.ask_live(&["--object", &id(group)]).frozen().because("is a group");
+    w.ask_live(&["--name", "tax@x.test", "--kind", "smtp", "--chain", "cA"]).mismatch();
+    assert_eq!(w.status()["objects"], json!({"active": 0, "soft_deleted": 0, "purged": 0}), "a group is nobody");
+
+    // Without a live read a reconcile finds it out, and once the group is gone the address is nobody's.
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.delete(a);
+    let group = w.directory(|directory| directory.create_group("Tax", Some("tax@x.test"))).unwrap();
+    w.at("10:00");
+    let run = w.reconcile();
+    assert_eq!((&run["note"], &run["outcome"]), (&Value::Null, &json!("completed")), "{run}");
+    w.ask(&["--name", "tax@x.test", "--chain", "cA"])
+        .mismatch()
+        .because("now a group")
+        .instead(&[(a, "stop", Some("cA")), (group, "stop", None)]);
+    assert_eq!(w.reconcile()["facts"], json!(0), "a group that stays the same is no news");
+    w.at("12:00");
+    w.directory(|directory| directory.delete_group(group)).unwrap();
+    w.reconcile();
+    w.at("13:00");
+    let history = w.history("tax@x.test");
+    let held = history["holders"].as_array().unwrap().iter().find(|holder| holder["object"] == json!(group)).unwrap();
+    assert_ne!(held["until"], Value::Null, "{history:#}");
+    w.ask(&["--name", "tax@x.test", "--chain", "cA"]).frozen().of_object(a);
+    w.verify();
+}
+
+#[test]
+fn groups_that_may_not_be_read_are_named_and_stop_nothing() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.directory(|directory| directory.create_group("Tax", Some("tax@x.test"))).unwrap();
+    w.quirk(QuirkName::GroupsForbidden);
+    w.at("10:00");
+    let run = w.reconcile();
+    assert_eq!(run["outcome"], json!("completed"), "{run}");
+    assert!(run["note"].as_str().unwrap().contains("GroupMember.Read.All"), "{run}");
+    w.ask_live(&["--name", "tax@x.test"]).unknown();
+    w.ask_live(&["--name", "ann@x.test"]).baseline().of_object(a);
+    w.no_quirks();
+    w.reconcile();
+    // A full resync does not take a group for a user who is missing.
+    w.at("12:00");
+    w.run(&["sync", "--full"]).done();
+    w.ask(&["--name", "tax@x.test"]).refresh();
+    w.ask_live(&["--name", "tax@x.test"]).frozen().because("is a group");
+}
+
+#[test]
+fn s22_token_expired_over_a_reuse() {
+    let mut w = World::new();
+    let a = w.create("eve");
+    w.at("10:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.on_day(3, "09:00");
+    w.delete(a);
+    w.purge(a);
+    w.on_day(4, "09:00");
+    let b = w.create("eve");
+
+    // The sync is down; agents go on asking, and one backs up by name all the same.
+    w.on_day(5, "10:00");
+    w.ask(&["--name", "eve@x.test", "--chain", "cA"]).refresh().of_object(a);
+    w.ask(&["--name", "eve@x.test"]).refresh();
+    w.snapshot_by_name("cN", "1", "eve");
+    w.on_day(8, "10:00");
+    w.ask(&["--object", &id(a), "--chain", "cA"]).refresh().because("still lives");
+
+    w.on_day(9, "10:00");
+    w.quirks([Quirk::new(QuirkName::DeltaTokenExpired).times(1)]);
+    let run = w.poll();
+    assert_eq!((&run["kind"], &run["outcome"]), (&json!("full"), &json!("completed")), "{run}");
+    let blind = &w.status()["blind"];
+    assert_eq!(blind.as_array().unwrap().len(), 1, "{blind:#}");
+    assert_eq!(
+        (&blind[0]["from"], &blind[0]["until"]),
+        (&json!("2026-03-02T09:55:00Z"), &json!("2026-03-11T09:55:00Z")),
+        "{blind:#}"
+    );
+    assert!(blind[0]["why"].as_str().unwrap().contains("token had expired"), "{blind:#}");
+
+    w.ask(&["--name", "eve@x.test", "--chain", "cA"])
+        .mismatch()
+        .of_object(a)
+        .instead(&[(a, "stop", Some("cA")), (b, "full", None)]);
+    w.ask_live(&["--name", "eve@x.test", "--chain", "cA"]).mismatch();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).frozen().of_object(a).on("1");
+    let history = w.history("eve@x.test");
+    let held = |object: ObjectId| {
+        let all = history["holders"].as_array().unwrap().iter();
+        all.into_iter().find(|held| held["object"] == json!(object) && held["kind"] == "upn").unwrap().clone()
+    };
+    // A's end lies in the blind period, before B was created; B's start after it was created.
+    let (created, until) = ("2026-03-06T08:59:59.999999Z", held(a)["until"].clone());
+    assert_eq!(until["after"], json!("2026-03-02T09:55:00Z"), "{history:#}");
+    assert_eq!(held(b)["from"]["after"], json!(created), "{history:#}");
+    assert_eq!(held(b)["until"], Value::Null);
+    let taken = w.run(&["snapshot", "show", "--chain", "cN", "--snapshot", "1"]).done();
+    assert_eq!(taken["attribution"]["owner"], Value::Null, "cannot know: {taken:#}");
+    assert_ne!(taken["attribution"]["confidence"], json!("certain"));
+    assert_ne!(w.who("eve", "10:00")["confidence"], json!("nobody"));
+    w.verify();
 }

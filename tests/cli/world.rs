@@ -138,6 +138,11 @@ impl World {
         self.directory(|directory| directory.restore(id, name.map(full).as_deref(), true)).unwrap();
     }
 
+    /// Gives or takes the licence for a mailbox.
+    pub fn license(&self, id: ObjectId, licensed: bool) {
+        self.directory(|directory| directory.set_licensed(id, licensed)).unwrap();
+    }
+
     pub fn purge(&self, id: ObjectId) {
         self.directory(|directory| directory.purge(id)).unwrap();
     }
@@ -347,6 +352,11 @@ impl Verdict {
     #[track_caller]
     pub fn baseline(self) -> Self {
         self.says("baseline", "full")
+    }
+
+    #[track_caller]
+    pub fn replaced(self) -> Self {
+        self.says("mailbox_replaced", "full")
     }
 
     #[track_caller]

@@ -4,5 +4,6 @@
 mod findings;
 mod golden;
 mod harness;
+mod licence;
 mod rules;
 mod scenarios;

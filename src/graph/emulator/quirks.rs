@@ -77,6 +77,8 @@ quirk_names! {
     SmtpNotUnique = "smtp_not_unique",
     /// The audit log answers 403, as in a tenant without a premium licence.
     AuditForbidden = "audit_forbidden",
+    /// Groups answer 403, as to an application without the permission.
+    GroupsForbidden = "groups_forbidden",
     /// The audit log does not show the last `seconds` (300).
     AuditLag = "audit_lag",
     /// The audit log does not tell of what Exchange changed.

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod batch;
 pub mod failure;
+pub mod group;
 pub mod other;
 pub mod token;
 pub mod user;

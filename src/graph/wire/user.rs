@@ -11,7 +11,7 @@ use crate::domain::id::ObjectId;
 /// The properties asked for in every request for users. `id` comes anyway, but a listing without it was seen in the
 /// documents, so it is asked for.
 pub const SELECT: &str =
-    "id,userPrincipalName,mail,proxyAddresses,createdDateTime,userType,employeeId,onPremisesImmutableId";
+    "id,userPrincipalName,mail,proxyAddresses,createdDateTime,userType,employeeId,onPremisesImmutableId,assignedPlans";
 
 /// The same for deleted users, the only ones whose `deletedDateTime` is not null.
 pub const SELECT_DELETED: &str = "id,userPrincipalName,mail,proxyAddresses,createdDateTime,userType,employeeId,onPremisesImmutableId,deletedDateTime";
@@ -39,6 +39,17 @@ pub struct WireUser {
     pub employee_id: Option<String>,
     /// `onPremisesImmutableId`.
     pub on_premises_immutable_id: Option<String>,
+    /// `assignedPlans` of the service `exchange`; null is an empty list, absent is `None`.
+    pub exchange_plans: Option<Vec<WirePlan>>,
+}
+
+/// One of `assignedPlans`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WirePlan {
+    /// `servicePlanId`, in lower case.
+    pub id: String,
+    /// `capabilityStatus`: `Enabled`, `Warning`, `Suspended`, `LockedOut` or `Deleted`.
+    pub status: String,
 }
 
 /// `@removed.reason` (graph: concepts/delta-query-users.md).
@@ -120,6 +131,7 @@ fn read_properties(id: ObjectId, item: &Map<String, Value>) -> Result<WireUser, 
         user_type: text(item, "userType")?,
         employee_id: text(item, "employeeId")?,
         on_premises_immutable_id: text(item, "onPremisesImmutableId")?,
+        exchange_plans: read_plans(item)?,
     })
 }
 
@@ -134,12 +146,28 @@ fn read_removed(item: &Map<String, Value>) -> Result<Option<RemovedReason>, Reje
     }
 }
 
-fn read_proxies(item: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
+pub(super) fn read_proxies(item: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
     match item.get("proxyAddresses") {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(entries)) => Ok(entries.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
         Some(_) => Err(Rejection::BadProperty { property: "proxyAddresses" }),
     }
+}
+
+fn read_plans(item: &Map<String, Value>) -> Result<Option<Vec<WirePlan>>, Rejection> {
+    let plans = match item.get("assignedPlans") {
+        None => return Ok(None),
+        Some(Value::Null) => return Ok(Some(Vec::new())),
+        Some(Value::Array(plans)) => plans,
+        Some(_) => return Err(Rejection::BadProperty { property: "assignedPlans" }),
+    };
+    let read = |plan: &Value| {
+        let part = |key| plan.get(key).and_then(Value::as_str);
+        let is_exchange = part("service")?.eq_ignore_ascii_case("exchange");
+        let status: String = part("capabilityStatus")?.chars().take(40).collect();
+        is_exchange.then_some(WirePlan { id: part("servicePlanId")?.to_ascii_lowercase(), status })
+    };
+    Ok(Some(plans.iter().filter_map(read).collect()))
 }
 
 #[cfg(test)]
@@ -166,6 +194,7 @@ mod tests {
             (json!({"id": ID, "groupTypes": []}), other("group")),
             (json!({"id": ID, "mail": ["a@x.test"]}), Rejection::BadProperty { property: "mail" }),
             (json!({"id": ID, "@removed": {"reason": "moved"}}), Rejection::UnknownRemoval),
+            (json!({"id": ID, "assignedPlans": {}}), Rejection::BadProperty { property: "assignedPlans" }),
             (
                 json!({"id": ID, "proxyAddresses": "smtp:a@x.test"}),
                 Rejection::BadProperty { property: "proxyAddresses" },

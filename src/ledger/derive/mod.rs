@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::attribution::Judgement;
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Known, Receipt, Snapshot};
-use crate::domain::finding::{Finding, FindingId, FindingState};
+use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState};
+use crate::domain::guard::Impact;
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
@@ -108,6 +109,8 @@ struct Work<'a> {
     /// Names by which a snapshot was addressed anew.
     addressed: BTreeSet<NameKey>,
     horizons: Vec<Horizon>,
+    /// Findings about sync runs, with how much there is and how much of it is still to be dealt with.
+    runs: BTreeMap<(FindingKind, u64), (u64, u64)>,
     anchors: BTreeSet<(Anchor, ObjectId)>,
     links: BTreeMap<ObjectId, Vec<LinkRecord>>,
     linked: BTreeSet<ObjectId>,
@@ -152,6 +155,7 @@ impl<'a> Work<'a> {
             subjects: BTreeSet::new(),
             addressed: BTreeSet::new(),
             horizons: Vec::new(),
+            runs: BTreeMap::new(),
             anchors: BTreeSet::new(),
             links: BTreeMap::new(),
             linked: BTreeSet::new(),
@@ -248,6 +252,7 @@ impl<'a> Work<'a> {
 
     fn take_tenant(&mut self, fact: &Fact) -> bool {
         let state = &mut self.derived.state;
+        super::hold::note(&mut state.holds, fact);
         match fact {
             Fact::Horizon(horizon) => {
                 let before = state.coverage.clone();
@@ -263,6 +268,20 @@ impl<'a> Work<'a> {
                 if before == Some(round.started) {
                     return false;
                 }
+            }
+            Fact::Held(held) => {
+                let Impact { removals, renames, takeovers, .. } = held.impact;
+                let much = removals.saturating_add(renames).saturating_add(takeovers).max(1);
+                self.runs.insert((FindingKind::MassChange, held.run), (much, much));
+            }
+            Fact::HoldEnded(ended) => {
+                self.runs.insert((FindingKind::MassChange, ended.run), (1, 0));
+            }
+            Fact::DomainChanged(change) => {
+                // One run may bring several maps; they are one finding.
+                let (all, open) = self.runs.entry((FindingKind::DomainChange, change.run)).or_default();
+                *all = all.saturating_add(change.renamed);
+                *open = *all;
             }
             _ => {}
         }

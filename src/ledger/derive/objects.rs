@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObjectWork, Summary, Work};
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Fact, Known};
+use crate::domain::fact::{Fact, Known, ObjectKind};
 use crate::domain::id::ObjectId;
 use crate::domain::name::NameKey;
 use crate::domain::timeline::{Role, State, Timeline};
@@ -76,7 +76,8 @@ fn turn(turned: &mut Turned, work: &ObjectWork, before: &Timeline, after: &Timel
 fn count(summary: &mut Summary, state: &mut TenantState, before: &Timeline, after: &Timeline) {
     let old = (!before.is_empty()).then(|| before.state());
     let new = after.state();
-    if old != Some(new) {
+    // Groups hold addresses, but nobody's mail is backed up from them: they are not among the counts.
+    if old != Some(new) && after.kind() == ObjectKind::User {
         for (state_now, step_up) in [(old, false), (Some(new), true)] {
             if let Some(counter) = state_now.and_then(|state_now| counter(&mut state.counts, state_now)) {
                 *counter = if step_up { counter.saturating_add(1) } else { counter.saturating_sub(1) };

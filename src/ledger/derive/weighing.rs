@@ -49,6 +49,9 @@ impl Work<'_> {
         self.weigh_owners()?;
         self.weigh_names(pending, chains, turned)?;
         self.weigh_anchors()?;
+        for ((kind, run), (all, kept)) in std::mem::take(&mut self.runs) {
+            self.weigh(kind, &Subject::Run(run), Weight { all, kept })?;
+        }
         for work in std::mem::take(&mut self.findings).into_values().filter(|work| work.touched) {
             let counter = self.derived.state.findings.of(work.finding.severity());
             let was_open = work.before == Some(FindingState::Open);
@@ -302,6 +305,7 @@ impl Work<'_> {
             (FindingState::Open | FindingState::Acknowledged, false) if weight.all > 0 => {
                 let note = match kind {
                     FindingKind::LinkCandidate => "the objects are linked",
+                    FindingKind::MassChange => "the round is no longer held",
                     _ => "the snapshots at fault are no longer kept",
                 };
                 Some(step(FindingState::Resolved, Some(note)))

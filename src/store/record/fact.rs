@@ -6,11 +6,13 @@ use bincode::{Decode, Encode};
 
 use super::name::{MailV1, ProxyV1, name, object, spelling};
 use crate::domain::attribution::Settling;
+use crate::domain::domain_change::{DomainChanged, SuffixMap};
 use crate::domain::fact::{
-    Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, ObjectKind, Profile, Property, Reading, Receipt,
-    Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
+    Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property,
+    Reading, Receipt, Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
 };
 use crate::domain::finding::{FindingId, Review};
+use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId, TenantId};
 use crate::domain::link::{Link, LinkEnd, Relation};
 use crate::domain::name::{Name, NameKind, Proxy};
@@ -33,6 +35,10 @@ pub(crate) enum FactV1 {
     Unlinked(LinkV1),
     Acknowledged(ReviewV1),
     Resolved(ReviewV1),
+    Held(HeldV1),
+    HoldEnded { run: u64, at: i64, how: HoldEndV1 },
+    HoldRejected { run: u64, at: i64 },
+    DomainChanged(DomainChangedV1),
 }
 
 /// A fact about one object, without the object's id: an object's record has it in its key.
@@ -62,6 +68,7 @@ pub(crate) struct ProfileV1 {
     user_type: UserTypeV1,
     employee_id: Option<String>,
     immutable_id: Option<String>,
+    mailbox: Option<MailboxStateV1>,
 }
 
 #[derive(Encode, Decode)]
@@ -114,6 +121,34 @@ pub(crate) struct LinkV1 {
 }
 
 #[derive(Encode, Decode)]
+pub(crate) struct HeldV1 {
+    run: u64,
+    part: HeldPartV1,
+    at: i64,
+    removals: u64,
+    renames: u64,
+    takeovers: u64,
+    active: u64,
+    why: String,
+    chunk: u16,
+    complete: bool,
+    objects: Vec<[u8; 16]>,
+}
+
+#[derive(Encode, Decode)]
+pub(crate) struct DomainChangedV1 {
+    run: u64,
+    at: i64,
+    from: String,
+    to: String,
+    renamed: u64,
+    exceptions: u64,
+    stragglers: u64,
+    named_exceptions: Vec<[u8; 16]>,
+    named_stragglers: Vec<[u8; 16]>,
+}
+
+#[derive(Encode, Decode)]
 pub(crate) struct ReviewV1 {
     finding: [u8; 16],
     at: i64,
@@ -151,10 +186,13 @@ pub(super) use mirrored;
 
 mirrored!(SourceV1 = Source { Delta, Reconcile, Live, Audit, Import, Agent, Operator });
 mirrored!(ObjectKindV1 = ObjectKind { User, Group, Contact });
+mirrored!(MailboxStateV1 = MailboxState { Unlicensed, Deleted, LockedOut, Suspended, Warning, Enabled });
 mirrored!(RemovalV1 = Removal { Soft, Purged, NotFound });
 mirrored!(PropertyV1 = Property { UserPrincipalName, ProxyAddresses });
 mirrored!(LifeV1 = Life { Created, Deleted, Purged, Restored });
 mirrored!(FeedV1 = Feed { Delta, Audit });
+mirrored!(HeldPartV1 = HeldPart { Round, Reconcile });
+mirrored!(HoldEndV1 = HoldEnd { Passed, Accepted });
 mirrored!(RelationV1 = Relation { RecreatedAs, MigratedTo, MergedInto, RecoveredFrom });
 
 impl Record for FactV1 {
@@ -189,6 +227,12 @@ impl FactV1 {
             Fact::Unlinked(link) => Self::Unlinked(LinkV1::of(link)),
             Fact::Acknowledged(review) => Self::Acknowledged(ReviewV1::of(review)),
             Fact::Resolved(review) => Self::Resolved(ReviewV1::of(review)),
+            Fact::Held(held) => Self::Held(HeldV1::of(held)),
+            Fact::HoldEnded(HoldEnded { run, at, how }) => {
+                Self::HoldEnded { run: *run, at: at.as_micros(), how: (*how).into() }
+            }
+            Fact::HoldRejected(HoldRejected { run, at }) => Self::HoldRejected { run: *run, at: at.as_micros() },
+            Fact::DomainChanged(changed) => Self::DomainChanged(DomainChangedV1::of(changed)),
             Fact::Seen(_) | Fact::Removed(_) | Fact::Changed(_) | Fact::Lifecycle(_) => {
                 unreachable!("facts about an object were taken above")
             }
@@ -217,6 +261,10 @@ impl FactV1 {
             Self::Unlinked(link) => Fact::Unlinked(link.read()),
             Self::Acknowledged(review) => Fact::Acknowledged(review.read()),
             Self::Resolved(review) => Fact::Resolved(review.read()),
+            Self::Held(held) => Fact::Held(held.read()),
+            Self::HoldEnded { run, at, how } => Fact::HoldEnded(HoldEnded { run, at: instant(at), how: how.into() }),
+            Self::HoldRejected { run, at } => Fact::HoldRejected(HoldRejected { run, at: instant(at) }),
+            Self::DomainChanged(changed) => Fact::DomainChanged(changed.read()),
         })
     }
 }
@@ -323,6 +371,7 @@ impl ProfileV1 {
             user_type: UserTypeV1::of(profile.user_type.as_deref()),
             employee_id: profile.employee_id.clone(),
             immutable_id: profile.immutable_id.clone(),
+            mailbox: profile.mailbox.map(Into::into),
         }
     }
 
@@ -339,6 +388,7 @@ impl ProfileV1 {
             user_type: self.user_type.read(),
             employee_id: self.employee_id,
             immutable_id: self.immutable_id,
+            mailbox: self.mailbox.map(Into::into),
         })
     }
 }
@@ -471,6 +521,72 @@ impl LinkV1 {
             by: self.by,
         }
     }
+}
+
+impl HeldV1 {
+    fn of(held: &Held) -> Self {
+        let Impact { removals, renames, takeovers, active } = held.impact;
+        Self {
+            run: held.run,
+            part: held.part.into(),
+            at: held.at.as_micros(),
+            removals,
+            renames,
+            takeovers,
+            active,
+            why: held.why.clone(),
+            chunk: held.chunk,
+            complete: held.complete,
+            objects: ids(&held.objects),
+        }
+    }
+
+    fn read(self) -> Held {
+        let Self { removals, renames, takeovers, active, .. } = self;
+        Held {
+            run: self.run,
+            part: self.part.into(),
+            at: instant(self.at),
+            impact: Impact { removals, renames, takeovers, active },
+            why: self.why,
+            chunk: self.chunk,
+            complete: self.complete,
+            objects: self.objects.into_iter().map(object).collect(),
+        }
+    }
+}
+
+impl DomainChangedV1 {
+    fn of(changed: &DomainChanged) -> Self {
+        Self {
+            run: changed.run,
+            at: changed.at.as_micros(),
+            from: changed.map.from.clone(),
+            to: changed.map.to.clone(),
+            renamed: changed.renamed,
+            exceptions: changed.exceptions,
+            stragglers: changed.stragglers,
+            named_exceptions: ids(&changed.named_exceptions),
+            named_stragglers: ids(&changed.named_stragglers),
+        }
+    }
+
+    fn read(self) -> DomainChanged {
+        DomainChanged {
+            run: self.run,
+            at: instant(self.at),
+            map: SuffixMap { from: self.from, to: self.to },
+            renamed: self.renamed,
+            exceptions: self.exceptions,
+            stragglers: self.stragglers,
+            named_exceptions: self.named_exceptions.into_iter().map(object).collect(),
+            named_stragglers: self.named_stragglers.into_iter().map(object).collect(),
+        }
+    }
+}
+
+fn ids(objects: &[ObjectId]) -> Vec<[u8; 16]> {
+    objects.iter().map(|object| *object.as_bytes()).collect()
 }
 
 impl ReviewV1 {

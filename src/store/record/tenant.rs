@@ -2,13 +2,15 @@
 
 use bincode::{Decode, Encode};
 
-use super::fact::{SettlingV1, instant, mirrored};
+use super::fact::{HeldPartV1, SettlingV1, instant, mirrored};
 use crate::domain::coverage::{Coverage, Stretch};
 use crate::domain::fact::Feed;
 use crate::domain::id::Sequence;
 use crate::domain::time::Instant;
 use crate::store::codec::Record;
-use crate::store::{Counts, Cursor, FindingCounts, Hash, Head, Link, Outcome, Run, RunKind, TenantState, Trigger};
+use crate::store::{
+    Counts, Cursor, FindingCounts, Hash, Head, Link, OpenHold, Outcome, Run, RunKind, TenantState, Trigger,
+};
 
 #[derive(Encode, Decode)]
 pub(crate) struct HeadV1 {
@@ -19,6 +21,7 @@ pub(crate) struct HeadV1 {
     audit: Vec<(i64, i64)>,
     cursor: Option<CursorV1>,
     open_round: Option<i64>,
+    holds: Vec<(u64, HeldPartV1)>,
     runs: u64,
     active: u64,
     soft_deleted: u64,
@@ -59,6 +62,7 @@ pub(crate) struct RunV1 {
     throttled_ms: u64,
     horizon: Option<i64>,
     error: Option<String>,
+    note: Option<String>,
 }
 
 /// An entry of the run log and the commit that brought it.
@@ -82,7 +86,7 @@ impl Record for LoggedRunV1 {
 
 impl HeadV1 {
     pub(crate) fn of(head: &Head) -> Self {
-        let TenantState { coverage, cursor, open_round, runs, counts, settling, findings } = &head.state;
+        let TenantState { coverage, cursor, open_round, holds, runs, counts, settling, findings } = &head.state;
         Self {
             sequence: head.sequence.0,
             hash: head.hash.0,
@@ -91,6 +95,7 @@ impl HeadV1 {
             audit: pairs(coverage.stretches(Feed::Audit)),
             cursor: cursor.as_ref().map(CursorV1::of),
             open_round: open_round.map(Instant::as_micros),
+            holds: holds.iter().map(|hold| (hold.run, hold.part.into())).collect(),
             runs: *runs,
             active: counts.active,
             soft_deleted: counts.soft_deleted,
@@ -112,6 +117,7 @@ impl HeadV1 {
                 coverage: Coverage::from_stretches(stretches(&self.delta), stretches(&self.audit)),
                 cursor: self.cursor.map(CursorV1::read),
                 open_round: self.open_round.map(instant),
+                holds: self.holds.into_iter().map(|(run, part)| OpenHold { run, part: part.into() }).collect(),
                 runs: self.runs,
                 counts: Counts {
                     active: self.active,
@@ -167,6 +173,7 @@ impl RunV1 {
             throttled_ms: run.throttled_ms,
             horizon: run.horizon.map(Instant::as_micros),
             error: run.error.clone(),
+            note: run.note.clone(),
         }
     }
 
@@ -187,6 +194,7 @@ impl RunV1 {
             throttled_ms: self.throttled_ms,
             horizon: self.horizon.map(instant),
             error: self.error,
+            note: self.note,
         }
     }
 }

@@ -13,8 +13,10 @@ use super::snapshot::SnapshotRecordV1;
 use super::tenant::{HeadV1, LoggedRunV1, RunV1};
 use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
+use crate::domain::domain_change::{DomainChanged, SuffixMap};
 use crate::domain::fact::*;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
+use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{MailboxId, ObjectId, Sequence, TenantId};
 use crate::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relation};
@@ -23,8 +25,8 @@ use crate::domain::time::Instant;
 use crate::store::codec::{Record, decode, encode};
 use crate::store::testing;
 use crate::store::{
-    Commit, Counts, Cursor, FindingCounts, Hash, Head, Known, Link, LinkRecord, Outcome, Run, RunKind, SnapshotRecord,
-    Tally, TallyClass, TallyCount, TenantState, Trigger,
+    Commit, Counts, Cursor, FindingCounts, Hash, Head, Known, Link, LinkRecord, OpenHold, Outcome, Run, RunKind,
+    SnapshotRecord, Tally, TallyClass, TallyCount, TenantState, Trigger,
 };
 
 /// `Debug` beside equality: within the crate it tells spellings, which equality leaves out.
@@ -130,6 +132,7 @@ fn seen() -> Fact {
             user_type: Some("Guest".into()),
             employee_id: None,
             immutable_id: Some("Q==".into()),
+            mailbox: Some(MailboxState::Enabled),
         },
     })
 }
@@ -167,6 +170,7 @@ fn run() -> Run {
         throttled_ms: 300,
         horizon: None,
         error: Some("e".into()),
+        note: None,
     }
 }
 
@@ -212,6 +216,28 @@ fn golden_facts_of_version_1() {
             by: Some("op".into()),
             note: Some("n".into()),
         }),
+        Fact::Held(Held {
+            run: 1,
+            part: HeldPart::Reconcile,
+            at: at(2),
+            impact: Impact { removals: 3, renames: 4, takeovers: 5, active: 6 },
+            why: "w".into(),
+            chunk: 7,
+            complete: true,
+            objects: vec![OBJECT],
+        }),
+        Fact::HoldEnded(HoldEnded { run: 1, at: at(2), how: HoldEnd::Accepted }),
+        Fact::HoldRejected(HoldRejected { run: 1, at: at(2) }),
+        Fact::DomainChanged(DomainChanged {
+            run: 1,
+            at: at(2),
+            map: SuffixMap { from: "a".into(), to: "b".into() },
+            renamed: 3,
+            exceptions: 4,
+            stragglers: 5,
+            named_exceptions: vec![OBJECT],
+            named_stragglers: Vec::new(),
+        }),
     ];
     let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
     assert_eq!(golden, GOLDEN_FACTS);
@@ -241,6 +267,7 @@ fn golden_records_of_version_1() {
         coverage: Coverage::of(&[Horizon { feed: Feed::Delta, from: at(1), through: at(2) }]),
         cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None }),
         open_round: Some(at(5)),
+        holds: vec![OpenHold { run: 4, part: HeldPart::Reconcile }],
         runs: 6,
         counts: Counts { active: 7, soft_deleted: 8, purged: 9, snapshots: 10, named: 11 },
         settling: settling(),
@@ -326,8 +353,8 @@ fn a_typical_user_is_small() {
     assert!(bytes <= 110, "{bytes}");
 }
 
-const GOLDEN_FACTS: [&str; 16] = [
-    "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+const GOLDEN_FACTS: [&str; 20] = [
+    "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "0100abababababababababababababababab0102fb2c010000010101000103614078",
     "0100abababababababababababababababab020201650100010103614078",
     "0100abababababababababababababababab030201650300",
@@ -343,21 +370,25 @@ const GOLDEN_FACTS: [&str; 16] = [
     "010aabababababababababababababababab01eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeabababababababababababababababab0201016e00",
     "010b01010101010101010101010101010101040000",
     "010c010101010101010101010101010101010401026f7001016e",
+    "010d010104030405060177070101abababababababababababababababab",
+    "010e010401",
+    "010f0104",
+    "011001040161016203040501abababababababababababababababab00",
 ];
 
 const GOLDEN_RECORDS: [&str; 20] = [
-    "payload 01010302010001750601016401080101010102010400030405060708fb2c0100010165",
+    "payload 01010302010001750601016401080101010102010400030405060708fb2c010001016500",
     "journal 010201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
-    "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+    "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "part 0101020102",
-    "block 0101fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d",
+    "block 0101fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "posting 0101",
     "vacancies 01010361407802fb2c0100000101",
     "place 0101",
     "present 01",
     "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab00010301abababababababababababababababab0201000104",
-    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a060708090a0b0f000110000c0d0e",
-    "run 010901010102010400030405060708fb2c0100010165",
+    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a010401060708090a0b0f000110000c0d0e",
+    "run 010901010102010400030405060708fb2c010001016500",
     "tally 0102010301abababababababababababababababab0201000101cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
     "finding of a chain 010a000163050102020601026f7001016e",
     "finding of a name 010a0103614078050102020601026f7001016e",

@@ -15,6 +15,8 @@ use crate::graph::emulator::world::World;
 
 /// Largest page a listing gives.
 pub(super) const TOP_MAX: usize = 999;
+/// Most clauses of a filter.
+const FILTER_CLAUSES_MAX: usize = 15;
 /// The size of its pages if not asked for.
 pub(super) const TOP: usize = 100;
 
@@ -35,6 +37,12 @@ pub(super) fn deleted(world: &mut World, request: &Request, base: &str) -> Answe
 }
 
 pub(super) fn groups(world: &mut World, request: &Request, base: &str) -> Answer {
+    if world.quirks.fires(QuirkName::GroupsForbidden, &request.path).is_some() {
+        return Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
+    }
+    if let Some(filter) = request.option("$filter") {
+        return filtered_groups(world, request, filter, base);
+    }
     let path = format!("{base}/groups");
     list::<Group, _>(world, request, &path, base, |directory, id| directory.groups_after(id))
 }
@@ -110,6 +118,28 @@ fn list<'w, T: Entity + 'w, I: Iterator<Item = &'w T>>(
     }
     body.insert("value".to_owned(), page.iter().map(|object| render(*object, select)).collect());
     Answer::ok(Value::Object(body))
+}
+
+/// By id, or by an address with its prefix, which compares without case.
+fn filtered_groups(world: &World, request: &Request, filter: &str, base: &str) -> Answer {
+    let select = match selection::<Group>(request) {
+        Ok(select) => select,
+        Err(refusal) => return refusal,
+    };
+    let Some((property, values)) = equalities(filter).filter(|(_, values)| values.len() <= FILTER_CLAUSES_MAX) else {
+        return Answer::unsupported_query("Unsupported or invalid query filter clause specified.");
+    };
+    let is_any = |text: &str| values.iter().any(|value| value.eq_ignore_ascii_case(text));
+    let wanted = |group: &&Group| match property.as_str() {
+        "id" => is_any(&group.id.to_string()),
+        _ => group.proxies.iter().any(|proxy| is_any(proxy)),
+    };
+    if property != "id" && property != "proxyAddresses/any(p:p" {
+        return Answer::unsupported_query("Unsupported or invalid query filter clause specified.");
+    }
+    let value: Vec<Value> =
+        world.directory.groups_after(None).filter(wanted).map(|group| render(group, select)).collect();
+    Answer::ok(json!({ "@odata.context": format!("{base}/$metadata#groups"), "value": value }))
 }
 
 fn filtered_users(world: &World, request: &Request, filter: &str, base: &str) -> Answer {
