@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::domain_change::SuffixMap;
 use crate::domain::id::{ChainId, SnapshotId};
 use crate::domain::link::Relation;
 use crate::domain::name::{Name, NameKind};
@@ -187,7 +188,13 @@ pub enum Reading {
         full: bool,
         /// Also reconcile.
         reconcile: bool,
+        /// Changes of domain that were announced.
+        announce: Vec<SuffixMap>,
     },
+    /// What a guard holds may pass.
+    Accept,
+    /// What a guard holds is wrong.
+    Reject,
     /// A run dies after so many pages are committed; then the ledger is opened again.
     Crash {
         /// How many.

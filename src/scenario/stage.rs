@@ -223,14 +223,8 @@ impl Stage {
     fn context(&self, tenant: usize) -> Context {
         let place = self.tenant(tenant);
         let (ledger, client, widths) = (self.opened().ledger.clone(), place.client.clone(), place.config.widths());
-        Context {
-            ledger,
-            tenant: place.tenant,
-            client,
-            widths,
-            settling: place.config.policy().settling,
-            clock: self.clock(),
-        }
+        let (settling, guard) = (place.config.policy().settling, place.config.guard());
+        Context { ledger, tenant: place.tenant, client, widths, settling, guard, clock: self.clock() }
     }
 
     fn learn(&mut self, symbol: &str, id: ObjectId) {

@@ -237,23 +237,35 @@ fn poll(words: &mut Words) -> Result<(Verb, Kind), ParseError> {
         Reading::GoOn
     } else if words.take("elsewhere") {
         Reading::Second
+    } else if words.take("accept") {
+        Reading::Accept
+    } else if words.take("reject") {
+        Reading::Reject
     } else {
-        let (mut full, mut reconcile) = (false, false);
+        let (mut full, mut reconcile, mut announce) = (false, false, Vec::new());
         loop {
             if words.take("full") {
                 full = true;
             } else if words.take("reconcile") {
                 reconcile = true;
+            } else if words.take("announce") {
+                let text = |map: &str| map.parse().map_err(|error| format!("{error}"));
+                announce.push(words.parsed("a change of domain such as old.test=x.test", text)?);
             } else if words.is_done() || words.is("=>") {
                 break;
             } else {
-                let known = ["full", "reconcile", "crash", "until", "goes-on", "elsewhere"];
+                let known =
+                    ["full", "reconcile", "announce", "accept", "reject", "crash", "until", "goes-on", "elsewhere"];
                 return Err(words.expected("the end of the line or how to poll", &known));
             }
         }
-        Reading::Poll { full, reconcile }
+        Reading::Poll { full, reconcile, announce }
     };
-    let kind = if matches!(reading, Reading::Crash { .. } | Reading::Begin { .. }) { Kind::Done } else { Kind::Run };
+    let kind = if matches!(reading, Reading::Crash { .. } | Reading::Begin { .. } | Reading::Reject) {
+        Kind::Done
+    } else {
+        Kind::Run
+    };
     Ok((Verb::Sync(reading), kind))
 }
 

@@ -35,10 +35,23 @@ struct Gate {
 impl Stage {
     pub(super) async fn read(&mut self, tenant: usize, reading: &Reading) -> Result<Answer, StageError> {
         Ok(match reading {
-            Reading::Poll { full, reconcile } => {
+            Reading::Poll { full, reconcile, announce } => {
                 let wanted = Wanted { full: *full, reconcile: *reconcile, ..DELTA };
-                ran(sync::run(&self.context(tenant), wanted, &Stop::default(), &|_| {}).await)
+                let mut context = self.context(tenant);
+                context.guard.announced.extend(announce.iter().cloned());
+                ran(sync::run(&context, wanted, &Stop::default(), &|_| {}).await)
             }
+            Reading::Accept => match self.held(tenant) {
+                Ok(run) => ran(sync::accept(&self.context(tenant), run, &Stop::default(), &|_| {}).await),
+                Err(why) => Err(why),
+            },
+            Reading::Reject => match self.held(tenant) {
+                Ok(run) => match sync::reject(&self.context(tenant), run).await {
+                    Ok(_) => Ok(Value::Null),
+                    Err(error) => Err(say(&error)),
+                },
+                Err(why) => Err(why),
+            },
             Reading::Crash { pages } => {
                 let died = self.crash(tenant, *pages).await;
                 self.reopen()?;
@@ -60,6 +73,12 @@ impl Stage {
                 Err(error) => Err(say(&error)),
             },
         })
+    }
+
+    /// The run that a guard holds.
+    fn held(&self, tenant: usize) -> Result<u64, String> {
+        let holds = self.opened().ledger.holds(self.tenant(tenant).tenant).map_err(|error| say(&error))?;
+        holds.last().map(|hold| hold.standstill.run).ok_or_else(|| "no run is held".to_owned())
     }
 
     /// A run that ends in the middle of a page's request, as if its process had been killed: nothing more is written.
