@@ -1,7 +1,7 @@
 //! `scenario run`: expected against got.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ struct Results<'a> {
 pub fn scenario(action: &ScenarioAction, global: &Global) -> Result<Exit, CliError> {
     let ScenarioAction::Run { files } = action;
     // A file that is none is told before any other is played.
-    let scripts: Vec<Script> = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let scripts: Vec<Script> = files.iter().map(read).collect::<Result<_, _>>()?;
     let mut results = Vec::with_capacity(files.len());
     let bar = output::progress(global, "{spinner} {msg} [{elapsed}]");
     for (file, script) in files.iter().zip(&scripts) {
@@ -54,7 +54,8 @@ pub fn scenario(action: &ScenarioAction, global: &Global) -> Result<Exit, CliErr
 }
 
 /// Reads a scenario file.
-pub fn read(file: &PathBuf) -> Result<Script, CliError> {
+pub fn read(file: impl AsRef<Path>) -> Result<Script, CliError> {
+    let file = file.as_ref();
     let text = std::fs::read_to_string(file).map_err(CliError::io(format!("read {}", file.display())))?;
     scenario::parse(&text).map_err(|error| CliError::usage(format!("{}:{error}", file.display())))
 }
@@ -69,7 +70,7 @@ fn say(results: &[FileResult]) -> String {
             let Difference { line, question, expected, got } = difference;
             let _ = writeln!(text, "        {}:{line}  {question}", result.file);
             let width = expected.chars().count().max(24);
-            let _ = writeln!(text, "            {:width$}    {}", "expected", "got");
+            let _ = writeln!(text, "            {:width$}    got", "expected");
             let _ = writeln!(text, "            {expected:width$}    {got}");
         }
     }
