@@ -90,6 +90,9 @@ pub mod sync;
 #[cfg(feature = "graph")]
 pub mod service;
 
+#[cfg(feature = "report")]
+pub mod report;
+
 #[cfg(feature = "cli")]
 pub mod scenario;
 

@@ -6,7 +6,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::config::Span;
 use crate::domain::domain_change::SuffixMap;
+use crate::domain::finding::{FindingId, FindingKind, FindingState, Severity};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
+use crate::domain::link::Relation;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 
@@ -85,8 +87,28 @@ pub enum Command {
     /// Record and look at snapshots
     #[command(subcommand)]
     Snapshot(SnapshotAction),
+    /// What an auditor or operator must look at, the worst and newest first. Exit: 40 with --fail-on
+    Findings(FindingsOptions),
+    /// One finding, and an operator's word on it
+    #[command(subcommand)]
+    Finding(FindingAction),
+    /// Every name with more than one holder, and names released lately
+    Reuse(ReuseOptions),
+    /// Two objects that are the same person, one after the other; never changes a verdict
+    #[command(subcommand)]
+    Link(LinkAction),
+    /// How to repair a chain that holds more than one person's data, or why nothing is to be done
+    Plan {
+        /// The chain
+        #[arg(value_name = "CHAIN")]
+        chain: ChainId,
+    },
+    /// May this snapshot be restored to that person? Exit: 0 proceed, 20 stop
+    RestoreCheck(RestoreOptions),
     /// Take in another product's catalogue, old exports or saved audit logs. Exit: 1 if a line is bad; nothing is imported then
     Import(ImportOptions),
+    /// The auditor's report of a chain, an object, a name, or the whole tenant
+    Report(ReportOptions),
     /// Check every hash, and every derived record against the journal. Exit: 40 if something differs
     Verify,
     /// Derive everything anew from the journal
@@ -297,6 +319,181 @@ pub enum ScenarioAction {
     },
 }
 
+/// `findings`.
+#[derive(Debug, ClapArgs)]
+pub struct FindingsOptions {
+    /// Of this kind only, such as mixed_chain
+    #[arg(long, value_name = "K", value_parser = finding_kind)]
+    pub kind: Option<FindingKind>,
+    /// Of this severity only
+    #[arg(long, value_enum, value_name = "S")]
+    pub severity: Option<SeverityWord>,
+    /// In this state; may be repeated [default: all but withdrawn]
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub state: Vec<StateWord>,
+    /// Exit with 40 if a finding of this severity or worse is open; one that was acknowledged does not count
+    #[arg(long, value_enum, value_name = "S")]
+    pub fail_on: Option<SeverityWord>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Go on where the page before ended
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+}
+
+/// `finding …`.
+#[derive(Debug, Subcommand)]
+pub enum FindingAction {
+    /// One finding, what shows it, and what happened to it
+    Show {
+        /// Its id
+        #[arg(value_name = "ID", value_parser = super::findings::parse_id)]
+        id: FindingId,
+    },
+    /// Say that it was seen
+    Ack(FindingReview),
+    /// Say that it was dealt with; it opens again by itself if more of it appears
+    Resolve(FindingReview),
+}
+
+/// An operator's word on a finding.
+#[derive(Debug, ClapArgs)]
+pub struct FindingReview {
+    /// Its id
+    #[arg(value_name = "ID", value_parser = super::findings::parse_id)]
+    pub id: FindingId,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Who says so [default: the login name]
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SeverityWord {
+    /// Somebody's data is, or is about to be, where it does not belong.
+    Critical,
+    /// Needs a look.
+    Warning,
+    /// Good to know.
+    Notice,
+}
+
+/// Where a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StateWord {
+    /// Nobody has looked at it.
+    Open,
+    /// Somebody has.
+    Acknowledged,
+    /// It was dealt with.
+    Resolved,
+    /// New evidence says that it never was so.
+    Withdrawn,
+}
+
+impl From<SeverityWord> for Severity {
+    fn from(word: SeverityWord) -> Self {
+        match word {
+            SeverityWord::Critical => Self::Critical,
+            SeverityWord::Warning => Self::Warning,
+            SeverityWord::Notice => Self::Notice,
+        }
+    }
+}
+
+impl From<StateWord> for FindingState {
+    fn from(word: StateWord) -> Self {
+        match word {
+            StateWord::Open => Self::Open,
+            StateWord::Acknowledged => Self::Acknowledged,
+            StateWord::Resolved => Self::Resolved,
+            StateWord::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+fn finding_kind(text: &str) -> Result<FindingKind, String> {
+    FindingKind::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| {
+        let words: Vec<&str> = FindingKind::ALL.into_iter().map(FindingKind::word).collect();
+        format!("there are these kinds: {}", words.join(", "))
+    })
+}
+
+/// `reuse`.
+#[derive(Debug, ClapArgs)]
+pub struct ReuseOptions {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Go on where the page before ended
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+}
+
+/// `link …`.
+#[derive(Debug, Subcommand)]
+pub enum LinkAction {
+    /// Approve a link
+    Add(LinkOptions),
+    /// Take a link back
+    Remove(LinkOptions),
+    /// Objects that share a mailbox GUID, an immutable id or an employee id, never a name alone
+    Candidates {
+        /// Of this object only
+        #[arg(long, value_name = "O")]
+        object: Option<ObjectId>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Go on where the page before ended
+        #[arg(long, value_name = "CURSOR")]
+        cursor: Option<String>,
+    },
+}
+
+/// Which link.
+#[derive(Debug, ClapArgs)]
+pub struct LinkOptions {
+    /// The earlier object
+    #[arg(long, value_name = "O")]
+    pub from: ObjectId,
+    /// The later object
+    #[arg(long, value_name = "O2")]
+    pub to: ObjectId,
+    /// The later object's tenant, if it is another one
+    #[arg(long, value_name = "ID|ALIAS")]
+    pub to_tenant: Option<String>,
+    /// What the earlier is to the later: recreated-as, migrated-to, merged-into or recovered-from
+    #[arg(long = "as", value_name = "RELATION", value_parser = super::link::parse_relation)]
+    pub relation: Relation,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Who says so [default: the login name]
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+}
+
+/// `restore-check`.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreOptions {
+    #[command(flatten)]
+    pub key: SnapshotKey,
+    /// To whom: an object id, or a name
+    #[arg(long, value_name = "NAME|OBJECT")]
+    pub to: String,
+    /// What the name is meant as: any, upn or smtp
+    #[arg(long, value_name = "K", default_value = "any")]
+    pub kind: NameKind,
+    /// Read the directory now, before judging
+    #[arg(long)]
+    pub verify: bool,
+}
+
 /// `import`.
 #[derive(Debug, ClapArgs)]
 pub struct ImportOptions {
@@ -320,6 +517,38 @@ pub enum ImportKind {
     Profiles,
     /// directoryAudit objects, one a line, in lists, or in pages
     Audits,
+}
+
+/// `report`.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("topic").args(["chain", "object", "name"])))]
+pub struct ReportOptions {
+    /// Of a chain: its snapshots, whose mail they hold, and the names involved
+    #[arg(long, value_name = "C")]
+    pub chain: Option<ChainId>,
+    /// Of an object: its names, states, mailboxes and chains
+    #[arg(long, value_name = "O")]
+    pub object: Option<ObjectId>,
+    /// Of a name: everyone who ever held it, and all chains addressed by it
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// How to write it [default: as the file's ending says]
+    #[arg(long, value_enum, value_name = "F")]
+    pub format: Option<ReportFormat>,
+    /// Where to write it; - is standard output
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One page that needs nothing else, with the timeline drawn.
+    Html,
+    /// The main table for a spreadsheet.
+    Csv,
+    /// Everything, for programs.
+    Json,
 }
 
 /// `emulate`.

@@ -6,6 +6,7 @@ use super::args::{CheckOptions, HistoryOptions, WhoOptions};
 use super::batch;
 use super::error::{CliError, Exit};
 use super::lanes;
+use super::link;
 use super::open::{App, How, runtime};
 use super::output::{self, edge, word_of};
 use crate::domain::id::{ObjectId, Sequence};
@@ -161,6 +162,9 @@ fn say_object(answer: &ObjectAnswer) -> String {
     for chain in &answer.chains {
         let count = answer.snapshots.iter().filter(|snapshot| snapshot.chain == *chain).count();
         let _ = writeln!(text, "  chain {chain}: {count} snapshot(s)");
+    }
+    for link in &answer.links {
+        let _ = writeln!(text, "  link: {}", link::sentence(link));
     }
     let _ = writeln!(text, "  basis {}", answer.basis.sequence);
     text

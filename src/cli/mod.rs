@@ -7,12 +7,18 @@ mod batch;
 mod demo;
 mod emulate;
 mod error;
+mod findings;
 mod import;
 mod init;
 mod integrity;
 mod lanes;
+mod link;
 mod open;
 mod output;
+mod people;
+mod plan;
+mod report;
+mod reuse;
 mod scenario;
 mod snapshots;
 mod status;
@@ -68,7 +74,14 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Who(options) => ask::who(&app, &options),
         Command::History(options) => ask::history(&app, &options),
         Command::Snapshot(action) => snapshots::snapshot(&app, action),
+        Command::Findings(options) => findings::findings(&app, &options),
+        Command::Finding(action) => findings::finding(&app, action),
+        Command::Reuse(options) => reuse::reuse(&app, &options),
+        Command::Link(action) => link::link(&app, action),
+        Command::Plan { chain } => plan::plan(&app, &chain),
+        Command::RestoreCheck(options) => plan::restore_check(&app, options),
         Command::Import(options) => import::run(&app, &options),
+        Command::Report(options) => report::report(&app, &options),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
         Command::Completions { .. }

@@ -64,6 +64,14 @@ fn say(answer: &StatusAnswer) -> String {
             "  objects: {} active, {} soft-deleted, {} purged; snapshots: {}",
             counts.active, counts.soft_deleted, counts.purged, tenant.snapshots
         );
+        let open = &tenant.findings;
+        if open.critical + open.warning + open.notice > 0 {
+            let _ = writeln!(
+                text,
+                "  open findings: {} critical, {} warning, {} notice; see `whowas findings`",
+                open.critical, open.warning, open.notice
+            );
+        }
     }
     let ledger = &answer.ledger;
     let _ = writeln!(text, "ledger: {} format {}, {} bytes", ledger.store, ledger.format, ledger.bytes);

@@ -1,7 +1,7 @@
 //! The pure core: what facts mean. No I/O, no clock, no async; time is always an argument.
 //!
 //! Reading order: ids, names and time; facts; what time they cover; the track of one presence; an object's timeline;
-//! who holds a name; whose data a snapshot holds; the verdict.
+//! who holds a name; whose data a snapshot holds; the verdict; the repair plan and the restore guard.
 
 pub mod attribution;
 pub mod coverage;
@@ -15,6 +15,8 @@ pub mod interval;
 pub mod judge;
 pub mod link;
 pub mod name;
+pub mod plan;
+pub mod restore;
 pub mod time;
 pub mod timeline;
 pub mod track;

@@ -143,7 +143,6 @@ impl Table {
     }
 
     /// Reads one row, over several lines if a quoted field is.
-    #[expect(clippy::type_complexity, reason = "a row's first line, and whether it could be read, at most once")]
     fn record(&mut self, input: &mut dyn BufRead, delimiter: u8) -> io::Result<Option<(u64, Result<(), String>)>> {
         self.record.clear();
         let first = self.line + 1;

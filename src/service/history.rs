@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Desk;
+use super::link::{LinkPart, links_of};
 use super::parts::{EvidencePart, NamesPart, evidence_of};
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::interval::Edge;
@@ -63,7 +64,7 @@ pub struct ObjectAnswer {
     /// Its snapshots, by chain.
     pub snapshots: Vec<SnapshotPart>,
     /// Its lineage links.
-    pub links: Vec<String>,
+    pub links: Vec<LinkPart>,
     /// What the answer rests on.
     pub basis: Basis,
 }
@@ -180,7 +181,7 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
         mailboxes,
         chains: history.chains,
         snapshots,
-        links: Vec::new(),
+        links: links_of(desk, object, history.basis.sequence)?,
         basis: history.basis,
     }))
 }

@@ -11,6 +11,7 @@
 mod twins;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 
@@ -20,7 +21,7 @@ use super::Desk;
 use crate::domain::fact::{Fact, Snapshot};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
-use crate::import::{Entry, Reader, Said, What};
+use crate::import::{Entry as Line, Reader, Said, What};
 use crate::ledger::{Batch, LedgerError, Stamp};
 
 use twins::Twins;
@@ -163,7 +164,7 @@ fn write(
     let mut reader = open(what, file, now)?;
     let mut writer = Writer { desk, what, lines: Vec::new(), bytes: 0 };
     let mut lines = 0;
-    while let Some(Entry { line, bytes, said }) = reader.next_entry().map_err(ImportError::Read)? {
+    while let Some(Line { line, bytes, said }) = reader.next_entry().map_err(ImportError::Read)? {
         lines += 1;
         match (said, bad) {
             (Said::Facts(facts), Some(bad)) if bad.is_bad(&facts)? => {}
@@ -188,7 +189,7 @@ fn write(
     writer.commit(imported)
 }
 
-fn open<'a>(what: What, file: &'a mut dyn File, now: Instant) -> Result<Reader<&'a mut dyn File>, ImportError> {
+fn open(what: What, file: &mut dyn File, now: Instant) -> Result<Reader<&mut dyn File>, ImportError> {
     file.rewind().map_err(ImportError::Read)?;
     Reader::open(what, file, now).map_err(ImportError::Read)
 }
@@ -356,11 +357,14 @@ impl Writer<'_> {
             let mut is_new = false;
             for fact in facts {
                 let Some(object) = fact.object() else { continue };
-                if !known.contains_key(&object) {
-                    let facts = self.desk.ledger.store().object(self.desk.tenant, object).map_err(LedgerError::from)?;
-                    known.insert(object, facts.into_iter().map(|known| known.fact).collect());
-                }
-                let of_object = known.entry(object).or_default();
+                let of_object = match known.entry(object) {
+                    Entry::Occupied(place) => place.into_mut(),
+                    Entry::Vacant(place) => {
+                        let facts = self.desk.ledger.store().object(self.desk.tenant, object);
+                        let facts = facts.map_err(LedgerError::from)?.into_iter();
+                        place.insert(facts.map(|known| known.fact).collect())
+                    }
+                };
                 if !of_object.contains(fact) {
                     of_object.push(fact.clone());
                     is_new = true;

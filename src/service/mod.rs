@@ -2,9 +2,18 @@
 //! answers serialise to the JSON of the outer contract.
 
 pub mod check;
+pub mod explain;
+pub mod findings;
 pub mod history;
 pub mod import;
+pub mod link;
 pub mod parts;
+pub mod people;
+pub mod plan;
+#[cfg(feature = "report")]
+pub mod report;
+pub mod restore;
+pub mod reuse;
 pub mod snapshot;
 pub mod status;
 pub mod who;

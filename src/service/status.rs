@@ -7,7 +7,7 @@ use crate::domain::guard::{HeldPart, Impact};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::ledger::{Hold, Ledger, LedgerError};
-use crate::store::Run;
+use crate::store::{FindingCounts, Run};
 
 /// The status of a ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,17 +105,6 @@ pub struct ObjectCounts {
     pub purged: u64,
 }
 
-/// How many open findings of each severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct FindingCounts {
-    /// Critical.
-    pub critical: u64,
-    /// Warnings.
-    pub warning: u64,
-    /// Notices.
-    pub notice: u64,
-}
-
 /// The ledger itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LedgerStatus {
@@ -163,7 +152,7 @@ pub fn status(
                 purged: state.counts.purged,
             },
             snapshots: state.counts.snapshots,
-            findings: FindingCounts::default(),
+            findings: state.findings,
         });
     }
     let (store, format) = ledger.store().describe();

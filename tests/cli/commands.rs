@@ -8,7 +8,7 @@ use whowas::domain::id::ObjectId;
 
 use super::world::{World, bare, ran, ran_with};
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &["demo"],
     &["init"],
     &["sync"],
@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["snapshot", "list"],
     &["snapshot", "expire"],
     &["import"],
+    &["report"],
     &["verify"],
     &["rebuild"],
     &["emulate"],

@@ -8,11 +8,13 @@
     reason = "the helpers of a test fail it; clippy spares only the test functions themselves"
 )]
 
+mod audit;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod failures;
 mod guards;
 mod imports;
+mod report;
 mod scenarios;
 mod world;

@@ -1,0 +1,387 @@
+//! The sentence at the top of a report: what matters most, and what to do about it.
+
+use serde::Serialize;
+
+use super::content::{ChainRows, FindingRow, PlanRows, Report, SnapshotRow, SummaryRows, Topic};
+use super::people::People;
+use super::text::{count, cut, edge, join, time, word};
+use crate::domain::finding::{FindingState, Severity};
+use crate::domain::holder::HolderConfidence;
+use crate::domain::id::ObjectId;
+use crate::domain::timeline::Role;
+
+/// The longest list that a sentence spells out.
+const SEGMENTS_MAX: usize = 5;
+
+/// What matters most, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Headline {
+    /// How bad it is.
+    pub tone: Tone,
+    /// One sentence.
+    pub sentence: String,
+    /// What else matters, a sentence each.
+    pub also: Vec<String>,
+    /// What to do, a sentence each.
+    pub advice: Vec<String>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// Nothing to do.
+    Fine,
+    /// Something cannot be known, or needs a look.
+    Warning,
+    /// Somebody's data is where it does not belong.
+    Critical,
+}
+
+impl Tone {
+    /// The word beside the sign.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fine => "In order",
+            Self::Warning => "Needs a look",
+            Self::Critical => "Critical",
+        }
+    }
+}
+
+/// The headline of a report.
+pub fn of(report: &Report, people: &People) -> Headline {
+    let about_chains = report.chains.iter().filter_map(|chain| of_chain(chain, people));
+    // The first of the worst leads.
+    let mut said: Vec<(Tone, String)> = about_chains.collect();
+    said.sort_by_key(|(tone, _)| std::cmp::Reverse(*tone));
+    let topic = of_topic(report, people);
+    match &report.subject {
+        Topic::Chain(_) => said.extend(topic),
+        _ => {
+            let place = said.iter().position(|(tone, _)| *tone < Tone::Critical).unwrap_or(said.len());
+            topic.into_iter().rev().for_each(|line| said.insert(place, line));
+        }
+    }
+    let mut findings: Vec<&FindingRow> = report.findings.iter().filter(|row| is_pending(row)).collect();
+    findings.sort_by_key(|row| std::cmp::Reverse(row.severity));
+    let worst = findings.first().map_or(Tone::Fine, |row| tone_of(row.severity));
+    if said.first().is_none_or(|(tone, _)| *tone < worst) {
+        said.splice(0..0, findings.iter().take(1).map(|row| (worst, cut(&row.summary, 400))));
+    }
+    let mut said = said.into_iter();
+    let (tone, sentence) = said.next().unwrap_or((Tone::Fine, "There is nothing to report.".to_owned()));
+    let advice = advice(report, people, tone);
+    Headline { tone, sentence, also: said.map(|(_, line)| line).take(4).collect(), advice }
+}
+
+fn of_topic(report: &Report, people: &People) -> Option<(Tone, String)> {
+    match &report.subject {
+        Topic::Chain(chain) if report.snapshots().next().is_none() => {
+            Some((Tone::Fine, format!("Chain {} holds no snapshots.", cut(chain.as_str(), 60))))
+        }
+        Topic::Chain(_) => None,
+        Topic::Name(name) => Some(of_name(report, people, name.key().as_str(), name.spelling())),
+        Topic::Object(object) => Some(of_object(report, people, *object)),
+        Topic::Tenant(tenant) => {
+            let name = report.basis.alias.clone().unwrap_or_else(|| tenant.to_string());
+            report.summary.as_ref().map(|summary| of_tenant(report, summary, &name))
+        }
+    }
+}
+
+/// What a chain's snapshots say about it.
+fn of_chain(chain: &ChainRows, people: &People) -> Option<(Tone, String)> {
+    let rows = &chain.snapshots;
+    let name = cut(chain.chain.as_str(), 60);
+    let owner = chain.owner();
+    let unclear: Vec<&SnapshotRow> = rows.iter().filter(|row| row.owner.is_none()).collect();
+    let segments = segments(rows);
+    let mut owners: Vec<ObjectId> = Vec::new();
+    for object in rows.iter().filter_map(|row| row.owner) {
+        if !owners.contains(&object) {
+            owners.push(object);
+        }
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    if owners.len() > 1 {
+        let parts: Vec<String> = if segments.len() <= SEGMENTS_MAX {
+            let held = segments.iter().filter_map(|(object, rows)| Some(((*object)?, rows)));
+            held.map(|(object, rows)| format!("{} {}", range(rows), people.called(object))).collect()
+        } else {
+            let part = |object: &ObjectId| {
+                let own = rows.iter().filter(|row| row.owner == Some(*object)).count();
+                format!("{} {}", count(own, "snapshot", "snapshots"), people.called(*object))
+            };
+            let mut parts: Vec<String> = owners.iter().take(SEGMENTS_MAX).map(part).collect();
+            if owners.len() > SEGMENTS_MAX {
+                parts.push(format!("{} more", owners.len() - SEGMENTS_MAX));
+            }
+            parts
+        };
+        let open: Vec<String> =
+            segments.iter().filter(|(object, _)| object.is_none()).map(|(_, rows)| range(rows)).collect();
+        let unclear = match (unclear.len(), open.len()) {
+            (0, _) => String::new(),
+            (_, runs) if runs <= 2 => format!("; {} cannot be attributed", join(&open)),
+            (number, _) => format!("; {number} more cannot be attributed"),
+        };
+        let people = if owners.len() == 2 { "two people".to_owned() } else { format!("{} people", owners.len()) };
+        let proved = rows.iter().all(|row| row.confidence != HolderConfidence::Assumed || !chain.is_foreign(row));
+        let holds = if proved { "holds" } else { "seems to hold" };
+        return Some((
+            Tone::Critical,
+            format!("Chain {name} {holds} the mail of {people}: {}{unclear}.", parts.join(", ")),
+        ));
+    }
+    if !unclear.is_empty() {
+        let which = if unclear.len() <= 3 || segments.len() <= SEGMENTS_MAX {
+            let open = segments.iter().filter(|(object, _)| object.is_none());
+            join(&open.map(|(_, rows)| range(rows)).collect::<Vec<_>>())
+        } else {
+            count(unclear.len(), "snapshot", "snapshots")
+        };
+        let rest = match owner {
+            Some(owner) => format!(
+                " The other {} {}.",
+                rows.len() - unclear.len(),
+                belongs(rows.len() - unclear.len(), &people.called(owner))
+            ),
+            None => String::new(),
+        };
+        return Some((Tone::Warning, format!("In chain {name}, {}: {which}.{rest}", why_unclear(&unclear, people))));
+    }
+    let owner = people.called(owner?);
+    let all = if rows.len() == 1 { "The only snapshot".to_owned() } else { format!("All {} snapshots", rows.len()) };
+    let hold = if rows.len() == 1 { "holds" } else { "hold" };
+    let assumed = rows.iter().filter(|row| row.confidence == HolderConfidence::Assumed).count();
+    if assumed > 0 {
+        let seems = if rows.len() == 1 { "seems to hold" } else { "seem to hold" };
+        let proof = format!("nothing proves it for {}", count(assumed, "of them", "of them"));
+        return Some((Tone::Warning, format!("{all} of chain {name} {seems} the mail of {owner}; {proof}.")));
+    }
+    let open = rows.iter().filter(|row| !row.settled).count();
+    let open = match open {
+        0 => String::new(),
+        number => format!("; {} may still change with later evidence", count(number, "attribution", "attributions")),
+    };
+    Some((Tone::Fine, format!("{all} of chain {name} {hold} the mail of {owner}{open}.")))
+}
+
+/// Why snapshots have no single owner.
+fn why_unclear(unclear: &[&SnapshotRow], people: &People) -> String {
+    let all = |confidence| unclear.iter().all(|row| row.confidence == confidence);
+    let number = count(unclear.len(), "snapshot", "snapshots");
+    if all(HolderConfidence::Nobody) {
+        let was = if unclear.len() == 1 { "was" } else { "were" };
+        return format!("{number} {was} taken by a name that nobody is known to have held");
+    }
+    if all(HolderConfidence::Unknown) {
+        return format!("nothing is known about the owner of {number}");
+    }
+    let mut candidates: Vec<ObjectId> = unclear.iter().flat_map(|row| row.candidates.iter().copied()).collect();
+    candidates.sort();
+    candidates.dedup();
+    let mut called: Vec<(&str, String)> =
+        candidates.iter().map(|object| (people.letter(*object), people.called(*object))).collect();
+    called.sort();
+    let called: Vec<String> = called.into_iter().map(|(_, called)| called).take(SEGMENTS_MAX).collect();
+    match called.len() {
+        0 => format!("nobody can tell whose mail {number} may hold"),
+        _ => format!("it cannot be known whether {number} hold the mail of {}", called.join(" or ")),
+    }
+}
+
+fn of_name(report: &Report, people: &People, key: &str, spelling: &str) -> (Tone, String) {
+    let name = cut(spelling, 80);
+    let mut holders = Vec::new();
+    for person in people.iter() {
+        let Some(row) = report.object(person.object) else { continue };
+        // The primary address is one of the SMTP addresses.
+        let periods = row.names.iter().filter(|period| period.name == key && period.kind != Role::Primary);
+        let Some(last) = periods.max_by_key(|period| (period.until.is_none(), period.from.by())) else { continue };
+        let (when, holds) = match last.until {
+            None => (format!("since {}", begin_words(last.from)), true),
+            Some(until) => (format!("until {}", end_words(until)), false),
+        };
+        holders.push((last.from.by(), person.object, when, holds));
+    }
+    holders.sort_by_key(|(begun, object, ..)| (*begun, *object));
+    let says = |(_, object, when, _): &(_, ObjectId, String, bool)| format!("{} {when}", people.called(*object));
+    match holders.as_slice() {
+        [] => (Tone::Warning, format!("{name} was never seen in the directory.")),
+        [one] if one.3 => (Tone::Fine, format!("{name} was only ever held by {}.", says(one))),
+        [one] => (Tone::Warning, format!("{name} is held by nobody; it was held by {}.", says(one))),
+        several => {
+            let parts: Vec<String> = several.iter().take(SEGMENTS_MAX).map(says).collect();
+            let number = if several.len() == 2 { "two people".to_owned() } else { format!("{} people", several.len()) };
+            (Tone::Warning, format!("{name} was held by {number}: {}.", parts.join(", ")))
+        }
+    }
+}
+
+fn begin_words(from: crate::domain::interval::Edge) -> String {
+    match (from.as_point(), from.by()) {
+        (Some(at), _) => time(at),
+        (None, Some(by)) => format!("{} at the latest", time(by)),
+        (None, None) => edge(from),
+    }
+}
+
+fn end_words(until: crate::domain::interval::Edge) -> String {
+    match (until.as_point(), until.after()) {
+        (Some(at), _) => time(at),
+        (None, Some(after)) => format!("{} at least", time(after)),
+        (None, None) => edge(until),
+    }
+}
+
+fn of_object(report: &Report, people: &People, object: ObjectId) -> (Tone, String) {
+    let who = people.called(object);
+    let Some(row) = report.object(object) else { return (Tone::Warning, format!("{who} was never seen.")) };
+    let mut names: Vec<&str> = row.names.iter().map(|name| name.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let own = report.snapshots().filter(|snapshot| snapshot.owner == Some(object)).count();
+    let (names, own) = (count(names.len(), "name", "names"), count(own, "snapshot", "snapshots"));
+    (
+        Tone::Fine,
+        format!("{who} is {} and had {names}; {own} hold its mail.", word(&row.state))
+            .replace("1 snapshot hold ", "1 snapshot holds "),
+    )
+}
+
+fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, String) {
+    let open = |severity| report.findings.iter().filter(|row| is_pending(row) && row.severity == severity).count();
+    let (critical, warning, notice) = (open(Severity::Critical), open(Severity::Warning), open(Severity::Notice));
+    let tone = match (critical, warning) {
+        (0, 0) => Tone::Fine,
+        (0, _) => Tone::Warning,
+        _ => Tone::Critical,
+    };
+    let holds =
+        format!("{} and {}", count_u64(summary.active, "active object"), count_u64(summary.snapshots, "snapshot"));
+    let name = cut(name, 60);
+    let sentence = match critical + warning + notice {
+        0 => format!("Nothing is open in tenant {name}, which has {holds}."),
+        _ => {
+            let parts = [(critical, "critical"), (warning, "warning"), (notice, "notice")];
+            let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| match *word {
+                "critical" => format!("{number} critical"),
+                word => count(*number, word, &format!("{word}s")),
+            });
+            let findings = join(&parts.collect::<Vec<_>>());
+            format!("Tenant {name} has open findings: {findings}, among {holds}.")
+        }
+    };
+    (tone, sentence)
+}
+
+fn advice(report: &Report, people: &People, tone: Tone) -> Vec<String> {
+    let planned: Vec<String> = report.plans.iter().flat_map(|plan| planned(plan, people)).take(8).collect();
+    if !planned.is_empty() {
+        return planned;
+    }
+    let mut advice = Vec::new();
+    for chain in &report.chains {
+        let foreign = chain.snapshots.iter().filter(|row| chain.is_foreign(row)).count();
+        if foreign > 0 {
+            advice.push(format!(
+                "Before a restore from chain {} look at whose mail the snapshot holds: {} someone else's. Its next \
+                 incremental must build on a snapshot of its owner.",
+                cut(chain.chain.as_str(), 60),
+                if foreign == 1 { "one holds".to_owned() } else { format!("{foreign} hold") },
+            ));
+        }
+    }
+    let unclear = report.snapshots().filter(|row| row.owner.is_none()).count();
+    if advice.is_empty() && unclear > 0 {
+        advice.push("Treat what cannot be attributed as nobody's: restore it to no one until a receipt, an audit log or an old export says whose it is.".to_owned());
+    }
+    if advice.is_empty() {
+        advice.push(match tone {
+            Tone::Fine => "Nothing needs to be done.".to_owned(),
+            Tone::Warning => "Address mailboxes by object id, not by name, and look at the tables below.".to_owned(),
+            Tone::Critical => "Look at the findings below, worst first.".to_owned(),
+        });
+    }
+    advice.truncate(8);
+    advice
+}
+
+/// The steps of a plan, a sentence each; what stays as it is goes without saying.
+fn planned(plan: &PlanRows, people: &People) -> Vec<String> {
+    let chain = cut(plan.chain.as_str(), 60);
+    let segments = plan.segments.iter().filter(|segment| segment.act != "keep").map(|segment| {
+        let which = ids(segment.snapshots.iter().map(crate::domain::id::SnapshotId::as_str).collect());
+        let whose = segment.object.map(|object| format!(", which holds the mail of {}", people.called(object)));
+        let target = segment.to_chain.as_ref().map(|to| format!(" to chain {}", cut(to.as_str(), 60)));
+        let act = match segment.act.as_str() {
+            "quarantine" => "Quarantine".to_owned(),
+            "relabel" => "Relabel".to_owned(),
+            other => cut(other, 30),
+        };
+        format!("{act} {which} of chain {chain}{}{}.", target.unwrap_or_default(), whose.unwrap_or_default())
+    });
+    let next = plan.next.iter().map(|next| {
+        let who = people.called(next.object);
+        let place =
+            next.chain.as_ref().map_or("a new chain".to_owned(), |chain| format!("chain {}", cut(chain.as_str(), 60)));
+        match (next.action.as_str(), &next.base) {
+            ("incremental", Some(base)) => {
+                format!("Base the next incremental of {who} on snapshot {} of {place}.", cut(base.as_str(), 60))
+            }
+            ("incremental", None) => format!("Go on with incrementals of {who} in {place}."),
+            ("full", _) => format!("Start {place} for {who} with a full backup."),
+            ("stop", _) => format!("Stop backing {who} up into {place} and keep the chain."),
+            (other, _) => format!("{}: {who} in {place}.", cut(other, 30)),
+        }
+    });
+    segments.chain(next).collect()
+}
+
+/// Consecutive snapshots of one owner.
+pub fn segments(rows: &[SnapshotRow]) -> Vec<(Option<ObjectId>, Vec<&SnapshotRow>)> {
+    let mut segments: Vec<(Option<ObjectId>, Vec<&SnapshotRow>)> = Vec::new();
+    for row in rows {
+        match segments.last_mut() {
+            Some((owner, run)) if *owner == row.owner => run.push(row),
+            _ => segments.push((row.owner, vec![row])),
+        }
+    }
+    segments
+}
+
+fn range(rows: &[&SnapshotRow]) -> String {
+    ids(rows.iter().map(|row| row.snapshot.as_str()).collect())
+}
+
+/// `snapshot 41`, `snapshots 1–40`.
+fn ids(ids: Vec<&str>) -> String {
+    match ids.as_slice() {
+        [] => "no snapshots".to_owned(),
+        [one] => format!("snapshot {}", cut(one, 40)),
+        [first, .., last] => format!("snapshots {}–{}", cut(first, 40), cut(last, 40)),
+    }
+}
+
+fn belongs(number: usize, who: &str) -> String {
+    if number == 1 { format!("belongs to {who}") } else { format!("belong to {who}") }
+}
+
+fn count_u64(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn is_pending(row: &FindingRow) -> bool {
+    matches!(row.state, FindingState::Open | FindingState::Acknowledged)
+}
+
+fn tone_of(severity: Severity) -> Tone {
+    match severity {
+        Severity::Critical => Tone::Critical,
+        Severity::Warning | Severity::Notice => Tone::Warning,
+    }
+}

@@ -1,0 +1,190 @@
+//! The report as a person sees it.
+
+use whowas::domain::holder::HolderConfidence::{Assumed, Certain, Nobody, Unknown};
+use whowas::domain::interval::Edge;
+use whowas::domain::time::Instant;
+use whowas::domain::timeline::Role;
+use whowas::report::content::*;
+use whowas::report::{self, Tone};
+
+use super::content::{at, damaged, decade, empty, name, object, person, snapshot, unclear};
+use super::xml;
+
+/// The pages are left in the build directory, to be looked at.
+fn kept(file: &str, html: String) -> String {
+    std::fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(file), &html).unwrap();
+    html
+}
+
+#[test]
+fn the_drawing_of_a_mixed_chain() {
+    let svg = report::svg(&damaged()).unwrap();
+    xml::tags(&svg).unwrap();
+    insta::assert_snapshot!("mixed_chain", svg);
+}
+
+#[test]
+fn a_mixed_chain_says_so_first_and_what_to_do_next() {
+    let headline = report::headline(&damaged());
+    assert_eq!(headline.tone, Tone::Critical);
+    assert_eq!(
+        headline.sentence,
+        "Chain cA holds the mail of two people: snapshots 1–39 sam.old@x.test (A), snapshot 41 sam@x.test (B), \
+         snapshot 42 sam.old@x.test (A); snapshot 40 cannot be attributed."
+    );
+    assert_eq!(
+        headline.advice,
+        [
+            "Quarantine snapshot 41 of chain cA, which holds the mail of sam@x.test (B).",
+            "Base the next incremental of sam.old@x.test (A) on snapshot 42 of chain cA.",
+            "Start a new chain for sam@x.test (B) with a full backup.",
+        ]
+    );
+    let html = kept("mixed.html", report::html(&damaged()).unwrap());
+    let (sentence, table) = (html.find("holds the mail of two people").unwrap(), html.find("<table").unwrap());
+    assert!(sentence < html.find("<svg").unwrap() && html.find("<svg").unwrap() < table);
+}
+
+#[test]
+fn a_page_is_well_formed_and_needs_nothing_from_outside() {
+    for (file, content) in [("mixed.html", damaged()), ("decade.html", decade())] {
+        let html = kept(file, report::html(&content).unwrap());
+        let tags = xml::tags(&html).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let outside = ["script", "link", "img", "iframe", "object", "embed", "a", "base", "form", "image", "use"];
+        assert!(tags.iter().all(|(tag, _)| !outside.contains(&tag.as_str())));
+        for (tag, attributes) in &tags {
+            for (name, value) in attributes {
+                assert!(
+                    !name.starts_with("on") && name != "style" && name != "src" && name != "href",
+                    "{tag} {name}={value}"
+                );
+                assert!(!value.contains("url(") || value.starts_with("url(#f"), "{tag} {name}={value}");
+            }
+        }
+        let ids: Vec<&str> =
+            tags.iter().flat_map(|(_, a)| a).filter(|(n, _)| n == "id").map(|(_, v)| v.as_str()).collect();
+        let unique: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "ids are unique over all figures");
+        assert!(!html.contains("url(http") && !html.contains("@import"));
+        assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+        for (tag, attributes) in tags.iter().filter(|(tag, _)| tag == "svg") {
+            assert!(attributes.iter().any(|(name, value)| name == "role" && value == "img"), "{tag}");
+        }
+        assert_eq!(html.matches("<svg").count(), html.matches("<desc").count());
+    }
+}
+
+#[test]
+fn the_basis_is_at_the_foot() {
+    let html = report::html(&damaged()).unwrap();
+    let foot = &html[html.find("<footer").unwrap()..];
+    for part in [
+        "b0f2a1c4-0000-4000-8000-000000000001",
+        "42",
+        &"00ff".repeat(16),
+        "2026-03-05 12:00",
+        "1.2.3",
+        "15 min",
+        "12 h",
+    ] {
+        assert!(foot.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_tables_have_full_ids_evidence_and_states() {
+    let html = report::html(&damaged()).unwrap();
+    for part in [
+        "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+        "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb",
+        "Directory_4711_event",
+        "commit 7",
+        "after 2026-03-02 08:00, by 10:00",
+        "acknowledged",
+        "by carol: ticket 7",
+        "quarantine",
+        "provisional",
+        "no longer kept",
+        "the chain&#39;s owner",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_name_over_ten_years_names_every_holder_and_gets_a_close_up_of_its_chain() {
+    let content = decade();
+    let headline = report::headline(&content);
+    assert_eq!(headline.tone, Tone::Critical, "{headline:?}");
+    assert!(headline.also.iter().any(|line| line.contains("kim@x.test was held by 3 people")), "{headline:?}");
+    let html = kept("decade.html", report::html(&content).unwrap());
+    assert!(html.contains("gone for good"), "the leaver's lane says so");
+    let svg = report::svg(&content).unwrap();
+    assert_eq!(svg.matches("mark foreign").count(), 1, "one foreign night among 730 is drawn");
+    assert!(svg.matches("class=\"mark").count() < 60, "and the others are drawn as runs");
+}
+
+#[test]
+fn every_kind_of_chain_has_its_sentence() {
+    let a = object(0xaa);
+    let said = |rows: Vec<SnapshotRow>| {
+        let mut content = empty(Topic::Chain("c".parse().unwrap()));
+        content.objects = vec![person(a, "ann@x.test", vec![])];
+        content.chains = vec![ChainRows { chain: "c".parse().unwrap(), snapshots: rows }];
+        let headline = report::headline(&content);
+        (headline.tone, headline.sentence)
+    };
+    let row = |id: &str, confidence| match confidence {
+        Certain | Assumed => SnapshotRow { confidence, ..snapshot(id, at("01:00"), a) },
+        _ => SnapshotRow { confidence, candidates: vec![], ..unclear(id, at("01:00"), &[]) },
+    };
+    assert_eq!(said(vec![]), (Tone::Fine, "Chain c holds no snapshots.".to_owned()));
+    assert_eq!(
+        said(vec![row("1", Certain)]),
+        (Tone::Fine, "The only snapshot of chain c holds the mail of ann@x.test (A).".to_owned())
+    );
+    let (tone, sentence) = said(vec![row("1", Certain), row("2", Assumed)]);
+    assert_eq!(
+        (tone, sentence.contains("seem to hold the mail of ann@x.test (A)")),
+        (Tone::Warning, true),
+        "{sentence}"
+    );
+    let (tone, sentence) = said(vec![row("1", Certain), row("2", Nobody)]);
+    assert_eq!((tone, sentence.contains("nobody is known to have held")), (Tone::Warning, true), "{sentence}");
+    let (tone, sentence) = said(vec![row("1", Unknown)]);
+    assert_eq!((tone, sentence.contains("nothing is known about the owner")), (Tone::Warning, true), "{sentence}");
+}
+
+#[test]
+fn a_tenant_without_trouble_says_so() {
+    let mut content = empty(Topic::Tenant("b0f2a1c4-0000-4000-8000-000000000001".parse().unwrap()));
+    content.summary = Some(SummaryRows { active: 12, ..SummaryRows::default() });
+    let html = report::html(&content).unwrap();
+    xml::tags(&html).unwrap();
+    assert!(html.contains("Nothing is open in tenant contoso"));
+    content.findings = damaged().findings;
+    let headline = report::headline(&content);
+    assert_eq!(headline.tone, Tone::Critical);
+    assert!(headline.sentence.contains("open findings: 1 critical"), "{headline:?}");
+}
+
+#[test]
+fn the_same_content_gives_the_same_report() {
+    let (one, two) = (damaged(), {
+        let mut turned = damaged();
+        turned.objects.reverse();
+        turned
+    });
+    assert_eq!(report::html(&one).unwrap(), report::html(&two).unwrap(), "whatever order the people come in");
+}
+
+#[test]
+fn a_beginning_years_ago_does_not_squeeze_the_day_that_matters() {
+    let mut content = damaged();
+    let years_ago = Edge::point(at("00:00").minus(std::time::Duration::from_secs(86_400 * 3_650)));
+    content.objects[1].names[0] = name(Role::Upn, "sam@x.test", years_ago, Some(Edge::new(at("08:00"), at("10:00"))));
+    content.objects[1].names[1].from = years_ago;
+    let svg = report::svg(&content).unwrap();
+    assert!(svg.contains(">2 Mar 2026<") && !svg.contains(">2018<"), "the axis shows days, not years");
+    assert!(content.objects[1].names[0].from.by() > Some(Instant::MIN));
+}
