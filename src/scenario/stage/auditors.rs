@@ -4,13 +4,18 @@ use serde_json::{Value, json};
 
 use super::{Stage, json as answer, say};
 use crate::domain::finding::Subject as About;
+use crate::domain::link::{Link, LinkEnd};
+use crate::domain::name::NameKind;
 use crate::ledger::{KnownAt, LedgerError};
 use crate::scenario::expect::Answer;
 use crate::scenario::script::{Question, Subject};
-use crate::service::{history, snapshot, status, who};
+use crate::service::restore::{Recipient, RestoreRequest};
+use crate::service::{history, link, plan, restore, reuse, snapshot, status, who};
 
 /// Findings read at a time.
 const PAGE: usize = 256;
+/// Items of a list that are looked at.
+const LIMIT: usize = 10_000;
 
 impl Stage {
     pub(super) fn question(&mut self, tenant: usize, question: &Question) -> Answer {
@@ -47,12 +52,26 @@ impl Stage {
             }
             Question::Findings => self.findings(tenant),
             Question::ImportAudits { since, until } => self.import_audits(tenant, *since, *until),
-            Question::Plan { .. }
-            | Question::RestoreCheck { .. }
-            | Question::Reuse
-            | Question::Link { .. }
-            | Question::LinkCandidates
-            | Question::Review { .. } => Err("this release cannot be asked that by a scenario".to_owned()),
+            Question::Plan { chain } => {
+                let found = plan::plan(&desk, chain).map_err(refuse)?;
+                answer(&found.ok_or_else(|| format!("chain {chain} has no snapshots"))?)
+            }
+            Question::RestoreCheck { chain, id, to } => {
+                let to = match to {
+                    Subject::Name(name) => Recipient::Name(name.clone(), NameKind::Any),
+                    Subject::Object(symbol) => Recipient::Object(self.object(symbol)?),
+                };
+                let request = RestoreRequest { chain: chain.clone(), snapshot: id.clone(), to };
+                answer(&restore::restore_check(&desk, &request).map_err(refuse)?)
+            }
+            Question::Reuse => answer(&reuse::reuse(&desk, None, LIMIT).map_err(refuse)?),
+            Question::Link { from, relation, to, add } => {
+                let to = LinkEnd { tenant: None, object: self.object(to)? };
+                let wanted = Link { from: self.object(from)?, to, relation: *relation, note: None, by: None };
+                answer(&link::set(&desk, wanted, *add).map_err(|error| say(&error))?)
+            }
+            Question::LinkCandidates => answer(&link::candidates(&desk, None, None, LIMIT).map_err(refuse)?),
+            Question::Review { .. } => Err("this release cannot be asked that by a scenario".to_owned()),
         }
     }
 
