@@ -94,6 +94,9 @@ pub mod service;
 pub mod report;
 
 #[cfg(feature = "cli")]
+pub mod scenario;
+
+#[cfg(feature = "cli")]
 pub mod cli;
 
 #[cfg(feature = "graph")]

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("sync", &["domain", "store", "ledger", "graph", "config", "clock"]),
     ("service", &["domain", "store", "ledger", "graph", "import", "report", "sync", "config", "clock"]),
+    ("scenario", &["domain", "store", "ledger", "graph", "import", "report", "sync", "service", "config", "clock"]),
     (
         "cli",
         &[
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "sync",
             "service",
+            "scenario",
             "http",
             "ui",
             "config",

@@ -113,6 +113,9 @@ pub enum Command {
     Verify,
     /// Derive everything anew from the journal
     Rebuild,
+    /// Replay scenario files: timelines with the answers that are right. Exit: 40 if something differs
+    #[command(subcommand)]
+    Scenario(ScenarioAction),
     /// The Graph emulator alone, for people who write agents
     Emulate(EmulateOptions),
     /// Print a completion script
@@ -306,6 +309,17 @@ pub struct SnapshotListing {
     /// Go on where the page before ended
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
+}
+
+/// `scenario …`.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioAction {
+    /// Play files against the emulator and a ledger of their own, and print expected against got
+    Run {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// `findings`.

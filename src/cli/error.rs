@@ -37,6 +37,8 @@ pub enum CliError {
     Ledger(LedgerError),
     /// The directory, or the ledger during a sync.
     Sync(SyncError),
+    /// A step that failed, with its causes in one line.
+    Failed(String),
     /// Something of the operating system.
     Io {
         /// What was being done.
@@ -76,6 +78,11 @@ impl CliError {
         Self::Usage(why.into())
     }
 
+    /// The failure of a step for a reason that has no place of its own here.
+    pub fn failed(step: impl std::fmt::Display, error: &dyn Error) -> Self {
+        Self::Failed(format!("{step}: {}", chain(error)))
+    }
+
     /// The failure of a step of the operating system.
     pub fn io(step: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let step = step.into();
@@ -109,6 +116,7 @@ impl CliError {
             Self::Config(error) => chain(error),
             Self::Ledger(error) => format!("failed to {}", chain(error)),
             Self::Sync(error) => format!("failed to {}", chain(error)),
+            Self::Failed(why) => format!("failed to {why}"),
             Self::Io { step, source } => format!("failed to {step}: {source}"),
         }
     }

@@ -19,6 +19,7 @@ mod people;
 mod plan;
 mod report;
 mod reuse;
+mod scenario;
 mod snapshots;
 mod status;
 mod sync;
@@ -62,6 +63,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Init { ref file } => return init::init(file),
         Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
         Command::Demo(options) => return demo::demo(&options, &global),
+        Command::Scenario(action) => return scenario::scenario(&action, &global),
         _ => {}
     }
     let app = App::new(global)?;
@@ -82,7 +84,11 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Report(options) => report::report(&app, &options),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
-        Command::Completions { .. } | Command::Init { .. } | Command::Emulate(_) | Command::Demo(_) => Ok(Exit::Done),
+        Command::Completions { .. }
+        | Command::Init { .. }
+        | Command::Emulate(_)
+        | Command::Demo(_)
+        | Command::Scenario(_) => Ok(Exit::Done),
     }
 }
 
