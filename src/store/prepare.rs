@@ -110,7 +110,6 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
                 | Fact::HoldEnded(_)
                 | Fact::HoldRejected(_)
                 | Fact::DomainChanged(_)
-                | Fact::Settling(_)
         )
     };
     if !derived.tenant.iter().all(is_tenants) {

@@ -34,6 +34,9 @@ struct Report {
     fresh: bool,
 }
 
+/// Names in a namespace each, by their numbers.
+type Names = BTreeSet<(Namespace, u8)>;
+
 pub struct Oracle {
     said: BTreeMap<(u8, Namespace, u8), Said>,
     /// What is said of all names of an object at once.
@@ -42,8 +45,8 @@ pub struct Oracle {
     /// Who was reported since the last horizon.
     round: BTreeSet<u8>,
     /// Every facts' names by object, so that a profile without them says so.
-    known: BTreeMap<u8, BTreeSet<(Namespace, u8)>>,
-    profiles: Vec<(u8, Interval, BTreeSet<(Namespace, u8)>)>,
+    known: BTreeMap<u8, Names>,
+    profiles: Vec<(u8, Interval, Names)>,
 }
 
 impl Oracle {
@@ -190,7 +193,7 @@ impl Oracle {
 /// What a product would believe that keeps crisp instants: everything changes at the instant of the poll that shows it.
 #[derive(Default)]
 pub struct Crisp {
-    shown: BTreeMap<u8, Vec<(i64, BTreeSet<(Namespace, u8)>)>>,
+    shown: BTreeMap<u8, Vec<(i64, Names)>>,
 }
 
 impl Crisp {

@@ -155,7 +155,7 @@ impl Sim<'_> {
         {
             return fault(Wrong::Certain, "called certain, but false");
         }
-        let Some((name, kind)) = taken.name.filter(|_| taken.receipt.is_none()) else { return None };
+        let (name, kind) = taken.name.filter(|_| taken.receipt.is_none())?;
         let span = self.widened(taken)?;
         if attribution.confidence == HolderConfidence::Nobody && attribution.settled {
             // A hold proved, over some of the time, that the attribution leaves out.
