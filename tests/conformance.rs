@@ -22,7 +22,7 @@ use whowas::store::memory::MemoryStore;
 use whowas::store::sled::{SledOptions, SledStore};
 use whowas::store::{
     Commit, Counts, Cursor, Derived, Entry, FindingCounts, Hash, Head, Known, LedgerStore, Link, Order, Outcome,
-    Posting, Run, RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
+    Posting, Proved, Run, RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
 };
 
 /// A store that can be closed and opened again.
@@ -607,8 +607,11 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
         for entry in store.journal(tenant, Sequence(1), 99).unwrap() {
             told.push(format!("{entry:?}"));
         }
-        told.push(format!("{:?}", store.snapshots_ending(tenant, at(-3), at(2), None, 99).unwrap()));
-        told.push(format!("{:?}", store.snapshots_ending(tenant, Instant::MIN, Instant::MAX, None, 3).unwrap()));
+        told.push(format!("{:?}", store.snapshots_ending(tenant, Proved::Any, at(-3), at(2), None, 99).unwrap()));
+        for proved in [Proved::Any, Proved::Not] {
+            let ending = store.snapshots_ending(tenant, proved, Instant::MIN, Instant::MAX, None, 3);
+            told.push(format!("{:?}", ending.unwrap()));
+        }
         let findings = store.findings(tenant, None, 99).unwrap();
         for finding in &findings {
             told.push(format!("{:?}", store.finding(tenant, finding.id).unwrap()));
@@ -651,8 +654,11 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
                     told.push(format!("{:?}", store.snapshots_named(tenant, name.key(), None, 99).unwrap()));
                     told.push(format!("{:?}", store.snapshots_named(tenant, name.key(), Some(&place), 1).unwrap()));
                     let place = (place.1, place.0, place.2);
-                    let ending = store.snapshots_ending(tenant, Instant::MIN, Instant::MAX, Some(&place), 2);
-                    told.push(format!("{:?}", ending.unwrap()));
+                    for proved in [Proved::Any, Proved::Not] {
+                        let ending =
+                            store.snapshots_ending(tenant, proved, Instant::MIN, Instant::MAX, Some(&place), 2);
+                        told.push(format!("{:?}", ending.unwrap()));
+                    }
                 }
                 let (chain, id) = (&record.snapshot.chain, &record.snapshot.id);
                 told.push(format!("{:?}", store.snapshot(tenant, chain, id).unwrap()));

@@ -163,6 +163,8 @@ struct World {
     events: Vec<Fact>,
     horizon: Option<i64>,
     reported: Vec<i64>,
+    /// Through when the audit log was read.
+    audited: i64,
     snapshots: u32,
     /// Whose data each snapshot really holds.
     written: BTreeMap<(ChainId, SnapshotId), ObjectId>,
@@ -182,6 +184,7 @@ impl World {
             events: Vec::new(),
             horizon: None,
             reported: vec![i64::MIN; usize::from(PEOPLE)],
+            audited: START,
             snapshots: 0,
             written: BTreeMap::new(),
             allowed: (0, 0),
@@ -286,7 +289,8 @@ impl World {
             }
             Act::Audits => {
                 let mut facts = self.events.clone();
-                let (from, through) = (Instant::from_micros(START), self.clock());
+                let (from, through) = (Instant::from_micros(self.audited), self.clock());
+                self.audited = self.now;
                 facts.push(Fact::Horizon(Horizon { feed: Feed::Audit, from, through }));
                 self.tell(facts);
             }

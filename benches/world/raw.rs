@@ -15,7 +15,7 @@ use whowas::domain::link::Anchor;
 use whowas::domain::name::NameKey;
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
+    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Proved, Run,
     SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
 };
 
@@ -223,12 +223,13 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
     fn snapshots_ending(
         &self,
         tenant: TenantId,
+        proved: Proved,
         from: Instant,
         through: Instant,
         after: Option<&EndingPlace>,
         limit: usize,
     ) -> Result<Vec<SnapshotRecord>, StoreError> {
-        self.store.snapshots_ending(tenant, from, through, after, limit)
+        self.store.snapshots_ending(tenant, proved, from, through, after, limit)
     }
 
     fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {

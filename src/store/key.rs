@@ -26,6 +26,7 @@
 //! | `11` | mailbox by object | object (16), mailbox (16) |
 //! | `12` | link | object (16), first 16 bytes of the SHA-256 of its ends and relation |
 //! | `13` | notable name | name |
+//! | `14` | snapshot by its end, if addressed by a name and not certainly anybody's | until (8), chain, snapshot |
 //!
 //! The journal has the lowest kind, so a tenant's derived records are one range.
 
@@ -54,6 +55,7 @@ pub(crate) enum Key {
     Mailbox { tenant: TenantId, object: ObjectId, mailbox: [u8; 16] },
     Link { tenant: TenantId, object: ObjectId, id: [u8; 16] },
     Notable { tenant: TenantId, name: String },
+    Unproved { tenant: TenantId, until: Instant, chain: ChainId, id: SnapshotId },
 }
 
 impl Key {
@@ -108,6 +110,9 @@ impl Key {
             }
             Self::Link { tenant, object, id } => Prefix::of(*tenant, LINK).id(object.as_bytes()).id(id).bytes(),
             Self::Notable { tenant, name } => Prefix::of(*tenant, NOTABLE).text(name).bytes(),
+            Self::Unproved { tenant, until, chain, id } => {
+                Prefix::of(*tenant, UNPROVED).time(*until).text(chain.as_str()).text(id.as_str()).bytes()
+            }
         }
     }
 
@@ -132,7 +137,8 @@ impl Key {
             | Self::Anchor { tenant, .. }
             | Self::Mailbox { tenant, .. }
             | Self::Link { tenant, .. }
-            | Self::Notable { tenant, .. } => *tenant,
+            | Self::Notable { tenant, .. }
+            | Self::Unproved { tenant, .. } => *tenant,
         }
     }
 
@@ -190,6 +196,12 @@ impl Key {
             MAILBOX => Self::Mailbox { tenant, object: ObjectId::from_bytes(rest.chunk()?), mailbox: rest.chunk()? },
             LINK => Self::Link { tenant, object: ObjectId::from_bytes(rest.chunk()?), id: rest.chunk()? },
             NOTABLE => Self::Notable { tenant, name: rest.text()?.to_owned() },
+            UNPROVED => Self::Unproved {
+                tenant,
+                until: rest.time()?,
+                chain: rest.text()?.parse().ok()?,
+                id: rest.text()?.parse().ok()?,
+            },
             _ => return None,
         };
         rest.0.is_empty().then_some(key)
@@ -252,6 +264,11 @@ impl Prefix {
     /// All snapshots addressed by a name, from the first that ended at an instant.
     pub(crate) fn ending(tenant: TenantId, from: Instant) -> Self {
         Self::of(tenant, ENDING).time(from)
+    }
+
+    /// The same, of those that are not certainly anybody's.
+    pub(crate) fn unproved(tenant: TenantId, from: Instant) -> Self {
+        Self::of(tenant, UNPROVED).time(from)
     }
 
     /// All tallies of a chain.
@@ -412,6 +429,7 @@ const ANCHOR: u8 = 0x10;
 const MAILBOX: u8 = 0x11;
 const LINK: u8 = 0x12;
 const NOTABLE: u8 = 0x13;
+const UNPROVED: u8 = 0x14;
 const SIGN: u64 = 1 << 63;
 
 #[cfg(test)]
@@ -430,7 +448,7 @@ mod tests {
         let object = prop_oneof![Just([0u8; 16]), any::<[u8; 16]>()].prop_map(ObjectId::from_bytes);
         let at = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), any::<i64>()];
         let number = prop_oneof![0u64..3, any::<u64>()];
-        (0..19, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
+        (0..20, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
             |(kind, tenant, object, a, b, at, number, short)| {
                 let (name, sequence, from) = (a.clone(), Sequence(number), Instant::from_micros(at));
                 let (chain, id) = (a.parse().unwrap(), b.parse().unwrap());
@@ -453,7 +471,8 @@ mod tests {
                     15 => Key::Anchor { tenant, kind: short as u8, value: [number as u8; 16], object },
                     16 => Key::Mailbox { tenant, object, mailbox: [short as u8; 16] },
                     17 => Key::Link { tenant, object, id: [short as u8; 16] },
-                    _ => Key::Notable { tenant, name },
+                    18 => Key::Notable { tenant, name },
+                    _ => Key::Unproved { tenant, until: from, chain, id },
                 }
             },
         )

@@ -9,7 +9,7 @@ use super::prepare::{head_after, prepare, prepare_restore};
 use super::record::audit::{anchor_key, class_key, link_key};
 use super::record::fact::FactV1;
 use super::{
-    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
+    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Proved, Run,
     SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally, TallyCount,
 };
 use crate::domain::fact::{Addressed, Fact, Snapshot, Vacant};
@@ -330,6 +330,7 @@ impl LedgerStore for MemoryStore {
     fn snapshots_ending(
         &self,
         tenant: TenantId,
+        proved: Proved,
         from: Instant,
         through: Instant,
         after: Option<&EndingPlace>,
@@ -338,7 +339,8 @@ impl LedgerStore for MemoryStore {
         self.of(tenant, |view| {
             let places = view.ending.iter().filter(|(until, ..)| from <= *until && *until <= through);
             let places = places.filter(|place| after.is_none_or(|after| *place > after));
-            places.filter_map(|(_, chain, id)| view.snapshot(chain, id)).take(limit).collect()
+            let records = places.filter_map(|(_, chain, id)| view.snapshot(chain, id));
+            records.filter(|record| proved == Proved::Any || record.is_unproved()).take(limit).collect()
         })
     }
 

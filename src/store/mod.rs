@@ -21,9 +21,10 @@ pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
-use crate::domain::fact::{Fact, Receipt, Snapshot, Vacant};
+use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot, Vacant};
 use crate::domain::finding::{Finding, FindingId, Severity};
 use crate::domain::guard::HeldPart;
+use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
 use crate::domain::name::{NameKey, Namespace};
@@ -282,6 +283,12 @@ impl SnapshotRecord {
         read.or(self.snapshot.mailbox)
     }
 
+    /// Whether it was addressed by a name and is not certainly anybody's.
+    pub fn is_unproved(&self) -> bool {
+        let is_named = matches!(self.snapshot.addressed, Addressed::Name(..));
+        is_named && self.judgement.confidence != HolderConfidence::Certain
+    }
+
     /// With what other snapshots of its chain it is counted.
     pub fn class(&self) -> TallyClass {
         TallyClass { judgement: self.judgement, mailbox: self.mailbox() }
@@ -328,6 +335,15 @@ pub struct Derived {
     pub run: Option<Run>,
     /// The tenant's state after the commit.
     pub state: TenantState,
+}
+
+/// Which snapshots are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// All of them.
+    Any,
+    /// Those that are not certainly anybody's.
+    Not,
 }
 
 /// Which end of a list comes first.
@@ -407,6 +423,7 @@ pub trait LedgerStore: Send + Sync {
     fn snapshots_ending(
         &self,
         tenant: TenantId,
+        proved: Proved,
         from: Instant,
         through: Instant,
         after: Option<&EndingPlace>,

@@ -4,7 +4,8 @@
 //! - Facts about an object can change who held its names, so the snapshots addressed by one of them are judged anew; the
 //!   same for a name under which a read found nobody.
 //! - A horizon proves what lies after the one before it, so the snapshots addressed by a name that end there are; so are
-//!   those that it settles.
+//!   those that it settles. One of the audit log lets readings since the one before it reach back to their object's last
+//!   event, so those are too that it covers and that are not certain yet.
 //! - New terms of attribution concern every snapshot that was addressed by a name.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use crate::domain::time::Instant;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
 use crate::ledger::view::{Pending, View};
-use crate::store::{SnapshotRecord, Tally, TallyClass, TallyCount};
+use crate::store::{Proved, SnapshotRecord, Tally, TallyClass, TallyCount};
 
 /// What a commit makes of a chain's counts.
 pub(super) struct ChainWork {
@@ -88,7 +89,7 @@ impl Work<'_> {
     fn judge_ending(&mut self, attributor: &mut Attributor<'_, '_>) -> Result<(), LedgerError> {
         let (old, new) = (&self.before, &self.derived.state);
         if new.settling != old.settling {
-            return self.judge_range(Instant::MIN, Instant::MAX, attributor);
+            return self.judge_range(Proved::Any, Instant::MIN, Instant::MAX, attributor);
         }
         let (horizon, settled) = (old.coverage.horizon(), new.coverage.horizon());
         let proves = self.horizons.iter().map(|proof| match proof.feed {
@@ -97,19 +98,26 @@ impl Work<'_> {
             Feed::Audit => proof.from,
         });
         let first = proves.min();
+        let audits = self.horizons.iter().filter(|proof| proof.feed == Feed::Audit);
+        let reaches = audits.filter_map(|proof| new.coverage.stretch_from(Feed::Audit, proof.through));
+        let reached = reaches.map(|stretch| (stretch.from, stretch.through)).min();
         if let Some(settled) = settled.filter(|settled| Some(*settled) > horizon) {
             let wait = new.settling.wait();
             let from = horizon.map_or(Instant::MIN, |horizon| horizon.minus(wait));
-            self.judge_range(from, settled.minus(wait), attributor)?;
+            self.judge_range(Proved::Any, from, settled.minus(wait), attributor)?;
+        }
+        if let Some((from, through)) = reached {
+            self.judge_range(Proved::Not, from, through, attributor)?;
         }
         match first {
-            Some(first) => self.judge_range(first, Instant::MAX, attributor),
+            Some(first) => self.judge_range(Proved::Any, first, Instant::MAX, attributor),
             None => Ok(()),
         }
     }
 
     fn judge_range(
         &mut self,
+        proved: Proved,
         from: Instant,
         through: Instant,
         attributor: &mut Attributor<'_, '_>,
@@ -119,7 +127,7 @@ impl Work<'_> {
         }
         let mut after = None;
         loop {
-            let page = self.store.snapshots_ending(self.tenant, from, through, after.as_ref(), PAGE)?;
+            let page = self.store.snapshots_ending(self.tenant, proved, from, through, after.as_ref(), PAGE)?;
             let Some(last) = page.last().map(|record| &record.snapshot) else { return Ok(()) };
             after = Some((last.until, last.chain.clone(), last.id.clone()));
             self.judge_page(page, attributor)?;

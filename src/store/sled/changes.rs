@@ -204,10 +204,14 @@ impl<'a> Changes<'a> {
         let Addressed::Name(name, _) = &record.snapshot.addressed else { return Vec::new() };
         let (chain, until, id) = (record.snapshot.chain.clone(), record.snapshot.until, record.snapshot.id.clone());
         let name = name.key().as_str().to_owned();
-        vec![
+        let unproved =
+            record.is_unproved().then(|| Key::Unproved { tenant, until, chain: chain.clone(), id: id.clone() });
+        let mut keys = vec![
             Key::NameSnapshot { tenant, name, chain: chain.clone(), until, id: id.clone() },
             Key::Ending { tenant, until, chain, id },
-        ]
+        ];
+        keys.extend(unproved);
+        keys
     }
 
     /// What is kept for the auditor.

@@ -35,8 +35,8 @@ use super::record::index::{PlaceV1, PostingV1, VacanciesV1};
 use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
-    Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Run,
-    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
+    Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting,
+    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
 };
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId};
@@ -427,17 +427,25 @@ impl LedgerStore for SledStore {
     fn snapshots_ending(
         &self,
         tenant: TenantId,
+        proved: Proved,
         from: Instant,
         through: Instant,
         after: Option<&EndingPlace>,
         limit: usize,
     ) -> Result<Vec<SnapshotRecord>, StoreError> {
-        let mut start = Prefix::ending(tenant, from).bytes();
+        let prefix = match proved {
+            Proved::Any => Prefix::ending,
+            Proved::Not => Prefix::unproved,
+        };
+        let mut start = prefix(tenant, from).bytes();
         if let Some((until, chain, id)) = after.cloned() {
-            start = Key::Ending { tenant, until, chain, id }.encode();
+            start = match proved {
+                Proved::Any => Key::Ending { tenant, until, chain, id }.encode(),
+                Proved::Not => Key::Unproved { tenant, until, chain, id }.encode(),
+            };
             start.push(0);
         }
-        let range = (start, Prefix::ending(tenant, through).end());
+        let range = (start, prefix(tenant, through).end());
         self.indexed(range, limit, self.acknowledged(tenant)?.sequence)
     }
 
@@ -597,7 +605,10 @@ impl SledStore {
         }
         scan(&self.engine, range, Order::Forward, |key, place: PlaceV1| {
             let from = place.read();
-            if let Key::NameSnapshot { tenant, chain, id, .. } | Key::Ending { tenant, chain, id, .. } = key {
+            if let Key::NameSnapshot { tenant, chain, id, .. }
+            | Key::Ending { tenant, chain, id, .. }
+            | Key::Unproved { tenant, chain, id, .. } = key
+            {
                 let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
                 let record = get::<SnapshotRecordV1>(&self.engine, &key)?;
                 let record = record.ok_or_else(|| damaged(&key, "an index names it, and it is missing".to_owned()))?;

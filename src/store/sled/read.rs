@@ -179,7 +179,9 @@ pub(super) fn what(key: &Key) -> String {
         Key::NameSnapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} by a name of tenant {tenant}"),
         Key::TenantFact { sequence, .. } => format!("fact from commit {sequence} about tenant {tenant}"),
         Key::Run { run, .. } => format!("run {run} of tenant {tenant}"),
-        Key::Ending { chain, id, .. } => format!("end of snapshot {id} of chain {chain} of tenant {tenant}"),
+        Key::Ending { chain, id, .. } | Key::Unproved { chain, id, .. } => {
+            format!("end of snapshot {id} of chain {chain} of tenant {tenant}")
+        }
         Key::Tally { chain, .. } => format!("tally of chain {chain} of tenant {tenant}"),
         Key::Owned { object, chain, .. } => format!("chain {chain} by owner {object} of tenant {tenant}"),
         Key::Finding { id, .. } => format!("finding {} of tenant {tenant}", FindingId::from_bytes(*id)),
