@@ -35,7 +35,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
     /// The same in few words.
     pub fn judge(&mut self, record: &SnapshotRecord) -> Result<Judgement, LedgerError> {
         // What is stored is what this would come to, unless it was made later or by other terms than the view's.
-        if record.judged <= self.view.through() && self.settling == self.view.settling() && !self.view.is_ahead() {
+        if record.judged <= self.view.through() && self.settling == self.view.settling() && self.view.has_judgements() {
             return Ok(record.judgement);
         }
         let (attribution, receipts) = self.attribute_known(record)?;
@@ -80,7 +80,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
     /// The one owner of all snapshots of a chain, by its tallies, if it has one and they are true of the view.
     fn plain_owner(&self, tallies: &[Tally]) -> Option<ObjectId> {
         let is_of_view = self.settling == self.view.settling()
-            && !self.view.is_ahead()
+            && self.view.has_judgements()
             && tallies.iter().all(|tally| tally.changed <= self.view.through());
         let owner = tallies.first()?.class.judgement.certain_owner()?;
         let is_plain = tallies.iter().all(|tally| tally.class.judgement.certain_owner() == Some(owner));

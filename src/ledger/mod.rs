@@ -191,11 +191,22 @@ impl Ledger {
         let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
         let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         let derive::Kept { facts, cursor, run } = facts;
-        if facts.is_empty() && cursor.is_none() && run.is_none() {
-            return Ok(Appended { head, summary });
+        let is_news = !facts.is_empty() || cursor.is_some() || run.is_some();
+        let mut head = match is_news {
+            true => {
+                let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
+                self.store.append(tenant, head.sequence, commit, derived)?
+            }
+            false => head,
+        };
+        // What one commit left to be judged anew is done in commits without facts, each bounded; after a crash by whoever
+        // appends next.
+        while !head.state.backlog.is_empty() {
+            let (_, derived, _) = derive::derive(self.store(), tenant, &head, Batch::default(), recorded)?;
+            let (facts, cursor, run) = (Vec::new(), None, None);
+            let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
+            head = self.store.append(tenant, head.sequence, commit, derived)?;
         }
-        let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
-        let head = self.store.append(tenant, head.sequence, commit, derived)?;
         Ok(Appended { head, summary })
     }
 }
@@ -203,5 +214,54 @@ impl Ledger {
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ledger").field("store", &self.store.describe()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::{Addressed, Feed, Horizon, Profile, Reading, Seen, Snapshot, Source};
+    use crate::domain::finding::FindingState;
+    use crate::domain::name::{Name, NameKind};
+    use crate::store::memory::MemoryStore;
+
+    const TENANT: TenantId = TenantId::from_bytes([7; 16]);
+
+    /// In tests a commit looks at three snapshots only.
+    #[test]
+    fn a_horizon_that_concerns_many_snapshots_is_done_in_several_commits() {
+        let ledger = Ledger::new(MemoryStore::new());
+        let at =
+            |hours: u64| Instant::from_micros(1_800_000_000_000_000).plus(std::time::Duration::from_secs(hours * 3600));
+        let append = |now, facts| {
+            let batch = Batch { facts, ..Batch::default() };
+            ledger.append(TENANT, batch, Stamp { now, salt: [1; 16] }).unwrap()
+        };
+        let name: Name = "ann@x.test".parse().unwrap();
+        let taken = |nth: u64| {
+            let (chain, id) = (format!("c{}", nth % 4).parse().unwrap(), format!("s{nth}").parse().unwrap());
+            let addressed = Addressed::Name(name.clone(), NameKind::Upn);
+            Fact::SnapshotTaken(Snapshot { chain, id, from: at(nth), until: at(nth), addressed, mailbox: None })
+        };
+        append(at(20), (0..11).map(taken).collect());
+        let reading =
+            Reading { at: at(21), lag: std::time::Duration::ZERO, source: Source::Delta, unchanged_since: None };
+        let profile = Profile { upn: Some(name.clone()), ..Profile::default() };
+        let object = ObjectId::from_bytes([1; 16]);
+        let horizon = Horizon { feed: Feed::Delta, from: at(21), through: at(21) };
+        let before = append(at(21), vec![Fact::Seen(Seen { object, reading, profile })]).head.sequence;
+        let head = append(at(21), vec![Fact::Horizon(horizon)]).head;
+        assert_eq!(head.sequence.0 - before.0, 11u64.div_ceil(3));
+        assert_eq!(head.state.backlog, []);
+        for chain in (0..4).map(|nth| format!("c{nth}").parse().unwrap()) {
+            let kept = ledger.store().snapshots(TENANT, &chain, crate::store::Order::Forward, None, 99).unwrap();
+            assert!(kept.iter().all(|record| record.judgement.settled), "{kept:?}");
+        }
+        // Nobody knows who had the name before the first sync.
+        let findings = ledger.findings(TENANT, None, 99).unwrap();
+        assert_eq!(findings.iter().filter(|finding| finding.state() == FindingState::Open).count(), 4);
+        assert_eq!(ledger.verify(|_| ()).unwrap().differing, 0);
+        // Nothing is left, so nothing is committed.
+        assert_eq!(append(at(22), Vec::new()).head.sequence, head.sequence);
     }
 }

@@ -48,6 +48,8 @@ pub struct View<'a> {
     round_open: bool,
     settling: Settling,
     holds: Vec<OpenHold>,
+    /// The judgements stored may be older than the evidence.
+    is_behind: bool,
     pending: Option<&'a Pending>,
 }
 
@@ -74,11 +76,23 @@ impl Ledger {
             KnownAt::Sequence(asked) => asked,
             KnownAt::Time(time) => newest_recorded_by(self.store(), tenant, head.sequence, time)?,
         };
+        let is_behind = !head.state.backlog.is_empty();
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
             let (hash, coverage, settling) = (head.hash, head.state.coverage, head.state.settling);
             let (store, holds, pending) = (self.store(), head.state.holds, None);
-            return Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, pending });
+            return Ok(View {
+                store,
+                tenant,
+                through,
+                hash,
+                coverage,
+                round_open,
+                settling,
+                holds,
+                is_behind,
+                pending,
+            });
         }
         let facts = self.store().tenant_facts(tenant, through)?;
         let (coverage, round_open, settling) = tenant_state(&facts);
@@ -86,7 +100,7 @@ impl Ledger {
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
         let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
         let (store, pending) = (self.store(), None);
-        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, pending })
+        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, is_behind, pending })
     }
 }
 
@@ -101,7 +115,7 @@ impl<'a> View<'a> {
     ) -> Self {
         let (coverage, settling, round_open) = (state.coverage.clone(), state.settling, state.open_round.is_some());
         let (hash, holds, pending) = (Hash::default(), state.holds.clone(), Some(pending));
-        Self { store, tenant, through, hash, coverage, round_open, settling, holds, pending }
+        Self { store, tenant, through, hash, coverage, round_open, settling, holds, is_behind: true, pending }
     }
 
     /// The terms by which the stored judgements of snapshots were made.
@@ -109,9 +123,10 @@ impl<'a> View<'a> {
         self.settling
     }
 
-    /// Whether it looks at a commit that is not written yet, of which the store has no judgements.
-    pub(super) fn is_ahead(&self) -> bool {
-        self.pending.is_some()
+    /// Whether what the store keeps of judgements and counts may be used, as far as it is not younger than the view: not for
+    /// a commit that is not written yet, nor while snapshots are still to be judged anew.
+    pub(super) fn has_judgements(&self) -> bool {
+        self.pending.is_none() && !self.is_behind
     }
 
     /// What an answer from this view rests on.

@@ -198,6 +198,22 @@ pub struct TenantState {
     pub settling: Settling,
     /// How many findings are open.
     pub findings: FindingCounts,
+    /// Snapshots still to be judged anew, in the order of the work. While there are any, the judgements stored may be older
+    /// than the evidence.
+    pub backlog: Vec<Stint>,
+}
+
+/// A stretch of the snapshots addressed by a name, in order of their ends, that is to be judged anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stint {
+    /// Which of them.
+    pub proved: Proved,
+    /// The first end.
+    pub from: Instant,
+    /// The last end.
+    pub through: Instant,
+    /// The place up to which the work is done.
+    pub after: Option<EndingPlace>,
 }
 
 /// A round that a guard holds.

@@ -20,8 +20,8 @@ use whowas::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relatio
 use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, OpenHold, Outcome, Run, RunKind, SnapshotRecord,
-    Tally, TallyClass, TallyCount, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, OpenHold, Outcome, Proved, Run, RunKind,
+    SnapshotRecord, Stint, Tally, TallyClass, TallyCount, TenantState, Trigger,
 };
 
 pub fn objects() -> BoxedStrategy<ObjectId> {
@@ -317,6 +317,13 @@ pub fn reviews() -> BoxedStrategy<Review> {
         .boxed()
 }
 
+fn stints() -> BoxedStrategy<Stint> {
+    let proved = select(vec![Proved::Any, Proved::Not]);
+    (proved, instants(), instants(), of((instants(), chains(), snapshot_ids())))
+        .prop_map(|(proved, from, through, after)| Stint { proved, from, through, after })
+        .boxed()
+}
+
 pub fn settlings() -> BoxedStrategy<Settling> {
     (any::<Duration>(), of(any::<Duration>()))
         .prop_map(|(propagation, audit_lag)| Settling { propagation, audit_lag })
@@ -439,8 +446,9 @@ fn states() -> BoxedStrategy<TenantState> {
     });
     let open = holds().prop_map(|held| OpenHold { run: held.run, part: held.part });
     let numbers = (any::<u64>(), any::<[u64; 5]>(), any::<[u64; 3]>());
-    (horizons, of(cursors()), of(instants()), vec(open, 0..3), numbers, settlings())
-        .prop_map(|(coverage, cursor, open_round, holds, (runs, counts, findings), settling)| {
+    let held = (of(instants()), vec(open, 0..3));
+    (horizons, of(cursors()), held, numbers, settlings(), vec(stints(), 0..3))
+        .prop_map(|(coverage, cursor, (open_round, holds), (runs, counts, findings), settling, backlog)| {
             let [active, soft_deleted, purged, snapshots, named] = counts;
             let [critical, warning, notice] = findings;
             TenantState {
@@ -452,6 +460,7 @@ fn states() -> BoxedStrategy<TenantState> {
                 counts: Counts { active, soft_deleted, purged, snapshots, named },
                 settling,
                 findings: FindingCounts { critical, warning, notice },
+                backlog,
             }
         })
         .boxed()

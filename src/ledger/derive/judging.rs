@@ -7,6 +7,9 @@
 //!   those that it settles. One of the audit log lets readings since the one before it reach back to their object's last
 //!   event, so those are too that it covers and that are not certain yet.
 //! - New terms of attribution concern every snapshot that was addressed by a name.
+//!
+//! The last two may concern a whole catalogue, so a commit looks at a bounded number and leaves the rest to commits without
+//! facts that follow at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +21,7 @@ use crate::domain::time::Instant;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
 use crate::ledger::view::{Pending, View};
-use crate::store::{Proved, SnapshotRecord, Tally, TallyClass, TallyCount};
+use crate::store::{Proved, SnapshotRecord, Stint, Tally, TallyClass, TallyCount};
 
 /// What a commit makes of a chain's counts.
 pub(super) struct ChainWork {
@@ -33,6 +36,8 @@ pub(super) type Chains = BTreeMap<ChainId, ChainWork>;
 
 /// How many snapshots are read at a time.
 const PAGE: usize = 512;
+/// How many snapshots one commit looks at because of horizons and terms, which may concern a whole catalogue.
+const LOOKED_AT_MAX: usize = if cfg!(test) { 3 } else { 20_000 };
 
 impl Work<'_> {
     /// Judges, counts, and tells the chains whose counts changed.
@@ -86,52 +91,53 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Judges what horizons and terms concern, as far as one commit goes; what is left is noted in the backlog, and the
+    /// commits that follow go on with it.
     fn judge_ending(&mut self, attributor: &mut Attributor<'_, '_>) -> Result<(), LedgerError> {
-        let (old, new) = (&self.before, &self.derived.state);
-        if new.settling != old.settling {
-            return self.judge_range(Proved::Any, Instant::MIN, Instant::MAX, attributor);
+        let mut left = LOOKED_AT_MAX;
+        let mut backlog = Vec::new();
+        for mut stint in self.stints() {
+            while left > 0 {
+                let limit = left.min(PAGE);
+                let (from, through, after) = (stint.from, stint.through, stint.after.as_ref());
+                let page = self.store.snapshots_ending(self.tenant, stint.proved, from, through, after, limit)?;
+                let Some(last) = page.last().map(|record| &record.snapshot) else { break };
+                stint.after = Some((last.until, last.chain.clone(), last.id.clone()));
+                left -= page.len();
+                self.judge_page(page, attributor)?;
+            }
+            if left == 0 {
+                backlog.push(stint);
+            }
         }
+        self.derived.state.backlog = backlog;
+        Ok(())
+    }
+
+    /// The stretches of snapshots that this commit concerns, after those that earlier ones left.
+    fn stints(&self) -> Vec<Stint> {
+        let (old, new) = (&self.before, &self.derived.state);
+        let stint = |proved, from, through| Stint { proved, from, through, after: None };
+        if new.settling != old.settling {
+            return vec![stint(Proved::Any, Instant::MIN, Instant::MAX)];
+        }
+        let mut stints = old.backlog.clone();
         let (horizon, settled) = (old.coverage.horizon(), new.coverage.horizon());
+        if let Some(settled) = settled.filter(|settled| Some(*settled) > horizon) {
+            let wait = new.settling.wait();
+            let from = horizon.map_or(Instant::MIN, |horizon| horizon.minus(wait));
+            stints.push(stint(Proved::Any, from, settled.minus(wait)));
+        }
+        let audits = self.horizons.iter().filter(|proof| proof.feed == Feed::Audit);
+        let reached = audits.filter_map(|proof| new.coverage.stretch_from(Feed::Audit, proof.through));
+        stints.extend(reached.map(|stretch| stint(Proved::Not, stretch.from, stretch.through)));
         let proves = self.horizons.iter().map(|proof| match proof.feed {
             // What lay beyond the newest horizon was not held against it; now it may lie in a gap.
             Feed::Delta => horizon.map_or(proof.from, |horizon| proof.from.min(horizon)),
             Feed::Audit => proof.from,
         });
-        let first = proves.min();
-        let audits = self.horizons.iter().filter(|proof| proof.feed == Feed::Audit);
-        let reaches = audits.filter_map(|proof| new.coverage.stretch_from(Feed::Audit, proof.through));
-        let reached = reaches.map(|stretch| (stretch.from, stretch.through)).min();
-        if let Some(settled) = settled.filter(|settled| Some(*settled) > horizon) {
-            let wait = new.settling.wait();
-            let from = horizon.map_or(Instant::MIN, |horizon| horizon.minus(wait));
-            self.judge_range(Proved::Any, from, settled.minus(wait), attributor)?;
-        }
-        if let Some((from, through)) = reached {
-            self.judge_range(Proved::Not, from, through, attributor)?;
-        }
-        match first {
-            Some(first) => self.judge_range(Proved::Any, first, Instant::MAX, attributor),
-            None => Ok(()),
-        }
-    }
-
-    fn judge_range(
-        &mut self,
-        proved: Proved,
-        from: Instant,
-        through: Instant,
-        attributor: &mut Attributor<'_, '_>,
-    ) -> Result<(), LedgerError> {
-        if through < from {
-            return Ok(());
-        }
-        let mut after = None;
-        loop {
-            let page = self.store.snapshots_ending(self.tenant, proved, from, through, after.as_ref(), PAGE)?;
-            let Some(last) = page.last().map(|record| &record.snapshot) else { return Ok(()) };
-            after = Some((last.until, last.chain.clone(), last.id.clone()));
-            self.judge_page(page, attributor)?;
-        }
+        stints.extend(proves.min().map(|first| stint(Proved::Any, first, Instant::MAX)));
+        stints
     }
 
     /// Judges stored snapshots anew and keeps those of which something changed.

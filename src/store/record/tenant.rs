@@ -7,9 +7,10 @@ use crate::domain::coverage::{Coverage, Stretch};
 use crate::domain::fact::Feed;
 use crate::domain::id::Sequence;
 use crate::domain::time::Instant;
-use crate::store::codec::Record;
+use crate::store::codec::{Record, RecordError};
 use crate::store::{
-    Counts, Cursor, FindingCounts, Hash, Head, Link, OpenHold, Outcome, Run, RunKind, TenantState, Trigger,
+    Counts, Cursor, FindingCounts, Hash, Head, Link, OpenHold, Outcome, Proved, Run, RunKind, Stint, TenantState,
+    Trigger,
 };
 
 #[derive(Encode, Decode)]
@@ -31,6 +32,15 @@ pub(crate) struct HeadV1 {
     settling: SettlingV1,
     /// Open findings: critical, warning, notice.
     findings: [u64; 3],
+    backlog: Vec<StintV1>,
+}
+
+#[derive(Encode, Decode)]
+struct StintV1 {
+    proved: ProvedV1,
+    from: i64,
+    through: i64,
+    after: Option<(i64, String, String)>,
 }
 
 #[derive(Encode, Decode)]
@@ -72,6 +82,7 @@ pub(crate) struct LoggedRunV1 {
     pub(crate) run: RunV1,
 }
 
+mirrored!(ProvedV1 = Proved { Any, Not });
 mirrored!(TriggerV1 = Trigger { Schedule, Demand, Startup });
 mirrored!(RunKindV1 = RunKind { Full, Delta, Reconcile });
 mirrored!(OutcomeV1 = Outcome { Completed, Failed, Held, Interrupted });
@@ -86,7 +97,8 @@ impl Record for LoggedRunV1 {
 
 impl HeadV1 {
     pub(crate) fn of(head: &Head) -> Self {
-        let TenantState { coverage, cursor, open_round, holds, runs, counts, settling, findings } = &head.state;
+        let TenantState { coverage, cursor, open_round, holds, runs, counts, settling, findings, backlog } =
+            &head.state;
         Self {
             sequence: head.sequence.0,
             hash: head.hash.0,
@@ -104,12 +116,13 @@ impl HeadV1 {
             named: counts.named,
             settling: SettlingV1::of(*settling),
             findings: [findings.critical, findings.warning, findings.notice],
+            backlog: backlog.iter().map(StintV1::of).collect(),
         }
     }
 
-    pub(crate) fn read(self) -> Head {
+    pub(crate) fn read(self) -> Result<Head, RecordError> {
         let [critical, warning, notice] = self.findings;
-        Head {
+        Ok(Head {
             sequence: Sequence(self.sequence),
             hash: Hash(self.hash),
             recorded: self.recorded.map(instant),
@@ -128,8 +141,35 @@ impl HeadV1 {
                 },
                 settling: self.settling.read(),
                 findings: FindingCounts { critical, warning, notice },
+                backlog: self.backlog.into_iter().map(StintV1::read).collect::<Result<_, _>>()?,
             },
+        })
+    }
+}
+
+impl StintV1 {
+    fn of(stint: &Stint) -> Self {
+        let after = stint.after.as_ref();
+        Self {
+            proved: stint.proved.into(),
+            from: stint.from.as_micros(),
+            through: stint.through.as_micros(),
+            after: after.map(|(until, chain, id)| (until.as_micros(), chain.to_string(), id.to_string())),
         }
+    }
+
+    fn read(self) -> Result<Stint, RecordError> {
+        let after = self.after.map(|(until, chain, id)| {
+            let chain = chain.parse().map_err(|_| RecordError::Text("chain id"))?;
+            let id = id.parse().map_err(|_| RecordError::Text("snapshot id"))?;
+            Ok((instant(until), chain, id))
+        });
+        Ok(Stint {
+            proved: self.proved.into(),
+            from: instant(self.from),
+            through: instant(self.through),
+            after: after.transpose()?,
+        })
     }
 }
 

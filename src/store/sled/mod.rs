@@ -175,7 +175,8 @@ impl SledStore {
             return Ok(Arc::clone(head));
         }
         let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
-        let Some(head) = stored.map(HeadV1::read) else {
+        let stored = stored.map(HeadV1::read).transpose();
+        let Some(head) = stored.map_err(|error| damaged(&Key::Head { tenant }, error.to_string()))? else {
             // A tenant that seems empty would get its first commit written over the one in its journal.
             if !self.needs_rebuild() && read::newest_journaled(&self.engine, tenant)? > Sequence(0) {
                 return Err(damaged(&Key::Head { tenant }, "it is missing, and the journal is not empty".to_owned()));
