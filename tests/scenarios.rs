@@ -44,6 +44,14 @@ fn passes_and_can_fail(name: &str) {
         }
     }
     assert!(turned >= 4, "{name} expects next to nothing");
+    let text = text_of(name);
+    let mut words = 0;
+    while let Some(changed) = with_another_word(&text, words) {
+        let other = parse(&changed).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!differences(&other, &played).is_empty(), "{name} passes with its {words}th word changed");
+        words += 1;
+    }
+    assert!(words >= 1, "{name} has no word to change");
 }
 
 /// An expectation that another answer would meet.
@@ -61,6 +69,7 @@ fn opposite(test: &Test) -> Test {
         Test::Has(place, wanted) => Test::Has(place, row(wanted)),
         Test::HasOnly(place, wanted) => Test::HasOnly(place, row(wanted)),
         Test::HasNot(place, wanted) => Test::Has(place, wanted.clone()),
+        Test::Count(place, count) => Test::Count(place, count + 1),
         Test::Empty(place) => Test::Has(place, vec![("", Want::Nothing)]),
         Test::Refused(words) => Test::Refused(format!("{words}, and pigs fly")),
     }
@@ -151,18 +160,19 @@ fn with_another_word(text: &str, choose: usize) -> Option<String> {
             Some((number, word, *other))
         })
         .collect();
-    let (number, word, other) = *places.get(choose % places.len().max(1))?;
+    let (number, word, other) = *places.get(choose)?;
     let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
     lines[number] = lines[number].replacen(&format!("=> {word}"), &format!("=> {other}"), 1);
     Some(lines.join("\n"))
 }
 
 #[test]
-fn one_other_word_in_a_file_makes_it_fail() {
-    // The big ones take a while; their expectations are turned one by one above.
-    for (number, name) in FILES.iter().enumerate().filter(|(number, _)| ![1, 18, 19].contains(number)) {
+fn a_file_with_another_word_fails_when_it_is_played_itself() {
+    // Every word of every file is changed above and held against the answers of the file as it is; here a changed file is
+    // played from its beginning, which must come to the same.
+    for (number, name) in FILES.iter().enumerate().filter(|(number, _)| number % 5 == 2) {
         let text = text_of(name);
-        let changed = with_another_word(&text, number * 7 + 3).unwrap_or_else(|| panic!("{name} has no such word"));
+        let changed = with_another_word(&text, number % 2).unwrap_or_else(|| panic!("{name} has no such word"));
         assert_ne!(changed, text);
         let script = parse(&changed).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = differences(&script, &play(&script).unwrap());
@@ -234,13 +244,18 @@ fn errors_say_where_what_was_expected_and_what_may_have_been_meant() {
         ("09:00 poll\nchains cC", "5:1: `chains` belongs to the head of the file, before the first dated line"),
         ("=> continue", "4:1: there is no question above this expectation"),
         ("09:00 quirk replai", "found `replai`; did you mean `replay`?"),
-        ("config lagg = 5m", "unknown key \"tenant[0].lagg\""),
+        ("config lagg = 5m", "4:8: unknown key \"tenant.0.lagg\"; did you mean \"lag\"?"),
         ("config lag = soon", "no length of time"),
         ("09:00 findings => mixed_chian", "found `mixed_chian`; did you mean `mixed_chain`?"),
         (
             "09:00 history A => held ann@x.test from 09:00",
             "4:43: expected when: `at T`, `after T by T`, `after T` or `by T`",
         ),
+        ("09:00 ask A#1 => continue", "4:11: expected a name, an object of the cast, or how to ask"),
+        ("09:00 ask-each A chain of B => 1 continue", "4:16: expected a crowd of the head (there are none), found `A`"),
+        ("09:00 link A migrated-to A in T9", "4:32: expected a tenant of the head (T), found `T9`"),
+        ("09:00 acknowledge mixed_chian", "found `mixed_chian`; did you mean `mixed_chain`?"),
+        ("09:00 link-candidates => 3 candidate", "4:28: expected `candidates`, found `candidate`"),
         ("09:00 poll trailing", "4:12: expected the end of the line or how to poll"),
     ] {
         let error = error_of(line);
