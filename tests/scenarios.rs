@@ -7,10 +7,12 @@
     reason = "a test may stop at the first surprise"
 )]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use proptest::prelude::*;
+use whowas::graph::emulator::EmulatorOptions;
 use whowas::scenario::{Answer, Check, Played, Script, Test, Want, differences, parse, play};
 
 fn folder() -> PathBuf {
@@ -369,4 +371,83 @@ fn a_file_that_is_missing_ends_with_1_and_one_that_is_no_scenario_with_2() {
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.contains("broken.scenario:2:7: expected") && said.contains("did you mean `poll`?"), "{said}");
     assert_eq!(run(&[]).status.code(), Some(2));
+}
+
+// ---- the emulator that begins with a scenario's end
+
+/// A process that ends with the test.
+struct Serving(std::process::Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// The program in a folder, at 12:00 of day 0, with the emulator's secret.
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whowas"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WHOWAS_")) {
+        command.env_remove(name);
+    }
+    command.env("HOME", folder).env("SCENARIO_SECRET", EmulatorOptions::SECRET).current_dir(folder);
+    command.args(["--now", "2026-03-02T12:00:00Z", "--output", "json"]);
+    command
+}
+
+fn json_of(command: &mut Command) -> serde_json::Value {
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[test]
+fn the_emulator_begins_with_what_a_scenario_leaves_and_goes_on_from_its_last_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("swap.scenario");
+    // The emulator asks nothing, so what would be refused or expected of a ledger does not matter to it.
+    let text = "title Swap\nstart 2026-03-02\npage-size 1\n\
+                cast A = pat@x.test\ncast B = max@x.test\ncast C = kim@x.test\nchains cA\n\
+                07:00 poll\n07:00 snapshot cA 1 by id A\n\
+                08:00 rename A to max@x.test, B to pat@x.test\n09:00 delete C\n10:00 create D kim@x.test\n\
+                11:00 ask A chain cA => renamed\n11:00 quirk duplicates\n";
+    std::fs::write(&file, text).unwrap();
+    let mut emulator = program(folder.path());
+    emulator.args(["emulate", "--listen", "127.0.0.1:0", "--frozen", "--scenario", file.to_str().unwrap()]);
+    let (out, err) = (std::process::Stdio::piped(), std::process::Stdio::null());
+    let mut emulator = Serving(emulator.stdout(out).stderr(err).spawn().unwrap());
+    let mut url = String::new();
+    BufReader::new(emulator.0.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let url = url.trim().trim_matches('"');
+    let (tenant, client) = (EmulatorOptions::TENANT, EmulatorOptions::CLIENT_ID);
+    let config = format!(
+        "[[tenant]]\nid = \"{tenant}\"\nalias = \"x\"\nclient_id = \"{client}\"\n\
+         credential = {{ secret_env = \"SCENARIO_SECRET\" }}\ngraph_url = \"{url}\"\nlogin_url = \"{url}\"\n"
+    );
+    std::fs::write(folder.path().join("whowas.toml"), config).unwrap();
+
+    let run = json_of(program(folder.path()).args(["sync", "--reconcile"]));
+    assert!(run.to_string().contains("completed"), "{run:#}");
+    let history = |name: &str| json_of(program(folder.path()).args(["history", name]));
+    // The seed is the scenario's, so the ids are those that a played scenario has: A is the first and B the second.
+    let (pat, max) = (history("pat@x.test")["holders"].clone(), history("max@x.test")["holders"].clone());
+    assert_eq!((pat.as_array().unwrap().len(), max.as_array().unwrap().len()), (2, 2), "upn and address: {pat:#}");
+    assert_ne!(pat[0]["object"], max[0]["object"]);
+    let kim = history("kim@x.test");
+    let holders: std::collections::BTreeSet<&str> =
+        kim["holders"].as_array().unwrap().iter().map(|holder| holder["object"].as_str().unwrap()).collect();
+    assert_eq!(holders.len(), 2, "one in the recycle bin and one that lives: {kim:#}");
+
+    // A file whose events the directory refuses is told with the line, and nothing is served.
+    std::fs::write(&file, "title x\ncast A = a@x.test\n09:00 restore A\n").unwrap();
+    let mut wrong = program(folder.path());
+    wrong.args(["emulate", "--listen", "127.0.0.1:0", "--scenario", file.to_str().unwrap()]);
+    let ran = wrong.output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(said.contains("do what line 3 says: A is not among the deleted items"), "{said}");
+    // Users in numbers and a scenario exclude each other.
+    let mut both = program(folder.path());
+    both.args(["emulate", "--users", "5", "--scenario", file.to_str().unwrap()]);
+    assert_eq!(both.output().unwrap().status.code(), Some(2));
 }

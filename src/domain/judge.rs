@@ -171,9 +171,8 @@ fn of_another_tenant(case: &Case<'_>, tenant: TenantId) -> Verdict {
         "chain{chain} belongs to tenant {tenant} and has no snapshot in this one; a chain never goes on in another tenant, \
          so begin a new chain under another id"
     )];
-    let (known, unknown): (Vec<ObjectId>, Vec<ObjectId>) = objects
-        .iter()
-        .partition(|object| case.objects.get(object).is_some_and(|timeline| !timeline.is_empty()));
+    let (known, unknown): (Vec<ObjectId>, Vec<ObjectId>) =
+        objects.iter().partition(|object| case.objects.get(object).is_some_and(|timeline| !timeline.is_empty()));
     reasons.extend(unknown.iter().map(|object| format!("object {object} was never seen in this tenant")));
     let mut answer = verdict(case, Outcome::Mismatch, objects.first().copied(), reasons);
     answer.instead = known.iter().map(|object| instead(case, *object)).collect();

@@ -296,7 +296,10 @@ impl Reader<'_> {
                 let relation = word(self.words.choice("a relation", RELATIONS)?);
                 let to = Want::Object(self.known.object(self.words)?);
                 let tenant = self.tenant_or_own()?;
-                Test::Has("/links", vec![("/from", from), ("/as", relation), ("/to/object", to), ("/to/tenant", tenant)])
+                Test::Has(
+                    "/links",
+                    vec![("/from", from), ("/as", relation), ("/to/object", to), ("/to/tenant", tenant)],
+                )
             }
             "no-link" => Test::Empty("/links"),
             state => Test::Is("/state", word(state)),

@@ -367,6 +367,8 @@ pub enum Question {
         id: SnapshotId,
         /// Whereto.
         to: Subject,
+        /// With a live read.
+        verify: bool,
     },
     /// Which names had several holders?
     Reuse,

@@ -228,7 +228,7 @@ impl Stage {
             Verb::Directory(deed) => self.deed(step.tenant, deed),
             Verb::Sync(reading) => self.read(step.tenant, reading).await?,
             Verb::Agent(agent) => self.agent(step.tenant, agent).await,
-            Verb::Audit(question) => self.question(step.tenant, question),
+            Verb::Audit(question) => self.question(step.tenant, question).await,
         })
     }
 

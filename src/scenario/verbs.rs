@@ -415,7 +415,8 @@ fn question(
         "restore-check" => {
             let (chain, id) = (known.chain(words)?, snapshot_id(words)?);
             words.need("to")?;
-            (Question::RestoreCheck { chain, id, to: subject(words, known)? }, Kind::Restore)
+            let to = subject(words, known)?;
+            (Question::RestoreCheck { chain, id, to, verify: words.take("verify") }, Kind::Restore)
         }
         "reuse" => (Question::Reuse, Kind::Reuse),
         "link" | "unlink" => {

@@ -20,7 +20,7 @@ const OPERATOR: &str = "operator";
 const LIMIT: usize = 10_000;
 
 impl Stage {
-    pub(super) fn question(&mut self, tenant: usize, question: &Question) -> Answer {
+    pub(super) async fn question(&mut self, tenant: usize, question: &Question) -> Answer {
         let desk = self.desk(tenant);
         let refuse = |error: LedgerError| say(&error);
         match question {
@@ -58,12 +58,16 @@ impl Stage {
                 let found = plan::plan(&desk, chain).map_err(refuse)?;
                 answer(&found.ok_or_else(|| format!("chain {chain} has no snapshots"))?)
             }
-            Question::RestoreCheck { chain, id, to } => {
+            Question::RestoreCheck { chain, id, to, verify } => {
                 let to = match to {
                     Subject::Name(name) => Recipient::Name(name.clone(), NameKind::Any),
                     Subject::Object(symbol) => Recipient::Object(self.symbols.object(symbol)?),
                 };
                 let request = RestoreRequest { chain: chain.clone(), snapshot: id.clone(), to };
+                if *verify {
+                    let checked = restore::restore_check_live(&desk, &self.context(tenant), &request).await;
+                    return answer(&checked.map_err(|error| say(&error))?);
+                }
                 answer(&restore::restore_check(&desk, &request).map_err(refuse)?)
             }
             Question::Reuse => answer(&reuse::reuse(&desk, None, LIMIT).map_err(refuse)?),

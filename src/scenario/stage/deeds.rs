@@ -41,9 +41,7 @@ pub(super) fn act(directory: &mut Directory, deed: &Deed, symbols: &mut Symbols)
     let object = |symbol: &String| symbols.object(symbol);
     let done = match deed {
         Deed::Create(newcomer) => create(directory, newcomer).map(|id| symbols.learn(&newcomer.symbol, id)),
-        Deed::Group { symbol, mail } => {
-            directory.create_group(symbol, Some(mail)).map(|id| symbols.learn(symbol, id))
-        }
+        Deed::Group { symbol, mail } => directory.create_group(symbol, Some(mail)).map(|id| symbols.learn(symbol, id)),
         Deed::Rename { changes, keep_alias, upn_only } => {
             let mut all = Vec::with_capacity(changes.len());
             for (symbol, upn) in changes {
