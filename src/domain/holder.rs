@@ -164,8 +164,9 @@ impl NameView {
             .collect();
         let (confidence, holder) = match namespaces.as_slice() {
             [] => (HolderConfidence::Unknown, None),
+            [one] if kind == NameKind::Any => alone(*one),
             [one] => *one,
-            [first, second, ..] => both(*first, *second, &candidates),
+            [first, second, ..] => both(*first, *second),
         };
         let excluded = |holder| {
             let mut others = self.claims_of(kind).filter(|claim| Some(claim.object) != holder);
@@ -270,21 +271,27 @@ fn vacancy(sequence: Sequence, vacant: &Vacant) -> Evidence {
     Evidence { present: false, span: vacant.reading.window(), solid: false, origin }
 }
 
-/// Joins what the two namespaces say. They usually, not always, agree.
+/// What one namespace says when nothing is known of the other one. Somebody whom no feed has shown (restored without a word,
+/// or there for minutes only) may hold the name in it, so what is proved here is not proved of the name as such.
+fn alone(one: (HolderConfidence, Option<ObjectId>)) -> (HolderConfidence, Option<ObjectId>) {
+    match one {
+        (HolderConfidence::Certain, holder) => (HolderConfidence::Assumed, holder),
+        other => other,
+    }
+}
+
+/// Joins what the two namespaces say. They usually, not always, agree; only if both prove the same holder nobody else can
+/// have it in either.
 fn both(
     upn: (HolderConfidence, Option<ObjectId>),
     smtp: (HolderConfidence, Option<ObjectId>),
-    candidates: &[Candidate],
 ) -> (HolderConfidence, Option<ObjectId>) {
     use HolderConfidence::{Ambiguous, Assumed, Certain, Nobody};
     match (upn, smtp) {
         ((Ambiguous, _), _) | (_, (Ambiguous, _)) => (Ambiguous, None),
-        ((Nobody, _), other) | (other, (Nobody, _)) => other,
-        ((a, Some(one)), (b, Some(other))) if one == other => {
-            // One namespace proves it and the other allows nobody else.
-            let certain = (a == Certain || b == Certain) && candidates.len() == 1;
-            (if certain { Certain } else { Assumed }, Some(one))
-        }
+        ((Nobody, _), other) | (other, (Nobody, _)) => alone(other),
+        ((Certain, Some(one)), (Certain, Some(other))) if one == other => (Certain, Some(one)),
+        ((_, Some(one)), (_, Some(other))) if one == other => (Assumed, Some(one)),
         _ => (Ambiguous, None),
     }
 }

@@ -296,11 +296,11 @@ impl Maker {
         times
     }
 
-    /// At least two hundred changes of the directory, many close to a poll.
+    /// Some hundred beginnings of changes, of which most bring two or three, many close to a poll.
     fn changes(&mut self, polls: &[i64]) -> Vec<i64> {
         let reach = self.knobs.lag * 2;
         let mut times = Vec::new();
-        for _ in 0..self.dice.between(200, 260) {
+        for _ in 0..self.dice.between(110, 140) {
             let at = self.near(polls, reach);
             times.push(at);
             let (who, other, name) = (self.who(), self.who(), self.name());
@@ -387,7 +387,7 @@ impl Maker {
     /// At least a hundred snapshots, many close to a change.
     fn agents(&mut self, plans: &[Plan], changes: &[i64]) {
         let reach = self.knobs.propagation * 2;
-        let count = self.dice.between(270, 330);
+        let count = self.dice.between(130, 190);
         for turn in 0..count {
             let agent = u8::try_from(usize::try_from(turn).unwrap() % plans.len()).unwrap();
             let at = self.near(changes, reach);

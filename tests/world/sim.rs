@@ -175,6 +175,29 @@ impl<'s> Sim<'s> {
         self.act(&step.act, &mut dice);
         if step.act.is_of_directory() && self.directory.changes == before {
             self.note(|| "    (could not happen)".to_owned());
+            self.change_something(&mut dice);
+        }
+    }
+
+    /// Something else happens instead, so that no world stands still: somebody gets another name, comes back, or is hired.
+    fn change_something(&mut self, dice: &mut Dice) {
+        let (before, now) = (self.directory.changes, self.now);
+        let knobs = &self.script.knobs;
+        let (first, name) = (dice.below(u64::from(knobs.objects)), dice.below(u64::from(knobs.names)));
+        for turn in 0..u64::from(knobs.objects) {
+            let who = u8::try_from((first + turn) % u64::from(knobs.objects)).unwrap();
+            let name = u8::try_from((name + turn) % u64::from(knobs.names)).unwrap();
+            let act = match dice.below(6) {
+                0 => Act::Restore { who, silent: dice.chance(50) },
+                1 => Act::Create { who, name },
+                2 => Act::Address { who, name },
+                _ => Act::Rename { who, to: name, keep: dice.chance(40) },
+            };
+            self.act(&act, dice);
+            if self.directory.changes > before {
+                self.note(|| format!("    at {} instead: {act:?}", instant(now)));
+                return;
+            }
         }
     }
 
@@ -201,7 +224,15 @@ impl<'s> Sim<'s> {
             Act::Audits { whole } => self.read_audits(*whole, dice),
             Act::Import { ago } => self.import(*ago, dice),
             Act::Ask { agent } => self.ask(*agent, dice),
-            Act::Read { agent, for_ } => self.read(*agent, *for_, dice),
+            Act::Read { agent, for_ } => {
+                // Where one agent finds nothing to open, the next one reads.
+                let (before, agents) = (self.taken.len(), u8::try_from(self.agents.len()).unwrap());
+                for turn in 0..agents {
+                    if self.taken.len() == before {
+                        self.read((agent + turn) % agents, *for_, dice);
+                    }
+                }
+            }
             Act::Catalogue { agent } => self.catalogue(*agent),
             Act::Expire { agent } => self.expire(*agent, dice),
         }
