@@ -563,9 +563,13 @@ pub struct EmulateOptions {
     /// How many users to begin with
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub users: usize,
-    /// Users a page
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub page_size: usize,
+    /// Begin with the first tenant of a scenario file at its end, instead: everything that happens in the directory is done,
+    /// polls and questions are skipped, and the clock goes on from the file's last line
+    #[arg(long, value_name = "FILE", conflicts_with = "users")]
+    pub scenario: Option<PathBuf>,
+    /// Users a page [default: 200, or what the scenario says]
+    #[arg(long, value_name = "N")]
+    pub page_size: Option<usize>,
     /// Stop the clock at --now, or at the start, until it is moved
     #[arg(long)]
     pub frozen: bool,

@@ -6,7 +6,7 @@ use super::coverage::Coverage;
 use super::fact::{MailboxState, ObjectKind};
 use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
-use super::id::{ChainId, ObjectId};
+use super::id::{ChainId, ObjectId, TenantId};
 use super::interval::Edge;
 use super::name::{Name, NameKey, NameKind};
 use super::time::Instant;
@@ -39,6 +39,8 @@ pub struct Case<'a> {
     pub objects: &'a BTreeMap<ObjectId, Timeline>,
     /// The chain asked for, or the most recent one of the object asked for.
     pub chain: Option<&'a ChainCase>,
+    /// Another tenant of the same ledger that has the chain asked for, where this one has no snapshot of it.
+    pub chain_elsewhere: Option<TenantId>,
     /// The most recent chain of each object that may be involved.
     pub chains: &'a BTreeMap<ObjectId, ChainId>,
     /// The claims to names that the chain's object had before.
@@ -70,10 +72,11 @@ pub fn changes_since(timeline: &Timeline, last: Instant) -> Vec<Change> {
 
 /// Judges an ask.
 pub fn judge(case: &Case<'_>) -> Verdict {
-    let mut verdict = match (case.ask.object, &case.ask.name) {
-        (Some(object), name) => by_id(case, object, name.as_ref()),
-        (None, Some(name)) => by_name(case, name),
-        (None, None) => by_chain(case),
+    let mut verdict = match (case.chain_elsewhere, case.ask.object, &case.ask.name) {
+        (Some(tenant), ..) => of_another_tenant(case, tenant),
+        (None, Some(object), name) => by_id(case, object, name.as_ref()),
+        (None, None, Some(name)) => by_name(case, name),
+        (None, None, None) => by_chain(case),
     };
     if matches!(verdict.outcome.action(), Action::Incremental | Action::Full)
         && let Some(why) = why_not_now(case, verdict.object)
@@ -152,6 +155,32 @@ fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
             answer
         }
     }
+}
+
+/// The chain is another tenant's. The same name there is another object, so nothing of this tenant ever goes into it.
+fn of_another_tenant(case: &Case<'_>, tenant: TenantId) -> Verdict {
+    let holder = case.view.map(|view| view.holder(case.ask.kind));
+    let mut objects: Vec<ObjectId> = case.ask.object.into_iter().collect();
+    if let Some(Holder::One(holder)) = holder
+        && case.ask.object != Some(holder)
+    {
+        objects.push(holder);
+    }
+    let chain = case.ask.chain.as_ref().map_or_else(String::new, |chain| format!(" {chain}"));
+    let mut reasons = vec![format!(
+        "chain{chain} belongs to tenant {tenant} and has no snapshot in this one; a chain never goes on in another tenant, \
+         so begin a new chain under another id"
+    )];
+    let (known, unknown): (Vec<ObjectId>, Vec<ObjectId>) =
+        objects.iter().partition(|object| case.objects.get(object).is_some_and(|timeline| !timeline.is_empty()));
+    reasons.extend(unknown.iter().map(|object| format!("object {object} was never seen in this tenant")));
+    let mut answer = verdict(case, Outcome::Mismatch, objects.first().copied(), reasons);
+    answer.instead = known.iter().map(|object| instead(case, *object)).collect();
+    if let Some(Holder::Several(several)) = holder {
+        answer.candidates = now_candidates(case, &several);
+    }
+    answer.evidence.proved_at = objects.iter().find_map(|object| last_shown(case, *object));
+    answer
 }
 
 fn by_chain(case: &Case<'_>) -> Verdict {

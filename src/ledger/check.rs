@@ -48,6 +48,10 @@ impl Ledger {
             (None, Some(object)) => attributor.newest_chain_of(object)?,
             (None, None) => None,
         };
+        let chain_elsewhere = match (&ask.chain, &chain) {
+            (Some(id), Some(case)) if !case.has_snapshots => self.tenant_with(tenant, id, policy, now, known_at)?,
+            _ => None,
+        };
         let bound = chain.as_ref().and_then(|chain| chain.bound);
         let involved = involved(asked, claims.as_deref(), chain.as_ref());
         view.load(involved, &mut attributor.timelines)?;
@@ -68,10 +72,38 @@ impl Ledger {
             vacant_at,
             objects: &attributor.timelines,
             chain: chain.as_ref(),
+            chain_elsewhere,
             chains: &chains,
             old_names: &old_names,
         };
         Ok(Checked { verdict: judge(&case), basis: view.basis(now) })
+    }
+
+    /// Another tenant that has snapshots of a chain, as known when this one is looked at. Commits of different tenants have
+    /// no common order but their time.
+    fn tenant_with(
+        &self,
+        own: TenantId,
+        chain: &ChainId,
+        policy: &Policy,
+        now: Instant,
+        known_at: KnownAt,
+    ) -> Result<Option<TenantId>, LedgerError> {
+        let known_at = match known_at {
+            KnownAt::Sequence(_) => KnownAt::Time(now),
+            other => other,
+        };
+        for tenant in self.tenants()?.into_iter().filter(|tenant| *tenant != own) {
+            // Nearly always no other tenant has it either, and its tallies tell so at once.
+            if self.store().tallies(tenant, chain)?.is_empty() {
+                continue;
+            }
+            let view = self.view(tenant, known_at)?;
+            if Attributor::new(&view, policy.settling).chain(chain)?.has_snapshots {
+                return Ok(Some(tenant));
+            }
+        }
+        Ok(None)
     }
 
     /// The objects that a live read for this ask should look at besides the name itself: whoever may hold the name, the

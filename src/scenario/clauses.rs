@@ -40,6 +40,7 @@ const CONFIDENCES: &[&str] = &["certain", "assumed", "ambiguous", "nobody", "unk
 const SEVERITIES: &[&str] = &["critical", "warning", "notice"];
 const STATES: &[&str] = &["open", "acknowledged", "resolved", "withdrawn"];
 const LIVES: &[&str] = &["active", "soft_deleted", "purged", "unknown"];
+const STRENGTHS: &[&str] = &["strong", "medium", "weak"];
 const RESTORES: &[&str] = &["same_owner", "different_owner", "owner_gone", "cannot_know"];
 
 /// Reads one expectation, up to a comma or the end of the line.
@@ -294,7 +295,11 @@ impl Reader<'_> {
                 let from = Want::Object(self.known.object(self.words)?);
                 let relation = word(self.words.choice("a relation", RELATIONS)?);
                 let to = Want::Object(self.known.object(self.words)?);
-                Test::Has("/links", vec![("/from", from), ("/as", relation), ("/to/object", to)])
+                let tenant = self.tenant_or_own()?;
+                Test::Has(
+                    "/links",
+                    vec![("/from", from), ("/as", relation), ("/to/object", to), ("/to/tenant", tenant)],
+                )
             }
             "no-link" => Test::Empty("/links"),
             state => Test::Is("/state", word(state)),
@@ -445,12 +450,23 @@ impl Reader<'_> {
         if self.words.take("none") {
             return Ok(vec![Test::Empty("/items")]);
         }
+        if self.words.peek().is_some_and(|word| word.starts_with(|letter: char| letter.is_ascii_digit())) {
+            let count = self.words.number("how many candidates")?;
+            self.words.need("candidates")?;
+            return Ok(vec![Test::Count("/items", count)]);
+        }
         let absent = self.words.take("no");
         self.words.need("candidate")?;
         let from = Want::Object(self.known.object(self.words)?);
+        let from_tenant = self.tenant_or_own()?;
         let relation = word(self.words.choice("a relation", RELATIONS)?);
         let to = Want::Object(self.known.object(self.words)?);
-        let mut row = vec![("/from/object", from), ("/as", relation), ("/to/object", to)];
+        let to_tenant = self.tenant_or_own()?;
+        let mut row = vec![("/from/object", from), ("/from/tenant", from_tenant)];
+        row.extend([("/as", relation), ("/to/object", to), ("/to/tenant", to_tenant)]);
+        if let Some(strength) = self.words.take_if(|word| STRENGTHS.contains(&word)) {
+            row.push(("/strength", Want::Word(strength)));
+        }
         if self.words.take("by") {
             let anchor = self.words.choice("an anchor", &["mailbox", "immutable_id", "employee_id"])?;
             row.push(("/anchor/kind", word(anchor)));
@@ -468,6 +484,11 @@ impl Reader<'_> {
                 _ => return Err(self.words.expected("`0`; rejected lines are told by `says`", &[])),
             },
         }])
+    }
+
+    /// `in T2` for an object of another tenant; without it the asked tenant's own.
+    fn tenant_or_own(&mut self) -> Result<Want, ParseError> {
+        if self.words.take("in") { Ok(Want::Tenant(self.known.tenant(self.words)?.1)) } else { Ok(Want::Nothing) }
     }
 
     fn count(&mut self) -> Result<Want, ParseError> {

@@ -36,6 +36,8 @@ pub enum Test {
     HasOnly(&'static str, Row),
     /// A list has no such entry.
     HasNot(&'static str, Row),
+    /// A list has so many entries.
+    Count(&'static str, u64),
     /// A list is empty.
     Empty(&'static str),
     /// It was refused with these words.
@@ -56,6 +58,8 @@ pub enum Want {
     Object(String),
     /// A mailbox by the file's name.
     Mailbox(String),
+    /// A tenant by the file's name.
+    Tenant(String),
     /// The path that opens an object.
     Open(String),
     /// Exactly these objects, in any order; entries may carry them as `object`.
@@ -89,6 +93,12 @@ impl Names {
     pub fn learn(&mut self, symbol: &str, id: String) {
         self.symbols.insert(id.clone(), symbol.to_owned());
         self.ids.insert(symbol.to_owned(), id);
+    }
+
+    /// Gives a tenant a name, which an object may have as well.
+    pub fn learn_tenant(&mut self, name: &str, id: String) {
+        self.symbols.insert(id.clone(), name.to_owned());
+        self.ids.insert(tenant_key(name), id);
     }
 
     /// The id of a name.
@@ -150,6 +160,10 @@ impl Check {
                 let here = rows(at(place)).any(|entry| fits(entry, row, names));
                 (!here || others || rows(at(place)).count() != named.len()).then(|| show(at(place), names))
             }
+            Test::Count(place, count) => {
+                let found = rows(at(place)).count();
+                (found as u64 != *count).then(|| found.to_string())
+            }
             Test::Empty(place) => (rows(at(place)).next().is_some()).then(|| show(at(place), names)),
             Test::Refused(_) => None,
         }
@@ -172,6 +186,7 @@ impl Want {
             Self::Nothing => found.is_null(),
             Self::Word(word) => is_text(word),
             Self::Object(symbol) | Self::Mailbox(symbol) => names.id(symbol).is_some_and(is_text),
+            Self::Tenant(name) => names.id(&tenant_key(name)).is_some_and(is_text),
             Self::Open(symbol) => names.id(symbol).is_some_and(|id| is_text(&format!("/users/{id}"))),
             Self::Objects(symbols) => {
                 let found: Option<BTreeSet<&str>> =
@@ -229,6 +244,11 @@ pub fn show(value: &Value, names: &Names) -> String {
             .join(" "),
         other => other.to_string(),
     }
+}
+
+/// No object or mailbox of a file has a name with a colon.
+fn tenant_key(name: &str) -> String {
+    format!("tenant:{name}")
 }
 
 fn rows(list: &Value) -> std::slice::Iter<'_, Value> {

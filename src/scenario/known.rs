@@ -45,8 +45,24 @@ impl Known {
         Ok(place)
     }
 
+    /// Reads a tenant by its name; its place.
+    pub fn tenant(&self, words: &mut Words) -> Result<(usize, String), ParseError> {
+        let name = refer(words, "a tenant of the head", &self.tenants)?;
+        Ok((self.tenants.iter().position(|tenant| *tenant == name).unwrap_or_default(), name))
+    }
+
+    /// Reads an object of the cast, or `STAFF#7`, a member of a crowd.
     pub fn object(&self, words: &mut Words) -> Result<String, ParseError> {
-        refer(words, "an object of the cast", &self.objects)
+        match words.take_if(|word| self.is_member(word)) {
+            Some(member) => Ok(member),
+            None => refer(words, "an object of the cast", &self.objects),
+        }
+    }
+
+    fn is_member(&self, word: &str) -> bool {
+        let Some((crowd, number)) = word.split_once('#') else { return false };
+        let is_number = number.parse::<usize>().is_ok_and(|number| number > 0) && !number.starts_with(['0', '+']);
+        is_number && self.crowds.iter().any(|known| known == crowd)
     }
 
     pub fn crowd(&self, words: &mut Words) -> Result<String, ParseError> {
@@ -65,7 +81,7 @@ impl Known {
 
     /// Whether the next word is an object of the cast.
     pub fn is_object(&self, words: &Words) -> bool {
-        words.peek().is_some_and(|word| self.objects.iter().any(|object| object == word))
+        words.peek().is_some_and(|word| self.objects.iter().any(|object| object == word) || self.is_member(word))
     }
 
     /// Whether the next word is a chain of the head.

@@ -34,5 +34,5 @@ pub use parse::parse;
 pub use script::{
     Agent, AskPart, By, Crowd, Deed, Newcomer, Question, Reading, Script, Step, Subject, TenantPart, Verb,
 };
-pub use stage::{Played, StageError, play};
+pub use stage::{Aftermath, Played, StageError, aftermath, play};
 pub use words::ParseError;

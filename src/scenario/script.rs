@@ -165,7 +165,11 @@ pub enum Deed {
         domain: String,
         /// So many of the last stay.
         stay: usize,
+        /// Whether the former addresses stay as aliases.
+        keep_alias: bool,
     },
+    /// Users in numbers are added.
+    CreateCrowd(Crowd),
     /// A whole crowd is deleted.
     DeleteCrowd(String),
     /// A whole crowd comes back.
@@ -222,8 +226,8 @@ pub enum Agent {
         crowd: String,
         /// By the name held now in the directory rather than by id.
         by_name: bool,
-        /// With the chain of the same name.
-        chain: bool,
+        /// With the chains that are called like this crowd, the first member with the first.
+        chain: Option<String>,
         /// With a live read.
         verify: bool,
     },
@@ -363,6 +367,8 @@ pub enum Question {
         id: SnapshotId,
         /// Whereto.
         to: Subject,
+        /// With a live read.
+        verify: bool,
     },
     /// Which names had several holders?
     Reuse,
@@ -374,6 +380,8 @@ pub enum Question {
         relation: Relation,
         /// The later object.
         to: String,
+        /// Its tenant, by its place in the script, if it is another one.
+        tenant: Option<usize>,
         /// Approved.
         add: bool,
     },

@@ -5,6 +5,7 @@ mod auditors;
 mod deeds;
 mod imports;
 mod polls;
+mod symbols;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, TenantConfig};
-use crate::domain::id::{ChainId, IdError, MailboxId, ObjectId, TenantId};
+use crate::domain::id::{IdError, MailboxId, TenantId};
 use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
 use crate::graph::emulator::{Directory, Emulator, EmulatorOptions, Quirk, Refusal};
@@ -25,8 +26,9 @@ use crate::store::sled::{SledOptions, SledStore};
 use crate::sync::Context;
 
 use super::expect::{Answer, Names};
-use super::script::{Script, Step, TenantPart, Verb};
+use super::script::{Deed, Script, Step, TenantPart, Verb};
 use polls::Standing;
+use symbols::Symbols;
 
 /// The variable by which the configuration names the emulator's secret.
 const SECRET: &str = "SCENARIO_SECRET";
@@ -51,6 +53,14 @@ pub enum StageError {
     /// The emulated directory refuses the cast.
     #[error("fill the emulated directory: {0}")]
     Cast(#[from] Refusal),
+    /// The emulated directory refuses what happens.
+    #[error("do what line {line} says: {why}")]
+    Deed {
+        /// The line.
+        line: usize,
+        /// Why it is refused.
+        why: String,
+    },
     /// An id that is none.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -79,8 +89,48 @@ pub fn play(script: &Script) -> Result<Played, StageError> {
         for step in &script.steps {
             answers.push(stage.act(step).await?);
         }
-        Ok(Played { answers, names: stage.names })
+        Ok(Played { answers, names: stage.symbols.names })
     })
+}
+
+/// The first tenant's directory at the end of a script, with everything that happens in it done, and nothing else.
+#[derive(Debug)]
+pub struct Aftermath {
+    /// The directory, at the time of the script's last line.
+    pub directory: Directory,
+    /// The quirks that are on.
+    pub quirks: Vec<Quirk>,
+    /// Users on a delta page.
+    pub page_size: usize,
+}
+
+/// Does what a script says to happen in the first tenant's directory, in order. Polls and questions are skipped.
+///
+/// # Errors
+/// If the directory refuses something that the script does not expect to be refused.
+pub fn aftermath(script: &Script) -> Result<Aftermath, StageError> {
+    let mut symbols = Symbols::default();
+    let none = || ConfigError::Tenant { why: "the head has none".to_owned() };
+    let part = script.tenants.first().ok_or_else(none)?;
+    let (mut directory, mut quirks) = (peopled(script, part, 0, &mut symbols)?, Vec::new());
+    for step in &script.steps {
+        directory.set_now(step.at)?;
+        let Verb::Directory(deed) = &step.verb else { continue };
+        if step.tenant != 0 {
+            continue;
+        }
+        match deed {
+            Deed::Quirk(quirk) => quirks.push(quirk.clone()),
+            Deed::NoQuirks => quirks.clear(),
+            deed => {
+                let done = deeds::act(&mut directory, deed, &mut symbols);
+                if let Err(why) = done.or_else(|why| if step.checks.is_empty() { Err(why) } else { Ok(()) }) {
+                    return Err(StageError::Deed { line: step.line, why: symbols.names.spoken(&why) });
+                }
+            }
+        }
+    }
+    Ok(Aftermath { directory, quirks, page_size: part.page_size })
 }
 
 /// Emulated directories as a script has them, with their users in place, at the moment of its first step.
@@ -89,9 +139,7 @@ pub(crate) struct Stage {
     /// `None` only while it is opened again.
     open: Option<Open>,
     tenants: Vec<Place>,
-    names: Names,
-    objects: BTreeMap<String, ObjectId>,
-    crowds: BTreeMap<String, Vec<ObjectId>>,
+    symbols: Symbols,
     mailboxes: BTreeMap<String, MailboxId>,
     /// A run that stands still between two pages.
     standing: Option<Standing>,
@@ -119,9 +167,7 @@ impl Stage {
             folder: folder.to_owned(),
             open: None,
             tenants: Vec::new(),
-            names: Names::default(),
-            objects: BTreeMap::new(),
-            crowds: BTreeMap::new(),
+            symbols: Symbols::default(),
             mailboxes: BTreeMap::new(),
             standing: None,
             now: script.start,
@@ -129,7 +175,7 @@ impl Stage {
         for (number, name) in (1..).zip(&script.mailboxes) {
             let id: MailboxId = format!("5b0c0000-0000-4000-8000-{number:012x}").parse()?;
             stage.mailboxes.insert(name.clone(), id);
-            stage.names.learn(name, id.to_string());
+            stage.symbols.names.learn(name, id.to_string());
         }
         for (number, part) in (0..).zip(&script.tenants) {
             let place = stage.place(script, part, number)?;
@@ -139,26 +185,14 @@ impl Stage {
         Ok(stage)
     }
 
-    /// A directory whose cast has been there for a day.
+    /// A directory whose cast has been there for a day, and how it is read.
     fn place(&mut self, script: &Script, part: &TenantPart, number: u64) -> Result<Place, StageError> {
-        let before = script.start.minus(Duration::from_secs(86_400));
-        let initial = if number == 0 { "x".to_owned() } else { format!("x{number}") };
-        let mut directory = Directory::new(&format!("{initial}.onmicrosoft.com"), before, number + 1);
-        for newcomer in &part.cast {
-            let id = deeds::create(&mut directory, newcomer)?;
-            self.learn(&newcomer.symbol, id);
-        }
-        for crowd in &part.crowds {
-            let ids = directory.seed_users(crowd.count, &crowd.domain)?;
-            for (n, id) in (1..).zip(&ids) {
-                directory.edit(*id, |user| user.immutable_id = Some(format!("{}-{n}", crowd.symbol)))?;
-            }
-            self.learn_crowd(&crowd.symbol, ids);
-        }
+        let directory = peopled(script, part, number, &mut self.symbols)?;
         // The last digit tells the tenants apart.
         let tenant = format!("{}{number:x}", EmulatorOptions::TENANT.get(..35).unwrap_or_default());
         let options = EmulatorOptions { directory, page_size: part.page_size, tenant, ..EmulatorOptions::default() };
         let tenant: TenantId = options.tenant.parse()?;
+        self.symbols.names.learn_tenant(&part.name, tenant.to_string());
         let (client_id, secret) = (options.client_id.clone(), options.secret.clone());
         let emulator = Emulator::start(options)
             .map_err(|source| StageError::Io { step: "start the emulator".to_owned(), source })?;
@@ -194,7 +228,7 @@ impl Stage {
             Verb::Directory(deed) => self.deed(step.tenant, deed),
             Verb::Sync(reading) => self.read(step.tenant, reading).await?,
             Verb::Agent(agent) => self.agent(step.tenant, agent).await,
-            Verb::Audit(question) => self.question(step.tenant, question),
+            Verb::Audit(question) => self.question(step.tenant, question).await,
         })
     }
 
@@ -227,39 +261,24 @@ impl Stage {
         Context { ledger, tenant: place.tenant, client, widths, settling, guard, clock: self.clock() }
     }
 
-    fn learn(&mut self, symbol: &str, id: ObjectId) {
-        self.objects.insert(symbol.to_owned(), id);
-        self.names.learn(symbol, id.to_string());
-    }
-
-    fn learn_crowd(&mut self, symbol: &str, ids: Vec<ObjectId>) {
-        for (number, id) in (1..).zip(&ids) {
-            self.names.learn(&member(symbol, number), id.to_string());
-        }
-        self.crowds.insert(symbol.to_owned(), ids);
-    }
-
-    /// An object that was created; the words of a refusal if it was not, or not yet.
-    fn object(&self, symbol: &str) -> Result<ObjectId, String> {
-        self.objects.get(symbol).copied().ok_or_else(|| format!("{symbol} was not created"))
-    }
-
-    fn objects_of(&self, crowd: &str) -> Result<&[ObjectId], String> {
-        self.crowds.get(crowd).map(Vec::as_slice).ok_or_else(|| format!("{crowd} was not created"))
-    }
-
     fn mailbox(&self, symbol: Option<&String>) -> Option<MailboxId> {
         symbol.and_then(|symbol| self.mailboxes.get(symbol)).copied()
     }
 }
 
-/// How a member of a crowd, and its chain, is called.
-fn member(crowd: &str, number: usize) -> String {
-    format!("{crowd}#{number}")
-}
-
-fn chain_of(crowd: &str, number: usize) -> Result<ChainId, String> {
-    member(crowd, number).parse().map_err(|error: IdError| error.to_string())
+/// A tenant's directory with its cast and crowds, who have been there for a day before the scenario starts.
+fn peopled(script: &Script, part: &TenantPart, number: u64, symbols: &mut Symbols) -> Result<Directory, Refusal> {
+    let before = script.start.minus(Duration::from_secs(86_400));
+    let initial = if number == 0 { "x".to_owned() } else { format!("x{number}") };
+    let mut directory = Directory::new(&format!("{initial}.onmicrosoft.com"), before, number + 1);
+    for newcomer in &part.cast {
+        let id = deeds::create(&mut directory, newcomer)?;
+        symbols.learn(&newcomer.symbol, id);
+    }
+    for crowd in &part.crowds {
+        deeds::create_crowd(&mut directory, crowd, symbols)?;
+    }
+    Ok(directory)
 }
 
 /// An answer as everyone gets it.

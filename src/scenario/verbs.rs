@@ -28,6 +28,7 @@ const VERBS: &[&str] = &[
     "disable",
     "quirk",
     "no-quirks",
+    "create-each",
     "move-each",
     "delete-each",
     "restore-each",
@@ -171,6 +172,7 @@ fn deed(verb: &str, words: &mut Words, known: &mut Known) -> Result<Option<Deed>
         "disable" => Deed::Disable(known.object(words)?),
         "quirk" => Deed::Quirk(quirk(words)?),
         "no-quirks" => Deed::NoQuirks,
+        "create-each" => Deed::CreateCrowd(crowd(words, known)?),
         "move-each" => {
             let crowd = known.crowd(words)?;
             words.need("to")?;
@@ -181,7 +183,8 @@ fn deed(verb: &str, words: &mut Words, known: &mut Known) -> Result<Option<Deed>
             } else {
                 0
             };
-            Deed::MoveCrowd { crowd, domain, stay }
+            let keep_alias = !words.take("drop-alias");
+            Deed::MoveCrowd { crowd, domain, stay, keep_alias }
         }
         "delete-each" => Deed::DeleteCrowd(known.crowd(words)?),
         "restore-each" => Deed::RestoreCrowd(known.crowd(words)?),
@@ -279,12 +282,12 @@ fn agent(
         "ask" => (Agent::Ask(ask(words, known, calendar)?), Kind::Check),
         "ask-each" => {
             let crowd = known.crowd(words)?;
-            let (mut by_name, mut chain, mut verify) = (false, false, false);
+            let (mut by_name, mut chain, mut verify) = (false, None, false);
             loop {
                 if words.take("by") {
                     by_name = words.choice("`name` or `id`", &["name", "id"])? == "name";
                 } else if words.take("chain") {
-                    chain = true;
+                    chain = Some(if words.take("of") { known.crowd(words)? } else { crowd.clone() });
                 } else if words.take("verify") {
                     verify = true;
                 } else if words.is_done() || words.is("=>") {
@@ -412,14 +415,16 @@ fn question(
         "restore-check" => {
             let (chain, id) = (known.chain(words)?, snapshot_id(words)?);
             words.need("to")?;
-            (Question::RestoreCheck { chain, id, to: subject(words, known)? }, Kind::Restore)
+            let to = subject(words, known)?;
+            (Question::RestoreCheck { chain, id, to, verify: words.take("verify") }, Kind::Restore)
         }
         "reuse" => (Question::Reuse, Kind::Reuse),
         "link" | "unlink" => {
             let from = known.object(words)?;
             let word = words.choice("what the earlier object is to the later one", RELATIONS)?;
-            let relation = relation(word);
-            (Question::Link { from, relation, to: known.object(words)?, add: verb == "link" }, Kind::Done)
+            let (relation, to) = (relation(word), known.object(words)?);
+            let tenant = if words.take("in") { Some(known.tenant(words)?.0) } else { None };
+            (Question::Link { from, relation, to, tenant, add: verb == "link" }, Kind::Done)
         }
         "link-candidates" => (Question::LinkCandidates, Kind::Links),
         "import" => {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use whowas::domain::coverage::Coverage;
 use whowas::domain::fact::*;
 use whowas::domain::holder::HolderConfidence;
-use whowas::domain::id::{ObjectId, Sequence};
+use whowas::domain::id::{ObjectId, Sequence, TenantId};
 use whowas::domain::interval::Edge;
 use whowas::domain::name::NameKind;
 use whowas::domain::time::Instant;
 use whowas::domain::timeline::{Role, State, Timeline};
 use whowas::domain::verdict::{Action, Ask, ChangeKind, Outcome, Policy};
-use whowas::ledger::KnownAt;
+use whowas::ledger::{Batch, KnownAt, Stamp};
 
 use crate::harness::*;
 
@@ -20,6 +20,8 @@ on_both_stores!(
     a_renamed_object_is_renamed_with_both_names_and_the_edge,
     an_object_without_a_chain_gets_a_baseline,
     a_chain_never_seen_is_a_baseline_for_the_object_asked,
+    a_chain_of_another_tenant_is_a_mismatch_whatever_names_are_equal,
+    a_chain_of_another_tenant_is_not_known_before_it_was,
     another_mailbox_of_the_same_object_needs_a_new_chain,
     a_mailbox_not_given_is_said_to_be_unverified,
     a_chain_of_another_object_is_a_mismatch_with_a_way_out_for_each,
@@ -110,6 +112,70 @@ fn a_chain_never_seen_is_a_baseline_for_the_object_asked(book: &mut Book) {
     }
     let alone = book.check(t(1, "10:00"), in_chain("new", Ask::default()));
     assert_eq!(alone.outcome, Outcome::Unknown);
+}
+
+/// A tenant beside the one that the book is about, where `sam` is object C.
+const NEIGHBOUR: TenantId = TenantId::from_bytes([0x88; 16]);
+
+fn neighbour(book: &Book) {
+    let at = t(0, "07:00");
+    let reading = Reading { at, lag: LAG, source: Source::Delta, unchanged_since: None };
+    let taken = Snapshot {
+        chain: "cN".parse().unwrap(),
+        id: "1".parse().unwrap(),
+        from: at,
+        until: at,
+        addressed: Addressed::Object(C),
+        mailbox: None,
+    };
+    let facts = vec![is(C, &["sam"])(reading), Fact::SnapshotTaken(taken)];
+    let batch = Batch { facts, ..Batch::default() };
+    book.ledger.append(NEIGHBOUR, batch, Stamp { now: at, salt: [0x55; 16] }).unwrap();
+}
+
+fn a_chain_of_another_tenant_is_a_mismatch_whatever_names_are_equal(book: &mut Book) {
+    neighbour(book);
+    book.poll(t(0, "09:00"), &[is(A, &["sam"]), is(B, &["max"])]);
+    book.snapshot("cB", "1", t(0, "09:30"), Addressed::Object(B));
+    let now = t(0, "10:00");
+    book.live(now, &[is(A, &["sam"]), is(B, &["max"])]);
+    for ask in [by_id(A), by_name("sam")] {
+        let verdict = book.check(now, in_chain("cN", ask));
+        assert_eq!((verdict.outcome, verdict.outcome.action()), (Outcome::Mismatch, Action::Stop));
+        assert_eq!(target(&verdict), (Some(A), None));
+        assert!(says(&verdict, &format!("chain cN belongs to tenant {NEIGHBOUR}")), "{:?}", verdict.reasons);
+        let instead: Vec<_> = verdict.instead.iter().map(|way| (way.object, way.action, way.chain.clone())).collect();
+        assert_eq!(instead, [(A, Action::Full, None)]);
+    }
+    // Who has a chain goes on in that one.
+    let verdict = book.check(now, in_chain("cN", by_id(B)));
+    let instead: Vec<_> = verdict.instead.iter().map(|way| (way.object, way.action, way.chain.clone())).collect();
+    assert_eq!(verdict.outcome, Outcome::Mismatch);
+    assert_eq!(instead, [(B, Action::Incremental, Some("cB".parse().unwrap()))]);
+    // The neighbour's own object is unknown here, and offers no way out.
+    let verdict = book.check(now, in_chain("cN", by_id(C)));
+    assert_eq!((verdict.outcome, verdict.instead.len()), (Outcome::Mismatch, 0));
+    assert!(says(&verdict, "was never seen in this tenant"));
+    // Neither does the chain alone.
+    let verdict = book.check(now, in_chain("cN", Ask::default()));
+    assert_eq!((verdict.outcome, target(&verdict), verdict.instead.len()), (Outcome::Mismatch, (None, None), 0));
+    // The neighbour itself goes on, and a chain that both have is each one's own.
+    let own = book.ledger.check(NEIGHBOUR, &in_chain("cN", by_id(C)), &Policy::default(), now, KnownAt::Now, None);
+    assert_eq!(own.unwrap().verdict.outcome, Outcome::Continue);
+    book.snapshot("cN", "1", t(0, "10:10"), Addressed::Object(A));
+    assert_eq!(book.check(t(0, "10:30"), in_chain("cN", by_id(A))).outcome, Outcome::Continue);
+}
+
+fn a_chain_of_another_tenant_is_not_known_before_it_was(book: &mut Book) {
+    book.poll(t(0, "06:00"), &[is(A, &["sam"])]);
+    let through = book.ledger.head(TENANT).unwrap().sequence;
+    neighbour(book);
+    let ask = in_chain("cN", by_id(A));
+    let check = |now, known_at| book.ledger.check(TENANT, &ask, &Policy::default(), now, known_at, None).unwrap();
+    assert_eq!(check(t(0, "08:00"), KnownAt::Now).verdict.outcome, Outcome::Mismatch);
+    for known_at in [KnownAt::Time(t(0, "06:30")), KnownAt::Sequence(through)] {
+        assert_eq!(check(t(0, "06:30"), known_at).verdict.outcome, Outcome::Baseline, "{known_at:?}");
+    }
 }
 
 fn another_mailbox_of_the_same_object_needs_a_new_chain(book: &mut Book) {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Stage, chain_of, json as answer, say};
+use super::symbols::chain_of;
+use super::{Stage, json as answer, say};
 use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot};
 use crate::domain::id::{ObjectId, SnapshotId};
 use crate::domain::name::Name;
@@ -25,14 +26,14 @@ impl Stage {
         match agent {
             Agent::Ask(part) => answer(&self.ask(tenant, part).await?),
             Agent::AskEach { crowd, by_name, chain, verify } => {
-                let objects = self.objects_of(crowd)?.to_vec();
+                let objects = self.symbols.objects_of(crowd)?.to_vec();
                 let (mut verdicts, mut reasons) = (BTreeMap::<String, u64>::new(), BTreeSet::new());
                 for (number, object) in (1..).zip(objects) {
                     let name = if *by_name { Some(self.name_of(tenant, object)?) } else { None };
                     let ask = Ask {
                         object: if *by_name { None } else { Some(object) },
                         name,
-                        chain: if *chain { Some(chain_of(crowd, number)?) } else { None },
+                        chain: chain.as_ref().map(|crowd| chain_of(crowd, number)).transpose()?,
                         ..Ask::default()
                     };
                     let answer = self.judge(tenant, &ask, *verify, KnownAt::Now, None).await?;
@@ -49,7 +50,7 @@ impl Stage {
             Agent::Snapshot { chain, id, by, from, until, mailbox, imported } => {
                 let addressed = match by {
                     By::Name(name, kind) => Addressed::Name(name.clone(), *kind),
-                    By::Object(symbol) => Addressed::Object(self.object(symbol)?),
+                    By::Object(symbol) => Addressed::Object(self.symbols.object(symbol)?),
                 };
                 let from = from.unwrap_or(self.now);
                 let until = until.unwrap_or(from);
@@ -65,9 +66,9 @@ impl Stage {
                 let receipt = Receipt {
                     chain: chain.clone(),
                     snapshot: id.clone(),
-                    object: self.object(object)?,
+                    object: self.symbols.object(object)?,
                     mailbox: self.mailbox(mailbox.as_ref()),
-                    object_end: object_end.as_ref().map(|symbol| self.object(symbol)).transpose()?,
+                    object_end: object_end.as_ref().map(|symbol| self.symbols.object(symbol)).transpose()?,
                     mailbox_end: self.mailbox(mailbox_end.as_ref()),
                 };
                 answer(&snapshot::receipt(&self.desk(tenant), receipt).map_err(|error| say(&error))?)
@@ -84,7 +85,7 @@ impl Stage {
             chain: part.chain.clone(),
             name: part.name.clone(),
             kind: part.kind,
-            object: part.object.as_ref().map(|symbol| self.object(symbol)).transpose()?,
+            object: part.object.as_ref().map(|symbol| self.symbols.object(symbol)).transpose()?,
             mailbox: self.mailbox(part.mailbox.as_ref()),
             at: part.clock,
         };
@@ -125,7 +126,7 @@ impl Stage {
     /// The agents of a whole crowd report in few commits.
     fn snapshot_each(&self, tenant: usize, crowd: &str, id: &SnapshotId) -> Answer {
         let mut facts = Vec::new();
-        for (number, object) in (1..).zip(self.objects_of(crowd)?) {
+        for (number, object) in (1..).zip(self.symbols.objects_of(crowd)?) {
             let (chain, id, now) = (chain_of(crowd, number)?, id.clone(), self.now);
             let addressed = Addressed::Object(*object);
             facts.push(Fact::SnapshotTaken(Snapshot { chain, id, from: now, until: now, addressed, mailbox: None }));

@@ -3,55 +3,15 @@
 use serde_json::Value;
 
 use super::Stage;
+use super::symbols::Symbols;
 use crate::domain::id::ObjectId;
 use crate::graph::emulator::{Directory, NameChange, NewUser, Refusal};
 use crate::scenario::expect::Answer;
-use crate::scenario::script::{Deed, Newcomer};
+use crate::scenario::script::{Crowd, Deed, Newcomer};
 
 impl Stage {
     pub(super) fn deed(&mut self, tenant: usize, deed: &Deed) -> Answer {
         match deed {
-            Deed::Create(newcomer) => {
-                let id = self.directory(tenant, |directory| create(directory, newcomer))?;
-                self.learn(&newcomer.symbol, id);
-            }
-            Deed::Group { symbol, mail } => {
-                let id = self.directory(tenant, |directory| directory.create_group(symbol, Some(mail)))?;
-                self.learn(symbol, id);
-            }
-            Deed::Rename { changes, keep_alias, upn_only } => {
-                let mut all = Vec::with_capacity(changes.len());
-                for (symbol, upn) in changes {
-                    let id = self.object(symbol)?;
-                    let (mail_follows, keep_alias) = (!upn_only, *keep_alias);
-                    all.push(NameChange { id, upn: upn.clone(), mail_follows, keep_alias });
-                }
-                self.directory(tenant, |directory| directory.set_many(&all))?;
-            }
-            Deed::Alias { object, name, add } => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| alias(directory, id, name, *add))?;
-            }
-            Deed::Delete(object) => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| directory.delete(id))?;
-            }
-            Deed::Restore { object, upn } => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| directory.restore(id, upn.as_deref(), true))?;
-            }
-            Deed::Purge(object) => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| directory.purge(id))?;
-            }
-            Deed::License { object, licensed } => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| directory.set_licensed(id, *licensed))?;
-            }
-            Deed::Disable(object) => {
-                let id = self.object(object)?;
-                self.directory(tenant, |directory| directory.edit(id, |user| user.enabled = false))?;
-            }
             Deed::Quirk(quirk) => {
                 if let Some(place) = self.tenants.get_mut(tenant) {
                     place.quirks.push(quirk.clone());
@@ -64,32 +24,64 @@ impl Stage {
                     place.emulator.set_quirks([]);
                 }
             }
-            Deed::MoveCrowd { crowd, domain, stay } => {
-                let ids = self.objects_of(crowd)?.to_vec();
-                let moving = ids.len().saturating_sub(*stay);
-                let moving: Vec<ObjectId> = ids.into_iter().take(moving).collect();
-                self.directory(tenant, |directory| move_to(directory, &moving, domain))?;
-            }
-            Deed::DeleteCrowd(crowd) => {
-                let ids = self.objects_of(crowd)?.to_vec();
-                self.directory(tenant, |directory| ids.iter().try_for_each(|id| directory.delete(*id)))?;
-            }
-            Deed::RestoreCrowd(crowd) => {
-                let ids = self.objects_of(crowd)?.to_vec();
-                self.directory(tenant, |directory| ids.iter().try_for_each(|id| directory.restore(*id, None, true)))?;
-            }
-            Deed::ReplaceCrowd { crowd, by } => {
-                let ids = self.objects_of(crowd)?.to_vec();
-                let new = self.directory(tenant, |directory| replace(directory, &ids))?;
-                self.learn_crowd(by, new);
+            deed => {
+                let symbols = &mut self.symbols;
+                if let Some(place) = self.tenants.get(tenant) {
+                    place.emulator.with(|directory| act(directory, deed, symbols))?;
+                }
             }
         }
         Ok(Value::Null)
     }
+}
 
-    fn directory<T>(&self, tenant: usize, act: impl FnOnce(&mut Directory) -> Result<T, Refusal>) -> Result<T, String> {
-        self.tenant(tenant).emulator.with(act).map_err(|refusal| refusal.to_string())
+/// Does something in a directory; the words of a refusal if it cannot be done. How the service behaves is no matter of its
+/// directory.
+pub(super) fn act(directory: &mut Directory, deed: &Deed, symbols: &mut Symbols) -> Result<(), String> {
+    let object = |symbol: &String| symbols.object(symbol);
+    let done = match deed {
+        Deed::Create(newcomer) => create(directory, newcomer).map(|id| symbols.learn(&newcomer.symbol, id)),
+        Deed::Group { symbol, mail } => directory.create_group(symbol, Some(mail)).map(|id| symbols.learn(symbol, id)),
+        Deed::Rename { changes, keep_alias, upn_only } => {
+            let mut all = Vec::with_capacity(changes.len());
+            for (symbol, upn) in changes {
+                let (mail_follows, keep_alias) = (!upn_only, *keep_alias);
+                all.push(NameChange { id: object(symbol)?, upn: upn.clone(), mail_follows, keep_alias });
+            }
+            directory.set_many(&all)
+        }
+        Deed::Alias { object: symbol, name, add } => alias(directory, object(symbol)?, name, *add),
+        Deed::Delete(symbol) => directory.delete(object(symbol)?),
+        Deed::Restore { object: symbol, upn } => directory.restore(object(symbol)?, upn.as_deref(), true),
+        Deed::Purge(symbol) => directory.purge(object(symbol)?),
+        Deed::License { object: symbol, licensed } => directory.set_licensed(object(symbol)?, *licensed),
+        Deed::Disable(symbol) => directory.edit(object(symbol)?, |user| user.enabled = false),
+        Deed::CreateCrowd(crowd) => create_crowd(directory, crowd, symbols),
+        Deed::MoveCrowd { crowd, domain, stay, keep_alias } => {
+            let ids = symbols.objects_of(crowd)?;
+            let moving = ids.len().saturating_sub(*stay);
+            move_to(directory, ids.get(..moving).unwrap_or_default(), domain, *keep_alias)
+        }
+        Deed::DeleteCrowd(crowd) => symbols.objects_of(crowd)?.iter().try_for_each(|id| directory.delete(*id)),
+        Deed::RestoreCrowd(crowd) => {
+            symbols.objects_of(crowd)?.iter().try_for_each(|id| directory.restore(*id, None, true))
+        }
+        Deed::ReplaceCrowd { crowd, by } => {
+            replace(directory, symbols.objects_of(crowd)?).map(|new| symbols.learn_crowd(by, new))
+        }
+        Deed::Quirk(_) | Deed::NoQuirks => Ok(()),
+    };
+    done.map_err(|refusal| refusal.to_string())
+}
+
+/// Adds users in numbers, each with an on-premises id.
+pub(super) fn create_crowd(directory: &mut Directory, crowd: &Crowd, symbols: &mut Symbols) -> Result<(), Refusal> {
+    let ids = directory.seed_users(crowd.count, &crowd.domain)?;
+    for (n, id) in (1..).zip(&ids) {
+        directory.edit(*id, |user| user.immutable_id = Some(format!("{}-{n}", crowd.symbol)))?;
     }
+    symbols.learn_crowd(&crowd.symbol, ids);
+    Ok(())
 }
 
 /// Adds a user as the file describes it.
@@ -118,15 +110,15 @@ fn alias(directory: &mut Directory, id: ObjectId, name: &str, add: bool) -> Resu
     directory.set_addresses(id, mail.as_deref(), &proxies)
 }
 
-/// Everybody gets the same name in another domain, with a digit where it is taken there; the former stays as an alias.
-fn move_to(directory: &mut Directory, ids: &[ObjectId], domain: &str) -> Result<(), Refusal> {
+/// Everybody gets the same name in another domain, with a digit where it is taken there.
+fn move_to(directory: &mut Directory, ids: &[ObjectId], domain: &str, keep_alias: bool) -> Result<(), Refusal> {
     let mut changes = Vec::with_capacity(ids.len());
     for id in ids {
         let user = directory.user(*id).ok_or(Refusal::NotFound(*id))?;
         let nick = user.upn.split_once('@').map_or(user.upn.as_str(), |(nick, _)| nick);
         let plain = format!("{nick}@{domain}");
         let upn = if directory.user_by_upn(&plain).is_some() { format!("{nick}9@{domain}") } else { plain };
-        changes.push(NameChange { id: *id, upn, mail_follows: true, keep_alias: true });
+        changes.push(NameChange { id: *id, upn, mail_follows: true, keep_alias });
     }
     directory.set_many(&changes)
 }
