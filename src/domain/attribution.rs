@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::coverage::Coverage;
 use super::fact::{Addressed, Receipt, Snapshot};
 use super::holder::{Candidate, HolderConfidence, NameView, Standing};
-use super::id::ObjectId;
+use super::id::{MailboxId, ObjectId};
 use super::interval::Interval;
 use super::track::Confidence;
 
@@ -34,7 +34,7 @@ pub struct Judgement {
     pub settled: bool,
     /// A receipt tells what was read.
     pub receipted: bool,
-    /// What was read is not one object, or not the one that was to be read.
+    /// What was read is not one object or mailbox instance, or not the one that was to be read.
     pub disputed: bool,
 }
 
@@ -42,10 +42,13 @@ impl Judgement {
     /// An attribution with what the snapshot's receipts say of themselves.
     pub fn of(snapshot: &Snapshot, receipts: &[Receipt], attribution: &Attribution) -> Self {
         let read = objects_read(receipts);
-        let disputed = match &snapshot.addressed {
+        let other_object = match &snapshot.addressed {
             Addressed::Object(object) => read.iter().any(|found| found != object),
             Addressed::Name(..) => read.len() > 1,
         };
+        let told = receipts.iter().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
+        let mailboxes: BTreeSet<MailboxId> = told.chain(snapshot.mailbox).collect();
+        let disputed = other_object || mailboxes.len() > 1;
         Self {
             owner: attribution.owner,
             confidence: attribution.confidence,

@@ -95,7 +95,8 @@ pub struct Finding {
     pub kind: FindingKind,
     /// About what.
     pub subject: Subject,
-    /// How much of it there is (offending snapshots, holders, objects): more of it opens a resolved finding again.
+    /// How much of it there is (offending snapshots, holders, objects): more of it opens an acknowledged or
+    /// resolved finding again.
     pub weight: u64,
     /// What happened to it, oldest first; never empty, the first opens it.
     pub steps: Vec<Step>,

@@ -102,7 +102,11 @@ impl<'a, 'v> Attributor<'a, 'v> {
             if page.is_empty() {
                 break;
             }
-            if let Some((record, _)) = page.into_iter().flatten().find(|(record, _)| record.expired.is_none()) {
+            if let Some((record, judgement)) = page.into_iter().flatten().find(|(record, _)| record.expired.is_none()) {
+                // The tallies may have been read while a commit moved a snapshot from one to another.
+                if judgement.certain_owner() != Some(owner) {
+                    return self.whole_chain(id);
+                }
                 let mailbox = mailboxes.first().copied();
                 case.base = Some(Base { id: record.snapshot.id, until: record.snapshot.until, mailbox });
                 break;

@@ -22,6 +22,9 @@ on_both_stores!(
     a_receipt_of_another_object_is_a_mismatch,
     a_receipt_that_saw_two_objects_is_a_mismatch_and_says_nothing_of_attribution,
     a_receipt_of_another_object_than_the_chain_s_is_a_mismatch,
+    a_mailbox_that_changes_under_one_read_is_a_mismatch,
+    an_acknowledged_finding_that_grows_is_open_again,
+    a_name_released_only_by_a_read_that_found_nobody_is_notable,
     what_cannot_be_attributed_is_found_once_it_is_settled_and_withdrawn_by_evidence,
     new_terms_judge_everything_by_name_anew,
     a_name_that_nobody_held_is_found,
@@ -103,7 +106,7 @@ fn two_owners_in_a_chain_are_mixed_until_the_foreign_snapshot_is_no_longer_kept(
     book.expire(t(3, "09:00"), "cA", "41");
     let finding = chain_finding(book, FindingKind::MixedChain, "cA").unwrap();
     assert_eq!(finding.state(), FindingState::Resolved);
-    assert!(finding.steps.last().unwrap().note.as_ref().unwrap().contains("no longer kept"));
+    assert!(finding.steps.last().unwrap().note.as_ref().unwrap().contains("still kept"));
 }
 
 fn another_foreign_snapshot_opens_a_resolved_finding_again(book: &mut Book) {
@@ -152,6 +155,40 @@ fn a_receipt_of_another_object_than_the_chain_s_is_a_mismatch(book: &mut Book) {
     book.snapshot("cA", "41", t(2, "10:00"), named("sam"));
     book.receipt(t(2, "10:20"), "cA", "41", B, Some(B));
     assert_eq!(open(book), [FindingKind::MixedChain, FindingKind::ReceiptMismatch, FindingKind::NameReused]);
+}
+
+fn a_mailbox_that_changes_under_one_read_is_a_mismatch(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot_of("c1", "1", t(1, "08:00"), Addressed::Object(A), Some(M1));
+    book.snapshot("c2", "1", t(1, "08:00"), Addressed::Object(A));
+    let receipt = |chain: &str, mailbox, mailbox_end| {
+        let (chain, snapshot) = (chain.parse().unwrap(), "1".parse().unwrap());
+        Fact::Receipt(Receipt { chain, snapshot, object: A, mailbox, object_end: Some(A), mailbox_end })
+    };
+    // Another mailbox than the one recorded; two mailboxes in one read.
+    book.tell(t(1, "09:00"), vec![receipt("c1", Some(M2), None), receipt("c2", Some(M1), Some(M2))]);
+    for chain in ["c1", "c2"] {
+        assert_eq!(state(book, FindingKind::ReceiptMismatch, chain), Some(FindingState::Open), "{chain}");
+    }
+}
+
+fn an_acknowledged_finding_that_grows_is_open_again(book: &mut Book) {
+    two_sams(book);
+    book.snapshot("cA", "41", t(2, "10:00"), Addressed::Object(B));
+    let finding = FindingId::of(FindingKind::MixedChain, &Subject::Chain("cA".parse().unwrap()));
+    let at = t(2, "11:00");
+    book.tell(at, vec![Fact::Acknowledged(Review { finding, at, by: Some("ops".into()), note: None })]);
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Acknowledged));
+    book.snapshot("cA", "42", t(2, "12:00"), Addressed::Object(C));
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Open));
+}
+
+fn a_name_released_only_by_a_read_that_found_nobody_is_notable(book: &mut Book) {
+    let upn_only = Profile { upn: Some(name("sam")), ..Profile::default() };
+    book.poll(t(0, "09:00"), &[Box::new(seen(A, upn_only))]);
+    assert_eq!(book.ledger.notable_names(TENANT, None, 9).unwrap(), []);
+    book.live(t(1, "09:00"), &[nobody("sam")]);
+    assert_eq!(book.ledger.notable_names(TENANT, None, 9).unwrap(), [name("sam").key().clone()]);
 }
 
 fn what_cannot_be_attributed_is_found_once_it_is_settled_and_withdrawn_by_evidence(book: &mut Book) {

@@ -300,7 +300,7 @@ impl Maker {
     fn changes(&mut self, polls: &[i64]) -> Vec<i64> {
         let reach = self.knobs.lag * 2;
         let mut times = Vec::new();
-        for _ in 0..self.dice.between(110, 140) {
+        for _ in 0..self.dice.between(95, 120) {
             let at = self.near(polls, reach);
             times.push(at);
             let (who, other, name) = (self.who(), self.who(), self.name());
@@ -387,7 +387,7 @@ impl Maker {
     /// At least a hundred snapshots, many close to a change.
     fn agents(&mut self, plans: &[Plan], changes: &[i64]) {
         let reach = self.knobs.propagation * 2;
-        let count = self.dice.between(130, 190);
+        let count = self.dice.between(115, 150);
         for turn in 0..count {
             let agent = u8::try_from(usize::try_from(turn).unwrap() % plans.len()).unwrap();
             let at = self.near(changes, reach);

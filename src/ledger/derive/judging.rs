@@ -20,7 +20,7 @@ use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
-use crate::ledger::view::{Pending, View};
+use crate::ledger::view::Pending;
 use crate::store::{Proved, SnapshotRecord, Stint, Tally, TallyClass, TallyCount};
 
 /// What a commit makes of a chain's counts.
@@ -41,17 +41,18 @@ const LOOKED_AT_MAX: usize = if cfg!(test) { 3 } else { 20_000 };
 
 impl Work<'_> {
     /// Judges, counts, and tells the chains whose counts changed.
-    pub(super) fn finish_snapshots(&mut self, pending: &Pending) -> Result<Chains, LedgerError> {
-        let state = self.derived.state.clone();
-        let view = View::ahead(self.store, self.tenant, self.sequence, &state, pending);
-        let mut attributor = Attributor::new(&view, state.settling);
+    pub(super) fn finish_snapshots(
+        &mut self,
+        pending: &Pending,
+        attributor: &mut Attributor<'_, '_>,
+    ) -> Result<Chains, LedgerError> {
         for work in self.snapshots.values_mut().filter(|work| work.touched) {
             work.record.judgement = attributor.judge(&work.record)?;
             work.record.judged = self.sequence;
         }
         if self.before.counts.named > 0 {
-            self.judge_named(pending, &mut attributor)?;
-            self.judge_ending(&mut attributor)?;
+            self.judge_named(pending, attributor)?;
+            self.judge_ending(attributor)?;
         }
         let mut changes: BTreeMap<ChainId, BTreeMap<TallyClass, (i64, i64)>> = BTreeMap::new();
         for work in std::mem::take(&mut self.snapshots).into_values().filter(|work| work.touched) {

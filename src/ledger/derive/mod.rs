@@ -24,8 +24,9 @@ use crate::store::{
     Commit, Cursor, Derived, Head, LedgerStore, LinkRecord, Run, SnapshotRecord, Subject, TallyClass, TenantState,
 };
 
+use super::chain::Attributor;
 use super::findings::mailbox_anchor;
-use super::view::Pending;
+use super::view::{Pending, View};
 use super::{Batch, LedgerError};
 
 /// What an append changed.
@@ -171,8 +172,12 @@ impl<'a> Work<'a> {
             reads.push((self.sequence, vacant.clone()));
         }
         let (summary, turned) = self.finish_objects(&mut pending)?;
-        let chains = self.finish_snapshots(&pending)?;
-        self.finish_findings(&pending, &chains, &turned)?;
+        // Both look at the same names and people, which are worked out once.
+        let state = self.derived.state.clone();
+        let view = View::ahead(self.store, self.tenant, self.sequence, &state, &pending);
+        let mut attributor = Attributor::new(&view, state.settling);
+        let chains = self.finish_snapshots(&pending, &mut attributor)?;
+        self.finish_findings(&view, &mut attributor, &chains, &turned)?;
         Ok((self.derived, summary))
     }
 
@@ -272,6 +277,10 @@ impl<'a> Work<'a> {
             Fact::Held(held) => {
                 let Impact { removals, renames, takeovers, .. } = held.impact;
                 let much = removals.saturating_add(renames).saturating_add(takeovers).max(1);
+                // A hold takes the place of an older one of the same part.
+                for old in self.before.holds.iter().filter(|old| old.part == held.part && old.run != held.run) {
+                    self.runs.insert((FindingKind::MassChange, old.run), (1, 0));
+                }
                 self.runs.insert((FindingKind::MassChange, held.run), (much, much));
             }
             Fact::HoldEnded(ended) => {

@@ -17,7 +17,7 @@ use crate::domain::name::{NameKey, NameKind, Namespace};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
 use crate::ledger::findings::{mailbox_anchor, told_in};
-use crate::ledger::view::{Pending, View};
+use crate::ledger::view::View;
 use crate::store::{self, LinkRecord, Order, SnapshotPlace, SnapshotRecord, Tally};
 
 /// How much there is of something.
@@ -39,7 +39,8 @@ impl Work<'_> {
     /// Weighs everything that the commit touches and puts the findings in their new state.
     pub(super) fn finish_findings(
         &mut self,
-        pending: &Pending,
+        view: &View<'_>,
+        attributor: &mut Attributor<'_, '_>,
         chains: &Chains,
         turned: &Turned,
     ) -> Result<(), LedgerError> {
@@ -47,7 +48,7 @@ impl Work<'_> {
             self.weigh_chain(chain, work)?;
         }
         self.weigh_owners()?;
-        self.weigh_names(pending, chains, turned)?;
+        self.weigh_names(view, attributor, chains, turned)?;
         self.weigh_anchors()?;
         for ((kind, run), (all, kept)) in std::mem::take(&mut self.runs) {
             self.weigh(kind, &Subject::Run(run), Weight { all, kept })?;
@@ -174,10 +175,13 @@ impl Work<'_> {
     }
 
     /// Names that passed from one object to another, or collide between the namespaces.
-    fn weigh_names(&mut self, pending: &Pending, chains: &Chains, turned: &Turned) -> Result<(), LedgerError> {
-        let state = self.derived.state.clone();
-        let view = View::ahead(self.store, self.tenant, self.sequence, &state, pending);
-        let mut attributor = Attributor::new(&view, state.settling);
+    fn weigh_names(
+        &mut self,
+        view: &View<'_>,
+        attributor: &mut Attributor<'_, '_>,
+        chains: &Chains,
+        turned: &Turned,
+    ) -> Result<(), LedgerError> {
         let mut names: BTreeMap<NameKey, bool> = BTreeMap::new();
         for (name, turn) in turned {
             // Most names have one holder for good: nothing can be said of them, and nothing more is read.
@@ -185,11 +189,15 @@ impl Work<'_> {
                 names.insert(name.clone(), turn.changed || turn.new);
             }
         }
+        // A read that found nobody may be all that shows a name's release.
+        names.extend(self.derived.vacancies.iter().map(|vacant| (vacant.name.key().clone(), true)));
         // A name is protected from when a chain is opened by it, or belongs to one who held it.
         names
             .extend(self.addressed.iter().filter(|name| !turned.contains_key(*name)).map(|name| (name.clone(), false)));
         let mut protected: BTreeSet<ObjectId> = self.derived.subjects.iter().map(|(object, _)| *object).collect();
         protected.extend(chains.values().flat_map(|work| &work.gained));
+        // It is no longer when its holder turns out to own nothing.
+        protected.extend(self.derived.owned.iter().filter(|(_, _, owns)| !owns).map(|(object, ..)| *object));
         for object in protected {
             view.load([object], &mut attributor.timelines)?;
             let held = attributor.timelines.get(&object).into_iter().flat_map(|timeline| timeline.presences());
@@ -231,12 +239,20 @@ impl Work<'_> {
                 || self.derived.owned.iter().any(|(owner, _, owns)| *owner == object && *owns);
             if is_new
                 || !store.chains(tenant, &store::Subject::Object(object))?.is_empty()
-                || !store.owned(tenant, object)?.is_empty()
+                || self.owns_something(object)?
             {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether the object certainly owns a snapshot, after this commit.
+    fn owns_something(&self, object: ObjectId) -> Result<bool, LedgerError> {
+        let lost = |chain: &ChainId| {
+            self.derived.owned.iter().any(|(owner, lost, owns)| *owner == object && lost == chain && !owns)
+        };
+        Ok(self.store.owned(self.tenant, object)?.iter().any(|chain| !lost(chain)))
     }
 
     /// Objects that share an anchor and are not linked.
@@ -301,12 +317,14 @@ impl Work<'_> {
         let grew = weight.kept > work.finding.weight;
         let next = match (state, weight.kept > 0) {
             (FindingState::Withdrawn, true) => Some(step(FindingState::Open, Some("new evidence shows it again"))),
-            (FindingState::Resolved, true) if grew => Some(step(FindingState::Open, Some("there is more of it"))),
+            (FindingState::Acknowledged | FindingState::Resolved, true) if grew => {
+                Some(step(FindingState::Open, Some("there is more of it")))
+            }
             (FindingState::Open | FindingState::Acknowledged, false) if weight.all > 0 => {
                 let note = match kind {
                     FindingKind::LinkCandidate => "the objects are linked",
                     FindingKind::MassChange => "the round is no longer held",
-                    _ => "the snapshots at fault are no longer kept",
+                    _ => "what is still kept no longer shows it",
                 };
                 Some(step(FindingState::Resolved, Some(note)))
             }
