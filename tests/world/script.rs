@@ -300,7 +300,7 @@ impl Maker {
     fn changes(&mut self, polls: &[i64]) -> Vec<i64> {
         let reach = self.knobs.lag * 2;
         let mut times = Vec::new();
-        for _ in 0..self.dice.between(95, 120) {
+        for _ in 0..self.dice.between(105, 125) {
             let at = self.near(polls, reach);
             times.push(at);
             let (who, other, name) = (self.who(), self.who(), self.name());
