@@ -10,7 +10,7 @@ missed=0
 for patch in "$@"; do
     name=$(basename "$patch" .patch)
     rm -rf "$copy" && mkdir -p "$copy"
-    (cd "$root" && tar cf - Cargo.toml Cargo.lock src tests benches examples README.md) | (cd "$copy" && tar xmf -)
+    (cd "$root" && tar cf - Cargo.toml Cargo.lock src templates scenarios tests benches examples README.md) | (cd "$copy" && tar xmf -)
     (cd "$copy" && patch -s -p1 < "$patch")
     # The copy is as new as can be, or cargo would take a file put back for an old one. A target folder of its own would compile every dependency anew.
     if (cd "$copy" && CARGO_TARGET_DIR=$target cargo build -q --example worlds); then
