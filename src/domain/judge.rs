@@ -249,10 +249,12 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
 fn released(case: &Case<'_>, name: &Name) -> Verdict {
     let former = case.view.map(|view| view.objects(case.ask.kind)).unwrap_or_default();
     let last = former.iter().next().filter(|_| former.len() == 1);
+    let proof = proof(case, None);
+    // Whoever has the name now, the last holder known gets no backup by it; without a proof that says nothing of the name.
     if let Some(frozen) = last.and_then(|object| frozen(case, *object)) {
-        return frozen;
+        return proven(frozen, proof);
     }
-    if proof(case, None).is_none() {
+    if proof.is_none() {
         return refresh(case, None, why_unproven(case, name));
     }
     let ids: Vec<String> = former.iter().map(ToString::to_string).collect();
@@ -277,7 +279,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
         }
     }
     if let Some(frozen) = frozen(case, object) {
-        return frozen;
+        return proven(frozen, proof);
     }
     let proved = timeline.last_seen_alive().max(proof.map(|proof| proof.at));
     if proved.is_none_or(|at| case.now.since(at) > case.policy.id_max_age) {
@@ -296,6 +298,11 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
     };
     answer.evidence.proved_at = proved;
     answer.evidence.live = timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now));
+    proven(answer, proof)
+}
+
+/// The verdict with what proves the name it was asked by, if anything does.
+fn proven(mut answer: Verdict, proof: Option<Proof>) -> Verdict {
     if let Some(proof) = proof {
         answer.evidence = proof.evidence(answer.evidence);
     }

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::Desk;
 use super::people::{People, PersonPart};
-use crate::domain::fact::ObjectKind;
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::plan::{self, Deed, NextAction, Person, Piece};
@@ -145,7 +144,7 @@ fn person(
         return Ok(Person { life: None, has_mailbox: true, chain: None });
     };
     let life = Some(timeline.state());
-    let has_mailbox = timeline.kind() == ObjectKind::User && timeline.mailbox_lost().is_none();
+    let has_mailbox = timeline.has_mailbox();
     // The verdict on the object alone names its most recent chain, so plan and verdict say the same.
     let ask = Ask { object: Some(object), ..Ask::default() };
     let verdict = desk.ledger.check(desk.tenant, &ask, &desk.policy, desk.clock.now(), KnownAt::Now, None)?.verdict;

@@ -302,6 +302,75 @@ fn a_live_read_that_fails_lets_no_restore_proceed() {
     because(&answer, "the live read failed");
 }
 
+#[test]
+fn a_restore_by_name_goes_nowhere_unless_the_name_is_proved_to_be_that_person_s_now() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.rename(a, "ann.old");
+    w.license(a, false);
+    w.at("10:00");
+    w.poll();
+    w.at("10:30");
+    let b = w.create("ann");
+    w.at("11:00");
+    // The ledger knows only the former holder, who has no mailbox; the directory knows better.
+    let (_, answer) = restore(&w, "1", &full("ann"), &[]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("cannot_know"), &Value::Null), "{answer:#}");
+    because(&answer, "--verify");
+    because(&answer, "nothing proves that ann@x.test is a name of object");
+    let (_, answer) = restore(&w, "1", &full("ann"), &["--verify"]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("different_owner"), &json!(b)), "{answer:#}");
+    // Nor does a read that finds nobody under the name make it the former holder's.
+    w.rename(b, "bob");
+    w.at("12:00");
+    w.poll();
+    w.at("12:01");
+    let (_, answer) = restore(&w, "1", &full("ann"), &["--verify"]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("cannot_know"), &Value::Null), "{answer:#}");
+}
+
+#[test]
+fn a_restore_to_someone_without_a_mailbox_stops() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("10:00");
+    w.license(a, false);
+    w.poll();
+    w.at("11:00");
+    let to = [(id(a), vec![]), (id(a), vec!["--verify"]), (full("ann"), vec!["--verify"])];
+    for (to, more) in to {
+        let (_, answer) = restore(&w, "1", &to, &more);
+        assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("owner_gone"), &json!(a)), "{answer:#}");
+        because(&answer, "has no mailbox to restore to");
+    }
+}
+
+#[test]
+fn a_restore_to_an_id_needs_a_fresh_proof_that_it_lives() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.on_day(6, "00:00");
+    let (_, answer) = restore(&w, "1", &id(a), &[]);
+    assert_eq!(answer["verdict"], "same_owner", "{answer:#}");
+    w.at("01:00");
+    w.delete(a);
+    w.on_day(60, "10:00");
+    let (_, answer) = restore(&w, "1", &id(a), &[]);
+    assert_eq!(answer["verdict"], "cannot_know", "{answer:#}");
+    because(&answer, "nothing proves where the target stands now");
+    because(&answer, "still lives");
+}
+
 // ---- findings
 
 #[track_caller]
