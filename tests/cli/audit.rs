@@ -462,6 +462,25 @@ fn s4_the_finding_is_listed_explained_and_taken_through_its_states() {
 }
 
 #[test]
+fn a_mixed_chain_is_its_owner_s_even_when_nothing_of_the_owner_is_kept() {
+    let mut w = World::new();
+    let people: Vec<ObjectId> = ["ann", "bob", "cid"].into_iter().map(|name| w.create(name)).collect();
+    w.at("00:00");
+    w.poll();
+    for (place, clock) in ["01:00", "02:00", "03:00"].into_iter().enumerate() {
+        w.at(clock);
+        w.snapshot("cA", &(place + 1).to_string(), people[place]);
+    }
+    w.run(&["snapshot", "expire", "--chain", "cA", "--snapshot", "1"]).done();
+    let finding = the_finding(&w, "mixed_chain");
+    assert_eq!(finding["evidence"]["owner"], json!(people[0]), "{finding:#}");
+    assert_eq!(finding["snapshots"], json!(["2", "3"]), "{finding:#}");
+    let said = finding["summary"].as_str().unwrap();
+    assert!(said.starts_with("chain cA is the backup of ann@x.test"), "{said}");
+    assert_eq!(plan(&w, "cA")["owner"], json!(people[0]));
+}
+
+#[test]
 fn the_list_of_findings_goes_on_where_a_page_ended() {
     let Damage { w, b, .. } = damage();
     receipt(&w, "41", b, b);
