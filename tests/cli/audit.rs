@@ -481,6 +481,23 @@ fn a_mixed_chain_is_its_owner_s_even_when_nothing_of_the_owner_is_kept() {
 }
 
 #[test]
+fn an_operator_s_word_needs_a_name() {
+    let Damage { w, b, .. } = damage();
+    receipt(&w, "41", b, b);
+    let number = the_finding(&w, "mixed_chain")["id"].as_str().unwrap().to_owned();
+    for by in [&[][..], &["--by", " "]] {
+        let mut command = w.command("human", &[&["finding", "ack", &number], by].concat());
+        for name in ["USER", "LOGNAME", "USERNAME"] {
+            command.env_remove(name);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.contains("--by")), (Some(2), true), "{said}");
+    }
+    assert_eq!(the_finding(&w, "mixed_chain")["state"], "open");
+}
+
+#[test]
 fn the_list_of_findings_goes_on_where_a_page_ended() {
     let Damage { w, b, .. } = damage();
     receipt(&w, "41", b, b);
@@ -526,7 +543,7 @@ fn a_finding_that_new_evidence_withdraws_takes_no_word() {
     assert!(findings(&w, &["--kind", "unattributable"]).is_empty(), "withdrawn ones are not listed");
     assert_eq!(findings(&w, &["--kind", "unattributable", "--state", "withdrawn"]).len(), 1);
     for word in ["ack", "resolve"] {
-        w.run(&["finding", word, number]).failed(1, &["withdrawn", "opens by itself"]);
+        w.run(&["finding", word, number, "--by", "pat"]).failed(1, &["withdrawn", "opens by itself"]);
     }
 }
 
