@@ -2,7 +2,7 @@
 //!
 //! The plan deletes nothing and moves nothing: the backup product executes it. *Keep* leaves a snapshot where it is.
 //! *Quarantine* sets it aside: nobody restores from it without looking, and nothing is built on it. *Relabel* moves it to
-//! another chain.
+//! a chain of its own.
 //!
 //! Why another person's snapshots are never relabelled: within a chain, every snapshot but the first may be an increment
 //! on the one before it, and an increment on somebody else's data is no whole thing in any chain. The first snapshot is a
@@ -80,8 +80,6 @@ pub struct Segment {
     pub snapshots: Vec<SnapshotId>,
     /// What to do with them.
     pub deed: Deed,
-    /// To which chain they are moved; `None` is a new one, or not at all.
-    pub to_chain: Option<ChainId>,
     /// Why.
     pub why: String,
 }
@@ -94,7 +92,7 @@ pub enum Deed {
     Keep,
     /// Set them aside.
     Quarantine,
-    /// Move them to another chain.
+    /// Move them to a new chain: one that is there already began with a full of its own, after which they do not fit.
     Relabel,
 }
 
@@ -181,9 +179,8 @@ fn has_several_mailboxes(owner: Option<ObjectId>, pieces: &[Piece]) -> bool {
 }
 
 fn is_same(one: &Segment, other: &Segment) -> bool {
-    let judged = |segment: &Segment| {
-        (segment.object, segment.confidence, segment.settled, segment.mailbox, segment.deed, segment.to_chain.clone())
-    };
+    let judged =
+        |segment: &Segment| (segment.object, segment.confidence, segment.settled, segment.mailbox, segment.deed);
     judged(one) == judged(other) && one.candidates == other.candidates && one.why == other.why
 }
 
@@ -237,7 +234,6 @@ fn judge(chain: &ChainId, owner: Option<ObjectId>, piece: &Piece, mailboxes: &mu
         mailbox,
         snapshots: vec![piece.snapshot.clone()],
         deed,
-        to_chain: None,
         why,
     }
 }

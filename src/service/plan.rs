@@ -54,7 +54,7 @@ pub struct SegmentPart {
     /// What to do with them.
     #[serde(rename = "do")]
     pub deed: Deed,
-    /// To which chain; `null` is a new one, or not at all.
+    /// To which chain; always `null`, for what is relabelled goes to a new one.
     pub to_chain: Option<ChainId>,
     /// Why.
     pub why: String,
@@ -154,9 +154,8 @@ fn person(
 
 impl From<plan::Segment> for SegmentPart {
     fn from(segment: plan::Segment) -> Self {
-        let plan::Segment { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain, why } =
-            segment;
-        Self { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain, why }
+        let plan::Segment { object, confidence, settled, candidates, mailbox, snapshots, deed, why } = segment;
+        Self { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain: None, why }
     }
 }
 
