@@ -6,13 +6,15 @@ use super::coverage::Coverage;
 use super::fact::{MailboxState, ObjectKind};
 use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
-use super::id::{ChainId, ObjectId};
+use super::id::ObjectId;
 use super::interval::Edge;
 use super::name::{Name, NameKey, NameKind};
 use super::time::Instant;
 use super::timeline::{Gap, Names, Role, State, Timeline};
 use super::track::Confidence;
-use super::verdict::{Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, Outcome, Policy, Verdict};
+use super::verdict::{
+    Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, LastChain, Outcome, Policy, Verdict,
+};
 
 /// Everything that judging an ask looks at.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct Case<'a> {
     /// The chain asked for, or the most recent one of the object asked for.
     pub chain: Option<&'a ChainCase>,
     /// The most recent chain of each object that may be involved.
-    pub chains: &'a BTreeMap<ObjectId, ChainId>,
+    pub chains: &'a BTreeMap<ObjectId, LastChain>,
     /// The claims to names that the chain's object had before.
     pub old_names: &'a BTreeMap<NameKey, NameView>,
 }
@@ -320,6 +322,16 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         answer.base = None;
         return answer;
     }
+    if chain.has_several_mailboxes() {
+        let why = format!(
+            "chain {} holds snapshots of more than one mailbox of object {object}, and no incremental goes on over that; take \
+             a full into a new chain (`plan {}` takes the old one apart)",
+            chain.id, chain.id
+        );
+        let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
+        answer.base = None;
+        return answer;
+    }
     let verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
     let gap = licence_gap(timeline, base.until);
     if let Some(gap) = gap.filter(|gap| !verified && gap.longest() > case.policy.mailbox_grace) {
@@ -400,15 +412,16 @@ fn mismatch(case: &Case<'_>, between: [ObjectId; 2], why: String) -> Verdict {
 
 fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
     let own = case.chain.filter(|chain| chain.bound == Some(object) && chain.base.is_some());
-    let chain = own.map(|chain| chain.id.clone()).or_else(|| case.chains.get(&object).cloned());
+    let own = own.map(|chain| LastChain { id: chain.id.clone(), goes_on: !chain.has_several_mailboxes() });
+    let chain = own.or_else(|| case.chains.get(&object).cloned());
     let lives = case
         .objects
         .get(&object)
         .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none());
     match (lives, chain) {
-        (false, chain) => Instead { object, action: Action::Stop, chain },
-        (true, Some(chain)) => Instead { object, action: Action::Incremental, chain: Some(chain) },
-        (true, None) => Instead { object, action: Action::Full, chain: None },
+        (false, chain) => Instead { object, action: Action::Stop, chain: chain.map(|chain| chain.id) },
+        (true, Some(chain)) if chain.goes_on => Instead { object, action: Action::Incremental, chain: Some(chain.id) },
+        (true, _) => Instead { object, action: Action::Full, chain: None },
     }
 }
 
@@ -491,6 +504,15 @@ fn findings_of(chain: &ChainCase) -> Vec<String> {
             format!("mixed_chain: snapshot {snapshot} of chain {} holds data of object {object}", chain.id)
         })
         .collect();
+    if let (Some(first), Some(last)) = (chain.mailboxes.first(), chain.mailboxes.last())
+        && chain.has_several_mailboxes()
+    {
+        let count = chain.mailboxes.len();
+        reasons.push(format!(
+            "mailbox_changed: chain {} holds snapshots of {count} mailboxes of its owner, first of {first} and later of {last}",
+            chain.id
+        ));
+    }
     if let Some(first) = chain.unattributed.first() {
         let count = chain.unattributed.len();
         reasons.push(format!(

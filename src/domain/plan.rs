@@ -292,7 +292,8 @@ fn is_sound(segment: &Segment) -> bool {
     segment.deed == Deed::Keep && segment.confidence == HolderConfidence::Certain
 }
 
-/// The last snapshot that certainly holds the owner's data: the same on which a verdict lets an incremental build.
+/// The last snapshot that is kept and certainly holds the owner's data. Where the chain can go on, that is, where the
+/// owner's snapshots tell one mailbox at most, it is the one on which a verdict lets an incremental build.
 fn base(segments: &[Segment]) -> Option<&SnapshotId> {
     segments.iter().rev().find(|segment| is_sound(segment))?.snapshots.last()
 }
@@ -383,8 +384,7 @@ fn reason_of_next(next: &Next, plan: &Plan, is_split: bool) -> Option<String> {
             Some(format!("the next incremental of this chain must build on snapshot {base}"))
         }
         (NextAction::Full, ..) if is_split => Some(format!(
-            "the mailbox of object {object} was replaced, and nothing goes on over that: it needs a full in a new \
-             chain (`check` compares the newest mailbox alone)"
+            "the mailbox of object {object} was replaced, and nothing goes on over that: it needs a full in a new chain"
         )),
         (NextAction::Full, ..) => {
             Some(format!("no kept snapshot is certainly of object {object}, so it needs a full in a new chain"))

@@ -103,7 +103,11 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 break;
             }
             if let Some((record, _)) = page.into_iter().flatten().find(|(record, _)| record.expired.is_none()) {
+                if read_from(&record).len() > 1 {
+                    return self.whole_chain(id);
+                }
                 let mailbox = mailboxes.first().copied();
+                case.mailboxes.extend(mailbox);
                 case.base = Some(Base { id: record.snapshot.id, until: record.snapshot.until, mailbox });
                 break;
             }
@@ -116,6 +120,8 @@ impl<'a, 'v> Attributor<'a, 'v> {
     fn whole_chain(&mut self, id: &ChainId) -> Result<ChainCase, LedgerError> {
         let mut case = empty(id);
         let mut mailbox = None;
+        // Whose chain it is, is not known before its first certain snapshot.
+        let mut told: BTreeMap<ObjectId, Vec<MailboxId>> = BTreeMap::new();
         let mut after = None;
         loop {
             let page = self.page(id, Order::Forward, &mut after, PAGE)?;
@@ -126,6 +132,14 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 case.has_snapshots = true;
                 let owner = judgement.certain_owner();
                 case.bound = case.bound.or(owner);
+                if let Some(likely) = judgement.owner {
+                    let known = told.entry(likely).or_default();
+                    for mailbox in read_from(&record) {
+                        if !known.contains(&mailbox) {
+                            known.push(mailbox);
+                        }
+                    }
+                }
                 if owner.is_some() && owner == case.bound {
                     // A snapshot that does not tell its mailbox does not make the chain forget it.
                     mailbox = record.mailbox().or(mailbox);
@@ -150,6 +164,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
         if let Some(base) = &mut case.base {
             base.mailbox = mailbox;
         }
+        case.mailboxes = case.bound.and_then(|bound| told.remove(&bound)).unwrap_or_default();
         Ok(case)
     }
 
@@ -217,6 +232,11 @@ impl<'a, 'v> Attributor<'a, 'v> {
 /// How many snapshots are read at a time.
 const PAGE: usize = 256;
 
+/// The mailbox instances that a snapshot was read from.
+fn read_from(record: &SnapshotRecord) -> Vec<MailboxId> {
+    record.snapshot.read_from(record.receipts.iter().map(|(_, receipt)| receipt))
+}
+
 fn empty(id: &ChainId) -> ChainCase {
     ChainCase {
         id: id.clone(),
@@ -226,5 +246,6 @@ fn empty(id: &ChainId) -> ChainCase {
         others: Vec::new(),
         unattributed: Vec::new(),
         candidates: BTreeSet::new(),
+        mailboxes: Vec::new(),
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::fact::Source;
 use crate::domain::guard::Standstill;
 use crate::domain::holder::NameView;
-use crate::domain::id::{ChainId, ObjectId, TenantId};
+use crate::domain::id::{ObjectId, TenantId};
 use crate::domain::judge::{Case, changes_since, judge, subject};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
-use crate::domain::verdict::{Ask, ChainCase, Policy, Verdict};
+use crate::domain::verdict::{Ask, ChainCase, LastChain, Policy, Verdict};
 
 use super::chain::Attributor;
 use super::{Basis, KnownAt, Ledger, LedgerError};
@@ -109,11 +109,12 @@ fn involved(asked: Option<ObjectId>, claims: Option<&NameView>, chain: Option<&C
 fn other_chains(
     attributor: &mut Attributor<'_, '_>,
     objects: impl Iterator<Item = ObjectId>,
-) -> Result<BTreeMap<ObjectId, ChainId>, LedgerError> {
+) -> Result<BTreeMap<ObjectId, LastChain>, LedgerError> {
     let mut chains = BTreeMap::new();
     for object in objects {
         if let Some(chain) = attributor.newest_chain_of(object)? {
-            chains.insert(object, chain.id);
+            let goes_on = !chain.has_several_mailboxes();
+            chains.insert(object, LastChain { id: chain.id, goes_on });
         }
     }
     Ok(chains)

@@ -116,10 +116,7 @@ fn pieces(desk: &Desk, chain: &ChainId) -> Result<Vec<Piece>, LedgerError> {
 fn piece(view: SnapshotView) -> Piece {
     let SnapshotView { record, attribution, .. } = view;
     let receipts = || record.receipts.iter().map(|(_, receipt)| receipt);
-    let told: BTreeSet<MailboxId> =
-        receipts().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten().collect();
-    // What the agent really read stands above what it meant to read.
-    let mailboxes = if told.is_empty() { record.snapshot.mailbox.into_iter().collect() } else { told };
+    let mailboxes = record.snapshot.read_from(receipts()).into_iter().collect();
     let read: BTreeSet<ObjectId> =
         receipts().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
     Piece {

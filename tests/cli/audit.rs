@@ -200,6 +200,47 @@ fn another_mailbox_of_the_same_person_goes_to_a_chain_of_its_own() {
 }
 
 #[test]
+fn plan_and_verdict_agree_that_nothing_goes_on_over_a_change_of_mailbox() {
+    let mut w = World::new();
+    let (a, b) = (w.create("ann"), w.create("bob"));
+    w.at("00:00");
+    w.poll();
+    let mailbox = |letter: &str| format!("5f0c9b8e-0000-4c1b-9d2e-7a5f0c9b8e1{letter}");
+    let add = |chain: &str, snapshot: &str, clock: &str, letter: Option<&str>| {
+        let (at, object, mailbox) = (w.time(clock).to_string(), id(a), letter.map(mailbox));
+        let mut all = vec!["snapshot", "add", "--chain", chain, "--snapshot", snapshot, "--object", &object];
+        all.extend(["--from", &at, "--until", &at]);
+        all.extend(mailbox.iter().flat_map(|mailbox| ["--mailbox", mailbox.as_str()]));
+        w.run(&all).done();
+    };
+    let full = |chain: &str, more: &[&str]| {
+        let verdict = w.run(&[&["check", "--chain", chain, "--object", &id(a)], more].concat()).ended(10);
+        assert_eq!((&verdict["verdict"], &verdict["base"]), (&json!("mailbox_replaced"), &Value::Null), "{verdict:#}");
+        because(&verdict, "mailbox_changed: chain");
+        because(&verdict, &mailbox("a"));
+        because(&verdict, &mailbox("b"));
+        assert_eq!(next(&plan(&w, chain)), json!([[a, "full", null, null]]), "{chain}");
+    };
+    add("cA", "1", "01:00", Some("a"));
+    w.run(&["check", "--chain", "cA", "--object", &id(a)]).ended(0);
+    add("cA", "2", "02:00", Some("b"));
+    add("cA", "3", "03:00", None);
+    for more in [&[][..], &["--mailbox", &mailbox("b")], &["--mailbox", &mailbox("a")]] {
+        full("cA", more);
+    }
+    // It is no better where the first mailbox comes back, or where the snapshots of one of them have expired.
+    for (snapshot, clock, letter) in [("1", "01:00", "a"), ("2", "02:00", "b"), ("3", "03:00", "a")] {
+        add("cB", snapshot, clock, Some(letter));
+    }
+    full("cB", &["--mailbox", &mailbox("a")]);
+    w.run(&["snapshot", "expire", "--chain", "cA", "--snapshot", "1"]).done();
+    full("cA", &["--mailbox", &mailbox("b")]);
+    // Whoever is sent to the chain's owner instead is not told to append either.
+    let mixed = w.run(&["check", "--chain", "cB", "--object", &id(b)]).ended(20);
+    assert_eq!(mixed["instead"][0], json!({"object": a, "action": "full", "chain": null}), "{mixed:#}");
+}
+
+#[test]
 fn a_restore_proceeds_only_to_the_snapshot_s_own_person() {
     let Damage { mut w, a, b } = damage();
     receipt(&w, "41", b, b);
