@@ -469,7 +469,13 @@ fn why_not_now(case: &Case<'_>, object: Option<ObjectId>) -> Option<String> {
 
 fn unattributable(case: &Case<'_>, chain: &ChainCase) -> Verdict {
     let why = format!("no snapshot of chain {} can be attributed for certain, so it has no known owner", chain.id);
-    let mut answer = verdict(case, Outcome::Ambiguous, None, vec![why]);
+    let mut reasons = vec![why];
+    if chain.by_any_name {
+        let hint = "a name of any kind is certain only where user principal name and address agree; recording snapshots with \
+                    --kind smtp or upn, or with receipts, can settle it";
+        reasons.push(hint.to_owned());
+    }
+    let mut answer = verdict(case, Outcome::Ambiguous, None, reasons);
     answer.candidates = now_candidates(case, &chain.candidates);
     answer
 }

@@ -215,6 +215,8 @@ pub struct ChainCase {
     /// The mailbox instances that the bound object's snapshots tell, the expired ones among them, in the order in which they
     /// were told first.
     pub mailboxes: Vec<MailboxId>,
+    /// Kept snapshots were addressed by a name of any kind; not told of a chain that is certainly one object's throughout.
+    pub by_any_name: bool,
 }
 
 impl ChainCase {

@@ -7,7 +7,7 @@ use crate::domain::attribution::{Attribution, Judgement, Settling, attribute};
 use crate::domain::fact::{Addressed, Receipt};
 use crate::domain::holder::NameView;
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
-use crate::domain::name::NameKey;
+use crate::domain::name::{NameKey, NameKind};
 use crate::domain::timeline::Timeline;
 use crate::domain::verdict::{Base, ChainCase};
 use crate::store::{Order, SnapshotPlace, SnapshotRecord, Subject, Tally};
@@ -132,6 +132,8 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 case.has_snapshots = true;
                 let owner = judgement.certain_owner();
                 case.bound = case.bound.or(owner);
+                let by_name = matches!(record.snapshot.addressed, Addressed::Name(_, NameKind::Any));
+                case.by_any_name |= by_name && record.expired.is_none();
                 if let Some(likely) = judgement.owner {
                     let known = told.entry(likely).or_default();
                     for mailbox in read_from(&record) {
@@ -247,5 +249,6 @@ fn empty(id: &ChainId) -> ChainCase {
         unattributed: Vec::new(),
         candidates: BTreeSet::new(),
         mailboxes: Vec::new(),
+        by_any_name: false,
     }
 }
