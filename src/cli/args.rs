@@ -369,7 +369,7 @@ pub struct FindingReview {
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
-    /// Who says so [default: the login name]
+    /// Who says so [default: the login name; required where the environment tells none]
     #[arg(long, value_name = "WHO")]
     pub by: Option<String>,
 }

@@ -8,7 +8,7 @@ use super::open::{App, How};
 use super::output::{self, word_of};
 use super::people::Called;
 use crate::domain::finding::{FindingId, FindingState, Severity};
-use crate::service::findings::{self, Filter, FindingAnswer, FindingError, FindingList, Word};
+use crate::service::findings::{self, Filter, FindingAnswer, FindingError, FindingList, StepPart, Word};
 
 /// How many of a finding's snapshots are listed for people before the rest is only counted.
 const SNAPSHOTS_SHOWN: usize = 12;
@@ -34,14 +34,17 @@ pub fn findings(app: &App, options: &FindingsOptions) -> Result<Exit, CliError> 
 pub fn finding(app: &App, action: FindingAction) -> Result<Exit, CliError> {
     let opened = app.open("finding", How::Existing)?;
     let desk = app.desk(&opened.ledger)?;
-    let say_word = |review: FindingReview, word| {
+    let say_word = |review: FindingReview, word| -> Result<_, CliError> {
         let FindingReview { id, note, by } = review;
-        findings::review(&desk, id, word, by.or_else(login), note)
+        let named = by.filter(|by| !by.trim().is_empty()).or_else(login);
+        // A word that nobody stands behind is worth nothing to whoever reads it later.
+        let by = named.ok_or_else(|| CliError::usage("finding: nothing tells who says so; give --by WHO"))?;
+        Ok(findings::review(&desk, id, word, Some(by), note))
     };
     let answer = match action {
         FindingAction::Show { id } => findings::show(&desk, id),
-        FindingAction::Ack(review) => say_word(review, Word::Acknowledge),
-        FindingAction::Resolve(review) => say_word(review, Word::Resolve),
+        FindingAction::Ack(review) => say_word(review, Word::Acknowledge)?,
+        FindingAction::Resolve(review) => say_word(review, Word::Resolve)?,
     };
     let answer = answer.map_err(|error| match error {
         FindingError::Ledger(error) => CliError::Ledger(error),
@@ -107,7 +110,7 @@ pub fn say(finding: &FindingAnswer) -> String {
     }
     text.push_str("  history\n");
     for step in &finding.history {
-        let by = step.by.as_deref().unwrap_or("the ledger");
+        let by = step.by.as_deref().unwrap_or(if is_word(step) { "nobody named" } else { "the ledger" });
         let note = step.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
         let _ = writeln!(text, "    {} {} by {by}{note} (commit {})", step.time, word_of(&step.state), step.sequence);
     }
@@ -117,4 +120,13 @@ pub fn say(finding: &FindingAnswer) -> String {
         let _ = writeln!(text, "  next: whowas plan {chain}");
     }
     text
+}
+
+/// Whether a step without a name was somebody's word. The ledger never acknowledges, and says why it resolves.
+fn is_word(step: &StepPart) -> bool {
+    match step.state {
+        FindingState::Acknowledged => true,
+        FindingState::Resolved => step.note.is_none(),
+        FindingState::Open | FindingState::Withdrawn => false,
+    }
 }

@@ -82,11 +82,7 @@ pub fn say_plan(answer: &PlanAnswer) -> String {
 
 fn say_segment(segment: &SegmentPart, called: &Called<'_>) -> String {
     let deed = word_of(&segment.deed);
-    let to = match (&segment.deed, &segment.to_chain) {
-        (Deed::Relabel, Some(chain)) => format!(" to chain {chain}"),
-        (Deed::Relabel, None) => " to a new chain".to_owned(),
-        _ => String::new(),
-    };
+    let to = if segment.deed == Deed::Relabel { " to a new chain" } else { "" };
     let who = segment.object.map_or_else(|| "no single owner".to_owned(), |object| called.call(object));
     let confidence = word_of(&segment.confidence);
     let settled = if segment.settled { "" } else { ", provisional" };

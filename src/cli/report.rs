@@ -1,9 +1,10 @@
 //! `report`.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::args::{ReportFormat, ReportOptions};
 use super::error::{CliError, Exit};
@@ -111,24 +112,26 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Writes beside the file and then puts it in its place, so that a reader sees the old report or the new one.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    let part = folder_of(path).join(name);
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&part)?;
-        file.write_all(bytes)?;
+        // It is removed with its handle unless it takes its place.
+        let mut part = beside(path)?;
+        part.write_all(bytes)?;
         if let Ok(before) = fs::metadata(path) {
-            file.set_permissions(before.permissions())?;
+            part.as_file().set_permissions(before.permissions())?;
         }
-        file.sync_all()?;
-        fs::rename(&part, path)
+        part.as_file().sync_all()?;
+        part.persist(path).map_err(|error| error.error)
     };
-    write().map_err(|error| {
-        // The half-written part must not stay; if it cannot be removed there is nothing more to do.
-        let _left = fs::remove_file(&part);
-        CliError::io(format!("write {}", path.display()))(error)
-    })
+    write().map(drop).map_err(CliError::io(format!("write {}", path.display())))
+}
+
+/// A new file of a name of its own, which whoever may read other new files here may read.
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".whowas-report-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder_of(path))
 }
 
 fn to_stdout(bytes: &[u8]) -> Result<(), CliError> {

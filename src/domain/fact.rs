@@ -392,6 +392,33 @@ pub struct Snapshot {
     pub mailbox: Option<MailboxId>,
 }
 
+impl Snapshot {
+    /// In what another record of the same snapshot differs from this one; `None` if it says the same.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        if self.addressed != other.addressed {
+            Some("another name or object")
+        } else if (self.from, self.until) != (other.from, other.until) {
+            Some("other times")
+        } else if self.mailbox != other.mailbox {
+            Some("another mailbox")
+        } else {
+            None
+        }
+    }
+
+    /// The mailbox instances that it was read from, in the order in which they were told; several if the mailbox changed
+    /// under the read. What the agent really read stands above what it meant to read.
+    pub fn read_from<'r>(&self, receipts: impl IntoIterator<Item = &'r Receipt>) -> Vec<MailboxId> {
+        let mut read: Vec<MailboxId> = Vec::new();
+        for mailbox in receipts.into_iter().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten() {
+            if !read.contains(&mailbox) {
+                read.push(mailbox);
+            }
+        }
+        if read.is_empty() { self.mailbox.into_iter().collect() } else { read }
+    }
+}
+
 /// The object and mailbox that the agent really read, at the start and at the end of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -461,5 +488,53 @@ impl Fact {
             Self::Lifecycle(lifecycle) => lifecycle.upn.iter().map(|upn| (Namespace::Upn, upn)).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_records_of_one_snapshot_differ_in_what_they_were_told_and_in_nothing_else() {
+        let at = |text: &str| text.parse::<Instant>().unwrap();
+        let mailbox = |byte| Some(MailboxId::from_bytes([byte; 16]));
+        let known = Snapshot {
+            chain: "cA".parse().unwrap(),
+            id: "1".parse().unwrap(),
+            from: at("2026-03-01T08:00:00Z"),
+            until: at("2026-03-01T09:00:00Z"),
+            addressed: Addressed::Object(ObjectId::from_bytes([1; 16])),
+            mailbox: mailbox(1),
+        };
+        let addressed = Addressed::Object(ObjectId::from_bytes([2; 16]));
+        let others = [
+            (known.clone(), None),
+            (Snapshot { addressed, ..known.clone() }, Some("another name or object")),
+            (Snapshot { until: at("2026-03-01T09:00:01Z"), ..known.clone() }, Some("other times")),
+            (Snapshot { mailbox: mailbox(2), ..known.clone() }, Some("another mailbox")),
+            (Snapshot { mailbox: None, ..known.clone() }, Some("another mailbox")),
+        ];
+        for (other, difference) in others {
+            assert_eq!(known.difference(&other), difference, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_agent_read_stands_above_what_it_meant_to_read() {
+        let [one, two, three] = [1, 2, 3].map(|byte| MailboxId::from_bytes([byte; 16]));
+        let at = "2026-03-01T08:00:00Z".parse().unwrap();
+        let object = ObjectId::from_bytes([1; 16]);
+        let (chain, id): (ChainId, SnapshotId) = ("cA".parse().unwrap(), "1".parse().unwrap());
+        let receipt = |mailbox, mailbox_end| {
+            let (chain, snapshot) = (chain.clone(), id.clone());
+            Receipt { chain, snapshot, object, mailbox, object_end: None, mailbox_end }
+        };
+        let addressed = Addressed::Object(object);
+        let (chain, id) = (chain.clone(), id.clone());
+        let snapshot = Snapshot { chain, id, from: at, until: at, addressed, mailbox: Some(one) };
+        assert_eq!(snapshot.read_from(&[]), [one]);
+        assert_eq!(snapshot.read_from(&[receipt(None, None)]), [one]);
+        assert_eq!(snapshot.read_from(&[receipt(Some(three), Some(two)), receipt(Some(two), None)]), [three, two]);
     }
 }

@@ -6,13 +6,15 @@ use super::coverage::Coverage;
 use super::fact::{MailboxState, ObjectKind};
 use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
-use super::id::{ChainId, ObjectId, TenantId};
+use super::id::{ObjectId, TenantId};
 use super::interval::Edge;
 use super::name::{Name, NameKey, NameKind};
 use super::time::Instant;
 use super::timeline::{Gap, Names, Role, State, Timeline};
 use super::track::Confidence;
-use super::verdict::{Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, Outcome, Policy, Verdict};
+use super::verdict::{
+    Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, LastChain, Outcome, Policy, Verdict,
+};
 
 /// Everything that judging an ask looks at.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub struct Case<'a> {
     /// Another tenant of the same ledger that has the chain asked for, where this one has no snapshot of it.
     pub chain_elsewhere: Option<TenantId>,
     /// The most recent chain of each object that may be involved.
-    pub chains: &'a BTreeMap<ObjectId, ChainId>,
+    pub chains: &'a BTreeMap<ObjectId, LastChain>,
     /// The claims to names that the chain's object had before.
     pub old_names: &'a BTreeMap<NameKey, NameView>,
 }
@@ -278,10 +280,12 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
 fn released(case: &Case<'_>, name: &Name) -> Verdict {
     let former = case.view.map(|view| view.objects(case.ask.kind)).unwrap_or_default();
     let last = former.iter().next().filter(|_| former.len() == 1);
+    let proof = proof(case, None);
+    // Whoever has the name now, the last holder known gets no backup by it; without a proof that says nothing of the name.
     if let Some(frozen) = last.and_then(|object| frozen(case, *object)) {
-        return frozen;
+        return proven(frozen, proof);
     }
-    if proof(case, None).is_none() {
+    if proof.is_none() {
         return refresh(case, None, why_unproven(case, name));
     }
     let ids: Vec<String> = former.iter().map(ToString::to_string).collect();
@@ -306,7 +310,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
         }
     }
     if let Some(frozen) = frozen(case, object) {
-        return frozen;
+        return proven(frozen, proof);
     }
     let proved = timeline.last_seen_alive().max(proof.map(|proof| proof.at));
     if proved.is_none_or(|at| case.now.since(at) > case.policy.id_max_age) {
@@ -325,6 +329,11 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
     };
     answer.evidence.proved_at = proved;
     answer.evidence.live = timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now));
+    proven(answer, proof)
+}
+
+/// The verdict with what proves the name it was asked by, if anything does.
+fn proven(mut answer: Verdict, proof: Option<Proof>) -> Verdict {
     if let Some(proof) = proof {
         answer.evidence = proof.evidence(answer.evidence);
     }
@@ -339,6 +348,16 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         let why = format!("the mailbox is {asked}, the chain's is {before}: same object, another mailbox");
         let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
         // A full builds on nothing.
+        answer.base = None;
+        return answer;
+    }
+    if chain.has_several_mailboxes() {
+        let why = format!(
+            "chain {} holds snapshots of more than one mailbox of object {object}, and no incremental goes on over that; take \
+             a full into a new chain (`plan {}` takes the old one apart)",
+            chain.id, chain.id
+        );
+        let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
         answer.base = None;
         return answer;
     }
@@ -422,15 +441,16 @@ fn mismatch(case: &Case<'_>, between: [ObjectId; 2], why: String) -> Verdict {
 
 fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
     let own = case.chain.filter(|chain| chain.bound == Some(object) && chain.base.is_some());
-    let chain = own.map(|chain| chain.id.clone()).or_else(|| case.chains.get(&object).cloned());
+    let own = own.map(|chain| LastChain { id: chain.id.clone(), goes_on: !chain.has_several_mailboxes() });
+    let chain = own.or_else(|| case.chains.get(&object).cloned());
     let lives = case
         .objects
         .get(&object)
         .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none());
     match (lives, chain) {
-        (false, chain) => Instead { object, action: Action::Stop, chain },
-        (true, Some(chain)) => Instead { object, action: Action::Incremental, chain: Some(chain) },
-        (true, None) => Instead { object, action: Action::Full, chain: None },
+        (false, chain) => Instead { object, action: Action::Stop, chain: chain.map(|chain| chain.id) },
+        (true, Some(chain)) if chain.goes_on => Instead { object, action: Action::Incremental, chain: Some(chain.id) },
+        (true, _) => Instead { object, action: Action::Full, chain: None },
     }
 }
 
@@ -478,7 +498,13 @@ fn why_not_now(case: &Case<'_>, object: Option<ObjectId>) -> Option<String> {
 
 fn unattributable(case: &Case<'_>, chain: &ChainCase) -> Verdict {
     let why = format!("no snapshot of chain {} can be attributed for certain, so it has no known owner", chain.id);
-    let mut answer = verdict(case, Outcome::Ambiguous, None, vec![why]);
+    let mut reasons = vec![why];
+    if chain.by_any_name {
+        let hint = "a name of any kind is certain only where user principal name and address agree; recording snapshots with \
+                    --kind smtp or upn, or with receipts, can settle it";
+        reasons.push(hint.to_owned());
+    }
+    let mut answer = verdict(case, Outcome::Ambiguous, None, reasons);
     answer.candidates = now_candidates(case, &chain.candidates);
     answer
 }
@@ -513,6 +539,15 @@ fn findings_of(chain: &ChainCase) -> Vec<String> {
             format!("mixed_chain: snapshot {snapshot} of chain {} holds data of object {object}", chain.id)
         })
         .collect();
+    if let (Some(first), Some(last)) = (chain.mailboxes.first(), chain.mailboxes.last())
+        && chain.has_several_mailboxes()
+    {
+        let count = chain.mailboxes.len();
+        reasons.push(format!(
+            "mailbox_changed: chain {} holds snapshots of {count} mailboxes of its owner, first of {first} and later of {last}",
+            chain.id
+        ));
+    }
     if let Some(first) = chain.unattributed.first() {
         let count = chain.unattributed.len();
         reasons.push(format!(

@@ -2,7 +2,7 @@
 //!
 //! The plan deletes nothing and moves nothing: the backup product executes it. *Keep* leaves a snapshot where it is.
 //! *Quarantine* sets it aside: nobody restores from it without looking, and nothing is built on it. *Relabel* moves it to
-//! another chain.
+//! a chain of its own.
 //!
 //! Why another person's snapshots are never relabelled: within a chain, every snapshot but the first may be an increment
 //! on the one before it, and an increment on somebody else's data is no whole thing in any chain. The first snapshot is a
@@ -80,8 +80,6 @@ pub struct Segment {
     pub snapshots: Vec<SnapshotId>,
     /// What to do with them.
     pub deed: Deed,
-    /// To which chain they are moved; `None` is a new one, or not at all.
-    pub to_chain: Option<ChainId>,
     /// Why.
     pub why: String,
 }
@@ -94,7 +92,7 @@ pub enum Deed {
     Keep,
     /// Set them aside.
     Quarantine,
-    /// Move them to another chain.
+    /// Move them to a new chain: one that is there already began with a full of its own, after which they do not fit.
     Relabel,
 }
 
@@ -181,9 +179,8 @@ fn has_several_mailboxes(owner: Option<ObjectId>, pieces: &[Piece]) -> bool {
 }
 
 fn is_same(one: &Segment, other: &Segment) -> bool {
-    let judged = |segment: &Segment| {
-        (segment.object, segment.confidence, segment.settled, segment.mailbox, segment.deed, segment.to_chain.clone())
-    };
+    let judged =
+        |segment: &Segment| (segment.object, segment.confidence, segment.settled, segment.mailbox, segment.deed);
     judged(one) == judged(other) && one.candidates == other.candidates && one.why == other.why
 }
 
@@ -237,7 +234,6 @@ fn judge(chain: &ChainId, owner: Option<ObjectId>, piece: &Piece, mailboxes: &mu
         mailbox,
         snapshots: vec![piece.snapshot.clone()],
         deed,
-        to_chain: None,
         why,
     }
 }
@@ -296,7 +292,8 @@ fn is_sound(segment: &Segment) -> bool {
     segment.deed == Deed::Keep && segment.confidence == HolderConfidence::Certain
 }
 
-/// The last snapshot that certainly holds the owner's data: the same on which a verdict lets an incremental build.
+/// The last snapshot that is kept and certainly holds the owner's data. Where the chain can go on, that is, where the
+/// owner's snapshots tell one mailbox at most, it is the one on which a verdict lets an incremental build.
 fn base(segments: &[Segment]) -> Option<&SnapshotId> {
     segments.iter().rev().find(|segment| is_sound(segment))?.snapshots.last()
 }
@@ -387,8 +384,7 @@ fn reason_of_next(next: &Next, plan: &Plan, is_split: bool) -> Option<String> {
             Some(format!("the next incremental of this chain must build on snapshot {base}"))
         }
         (NextAction::Full, ..) if is_split => Some(format!(
-            "the mailbox of object {object} was replaced, and nothing goes on over that: it needs a full in a new \
-             chain (`check` compares the newest mailbox alone)"
+            "the mailbox of object {object} was replaced, and nothing goes on over that: it needs a full in a new chain"
         )),
         (NextAction::Full, ..) => {
             Some(format!("no kept snapshot is certainly of object {object}, so it needs a full in a new chain"))

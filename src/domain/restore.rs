@@ -43,6 +43,8 @@ pub struct Person {
     pub called: Option<String>,
     /// Where it stands.
     pub state: State,
+    /// Whether there is a mailbox to restore to: groups and contacts have none, nor has a user whose licence went.
+    pub has_mailbox: bool,
 }
 
 /// To whom a snapshot is to be restored.
@@ -50,8 +52,10 @@ pub struct Person {
 pub enum Target {
     /// To this object: it was named by its id, or the name given is proved to be its now.
     Object(ObjectId),
-    /// To whoever holds a name, and nothing proves who that is now.
+    /// To whoever holds a name, or to an object, and nothing proves who or whether that is now.
     Unproven {
+        /// A name was given, not an object's id.
+        by_name: bool,
         /// Who it is by the newest evidence.
         holder: Option<ObjectId>,
         /// Everyone who claims it.
@@ -78,7 +82,7 @@ pub enum RestoreVerdict {
     SameOwner,
     /// It certainly holds somebody else's.
     DifferentOwner,
-    /// It holds the target's data, and the target is not live in the directory.
+    /// It holds the target's data, and the target is not live in the directory or has no mailbox.
     OwnerGone,
     /// The evidence does not prove whose data it holds, or who the target is.
     CannotKnow,
@@ -119,11 +123,17 @@ fn judge(case: &Case<'_>) -> (RestoreVerdict, Vec<String>) {
     let mut doubts = doubts(case, &subject);
     let (target, owner) = match (case.target, case.attribution.owner) {
         (Target::Object(target), Some(owner)) if doubts.is_empty() => (*target, owner),
-        (Target::Unproven { why, .. }, _) => {
-            doubts.push(
-                "nothing proves who the target is now; ask with a live read (--verify), or name the target by its object id"
-                    .to_owned(),
-            );
+        (Target::Unproven { by_name, why, .. }, _) => {
+            doubts.push(match by_name {
+                true => {
+                    "nothing proves who the target is now; ask with a live read (--verify), or name the target by its \
+                         object id"
+                        .to_owned()
+                }
+                false => {
+                    "nothing proves where the target stands now; sync, or ask with a live read (--verify)".to_owned()
+                }
+            });
             doubts.extend(why.iter().cloned());
             return (CannotKnow, doubts);
         }
@@ -138,8 +148,13 @@ fn judge(case: &Case<'_>) -> (RestoreVerdict, Vec<String>) {
         return (DifferentOwner, reasons);
     }
     match case.owner {
-        Some(person) if person.state == State::Active => {
+        Some(person) if person.state == State::Active && person.has_mailbox => {
             (SameOwner, vec![holds, "the target is that person".to_owned()])
+        }
+        Some(person) if person.state == State::Active => {
+            let why = "that person has no mailbox to restore to: it has no Exchange licence now, or is no user (a mailbox that \
+                       was made a shared one lives on without a licence, which the directory does not tell)";
+            (OwnerGone, vec![holds, why.to_owned()])
         }
         Some(person) => {
             let gone = gone(person).unwrap_or("is not live");
@@ -233,6 +248,7 @@ mod tests {
         confidence: HolderConfidence,
         read: BTreeSet<ObjectId>,
         owner_state: Option<State>,
+        has_mailbox: bool,
         target: Target,
         links: Vec<Link>,
     }
@@ -244,13 +260,14 @@ mod tests {
             confidence: HolderConfidence::Certain,
             read: BTreeSet::new(),
             owner_state: Some(State::Active),
+            has_mailbox: true,
             target: Target::Object(A),
             links: Vec::new(),
         }
     }
 
     fn person(object: ObjectId, state: State) -> Person {
-        Person { object, called: Some("sam@x.test".to_owned()), state }
+        Person { object, called: Some("sam@x.test".to_owned()), state, has_mailbox: true }
     }
 
     fn guarded(setting: &Setting) -> Judgement {
@@ -264,7 +281,7 @@ mod tests {
                 .map(|object| Candidate { object, confidence: Confidence::Possible, held: Vec::new() })
                 .collect(),
         };
-        let owner = setting.owner_state.map(|state| person(A, state));
+        let owner = setting.owner_state.map(|state| Person { has_mailbox: setting.has_mailbox, ..person(A, state) });
         let taker = match setting.target {
             Target::Object(A) => owner.clone(),
             _ => Some(person(B, State::Active)),
@@ -283,7 +300,11 @@ mod tests {
     }
 
     fn unproven() -> Target {
-        Target::Unproven { holder: Some(A), claimants: vec![A], why: vec!["ask with a live read".to_owned()] }
+        unproven_as(true)
+    }
+
+    fn unproven_as(by_name: bool) -> Target {
+        Target::Unproven { by_name, holder: Some(A), claimants: vec![A], why: vec!["it is old".to_owned()] }
     }
 
     #[rstest]
@@ -301,6 +322,12 @@ mod tests {
     #[case::purged(Setting { owner_state: Some(State::Purged), ..clean() }, RestoreVerdict::OwnerGone, "gone for good")]
     #[case::nowhere(Setting { owner_state: Some(State::Unknown), ..clean() }, RestoreVerdict::OwnerGone, "neither")]
     #[case::never_seen(Setting { owner_state: None, ..clean() }, RestoreVerdict::OwnerGone, "never seen")]
+    #[case::no_mailbox(
+        Setting { has_mailbox: false, ..clean() }, RestoreVerdict::OwnerGone, "has no mailbox to restore to"
+    )]
+    #[case::unproven_id(
+        Setting { target: unproven_as(false), ..clean() }, RestoreVerdict::CannotKnow, "where the target stands"
+    )]
     #[case::expired(Setting { expired: true, ..clean() }, RestoreVerdict::CannotKnow, "has expired")]
     #[case::assumed(
         Setting { confidence: HolderConfidence::Assumed, ..clean() }, RestoreVerdict::CannotKnow, "nothing proves it"

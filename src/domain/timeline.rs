@@ -224,6 +224,12 @@ impl Timeline {
         self.mailbox.periods().last().and_then(|period| period.until)
     }
 
+    /// Whether there is a mailbox, as far as the directory tells: groups and contacts have none, nor has a user whose licence
+    /// went.
+    pub fn has_mailbox(&self) -> bool {
+        self.kind() == ObjectKind::User && self.mailbox_lost().is_none()
+    }
+
     /// The times without a licence between two with one.
     pub fn mailbox_gaps(&self) -> Vec<Gap> {
         let periods = self.mailbox.periods();

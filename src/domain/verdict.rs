@@ -212,6 +212,28 @@ pub struct ChainCase {
     pub unattributed: Vec<SnapshotId>,
     /// Everyone whose data those may hold.
     pub candidates: BTreeSet<ObjectId>,
+    /// The mailbox instances that the bound object's snapshots tell, the expired ones among them, in the order in which they
+    /// were told first.
+    pub mailboxes: Vec<MailboxId>,
+    /// Kept snapshots were addressed by a name of any kind; not told of a chain that is certainly one object's throughout.
+    pub by_any_name: bool,
+}
+
+impl ChainCase {
+    /// Whether the bound object's snapshots tell more than one mailbox instance. What an instance reports is relative to
+    /// itself, so no incremental goes on over a change of it, not even back to one that was there before.
+    pub fn has_several_mailboxes(&self) -> bool {
+        self.mailboxes.len() > 1
+    }
+}
+
+/// The most recent chain of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastChain {
+    /// Its id.
+    pub id: ChainId,
+    /// Whether an incremental may go on in it.
+    pub goes_on: bool,
 }
 
 /// The snapshot to build on.

@@ -7,7 +7,7 @@ use crate::domain::attribution::{Attribution, Judgement, Settling, attribute};
 use crate::domain::fact::{Addressed, Receipt};
 use crate::domain::holder::NameView;
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
-use crate::domain::name::NameKey;
+use crate::domain::name::{NameKey, NameKind};
 use crate::domain::timeline::Timeline;
 use crate::domain::verdict::{Base, ChainCase};
 use crate::store::{Order, SnapshotPlace, SnapshotRecord, Subject, Tally};
@@ -104,10 +104,11 @@ impl<'a, 'v> Attributor<'a, 'v> {
             }
             if let Some((record, judgement)) = page.into_iter().flatten().find(|(record, _)| record.expired.is_none()) {
                 // The tallies may have been read while a commit moved a snapshot from one to another.
-                if judgement.certain_owner() != Some(owner) {
+                if judgement.certain_owner() != Some(owner) || read_from(&record).len() > 1 {
                     return self.whole_chain(id);
                 }
                 let mailbox = mailboxes.first().copied();
+                case.mailboxes.extend(mailbox);
                 case.base = Some(Base { id: record.snapshot.id, until: record.snapshot.until, mailbox });
                 break;
             }
@@ -120,6 +121,8 @@ impl<'a, 'v> Attributor<'a, 'v> {
     fn whole_chain(&mut self, id: &ChainId) -> Result<ChainCase, LedgerError> {
         let mut case = empty(id);
         let mut mailbox = None;
+        // Whose chain it is, is not known before its first certain snapshot.
+        let mut told: BTreeMap<ObjectId, Vec<MailboxId>> = BTreeMap::new();
         let mut after = None;
         loop {
             let page = self.page(id, Order::Forward, &mut after, PAGE)?;
@@ -130,6 +133,16 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 case.has_snapshots = true;
                 let owner = judgement.certain_owner();
                 case.bound = case.bound.or(owner);
+                let by_name = matches!(record.snapshot.addressed, Addressed::Name(_, NameKind::Any));
+                case.by_any_name |= by_name && record.expired.is_none();
+                if let Some(likely) = judgement.owner {
+                    let known = told.entry(likely).or_default();
+                    for mailbox in read_from(&record) {
+                        if !known.contains(&mailbox) {
+                            known.push(mailbox);
+                        }
+                    }
+                }
                 if owner.is_some() && owner == case.bound {
                     // A snapshot that does not tell its mailbox does not make the chain forget it.
                     mailbox = record.mailbox().or(mailbox);
@@ -154,6 +167,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
         if let Some(base) = &mut case.base {
             base.mailbox = mailbox;
         }
+        case.mailboxes = case.bound.and_then(|bound| told.remove(&bound)).unwrap_or_default();
         Ok(case)
     }
 
@@ -221,6 +235,11 @@ impl<'a, 'v> Attributor<'a, 'v> {
 /// How many snapshots are read at a time.
 const PAGE: usize = 256;
 
+/// The mailbox instances that a snapshot was read from.
+fn read_from(record: &SnapshotRecord) -> Vec<MailboxId> {
+    record.snapshot.read_from(record.receipts.iter().map(|(_, receipt)| receipt))
+}
+
 fn empty(id: &ChainId) -> ChainCase {
     ChainCase {
         id: id.clone(),
@@ -230,5 +249,7 @@ fn empty(id: &ChainId) -> ChainCase {
         others: Vec::new(),
         unattributed: Vec::new(),
         candidates: BTreeSet::new(),
+        mailboxes: Vec::new(),
+        by_any_name: false,
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::judge::{Case, changes_since, judge, subject};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
-use crate::domain::verdict::{Ask, ChainCase, Policy, Verdict};
+use crate::domain::verdict::{Ask, ChainCase, LastChain, Policy, Verdict};
 
 use super::chain::Attributor;
 use super::{Basis, KnownAt, Ledger, LedgerError};
@@ -141,11 +141,12 @@ fn involved(asked: Option<ObjectId>, claims: Option<&NameView>, chain: Option<&C
 fn other_chains(
     attributor: &mut Attributor<'_, '_>,
     objects: impl Iterator<Item = ObjectId>,
-) -> Result<BTreeMap<ObjectId, ChainId>, LedgerError> {
+) -> Result<BTreeMap<ObjectId, LastChain>, LedgerError> {
     let mut chains = BTreeMap::new();
     for object in objects {
         if let Some(chain) = attributor.newest_chain_of(object)? {
-            chains.insert(object, chain.id);
+            let goes_on = !chain.has_several_mailboxes();
+            chains.insert(object, LastChain { id: chain.id, goes_on });
         }
     }
     Ok(chains)

@@ -267,6 +267,8 @@ pub struct NextRow {
     pub chain: Option<ChainId>,
     /// The snapshot to build on.
     pub base: Option<SnapshotId>,
+    /// The one to build on if `base` is an increment on what is set aside.
+    pub safe_base: Option<SnapshotId>,
 }
 
 /// A tenant as a whole.

@@ -331,7 +331,11 @@ fn planned(plan: &PlanRows, people: &People) -> Vec<String> {
             next.chain.as_ref().map_or("a new chain".to_owned(), |chain| format!("chain {}", cut(chain.as_str(), 60)));
         match (next.action.as_str(), &next.base) {
             ("incremental", Some(base)) => {
-                format!("Base the next incremental of {who} on snapshot {} of {place}.", cut(base.as_str(), 60))
+                let base = cut(base.as_str(), 60);
+                let safe = next.safe_base.as_ref().map(|safe| {
+                    format!(", or on {} if that is an increment on what is set aside", cut(safe.as_str(), 60))
+                });
+                format!("Base the next incremental of {who} on snapshot {base} of {place}{}.", safe.unwrap_or_default())
             }
             ("incremental", None) => format!("Go on with incrementals of {who} in {place}."),
             ("full", _) => format!("Start {place} for {who} with a full backup."),

@@ -55,6 +55,16 @@ pub fn explain(desk: &Desk, view: &View<'_>, finding: &Finding) -> Result<Explai
     Ok(out)
 }
 
+/// What a chain holds.
+struct Chained {
+    /// The kept snapshots.
+    found: Vec<SnapshotView>,
+    /// The owner of the first certain snapshot, whether that is kept or not: so `plan` and `check` have it too.
+    owner: Option<ObjectId>,
+    /// Nothing was left out.
+    is_all: bool,
+}
+
 struct Work<'w, 'a> {
     desk: &'w Desk,
     view: &'w View<'a>,
@@ -78,8 +88,7 @@ impl Work<'_, '_> {
     }
 
     fn of_chain(&mut self, kind: FindingKind, chain: &ChainId) -> Result<String, LedgerError> {
-        let (found, is_all) = self.snapshots(chain)?;
-        let owner = found.iter().find(|view| is_certain(view)).and_then(|view| view.attribution.owner);
+        let Chained { found, owner, is_all } = self.snapshots(chain)?;
         let (offending, sentence) = match kind {
             FindingKind::MixedChain => self.mixed(chain, owner, &found)?,
             FindingKind::MailboxChanged => self.mailbox_changed(chain, owner, &found)?,
@@ -100,10 +109,11 @@ impl Work<'_, '_> {
         })
     }
 
-    /// A chain's kept snapshots, and whether these are all. How many were looked at is noted as evidence.
-    fn snapshots(&mut self, chain: &ChainId) -> Result<(Vec<SnapshotView>, bool), LedgerError> {
+    /// A chain's kept snapshots, and whose it is. How many were looked at is noted as evidence.
+    fn snapshots(&mut self, chain: &ChainId) -> Result<Chained, LedgerError> {
         let (ledger, tenant) = (&self.desk.ledger, self.desk.tenant);
         let mut found: Vec<SnapshotView> = Vec::new();
+        let mut owner = None;
         let mut looked_at = 0;
         let mut after = None;
         let is_all = loop {
@@ -114,11 +124,12 @@ impl Work<'_, '_> {
             }
             after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
             looked_at += page.len();
+            owner = owner.or_else(|| page.iter().find(|view| is_certain(view))?.attribution.owner);
             found.extend(page.into_iter().filter(|view| view.record.expired.is_none()));
         };
         self.note("looked_at", json!(looked_at));
         self.note("all_looked_at", json!(is_all));
-        Ok((found, is_all))
+        Ok(Chained { found, owner, is_all })
     }
 
     fn mixed(

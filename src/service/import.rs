@@ -229,7 +229,7 @@ impl<'a> Check<'a> {
             match known {
                 // The ledger decides about all lines of a snapshot that it has.
                 Some(known) => {
-                    if let Some(what) = difference(&known, snapshot) {
+                    if let Some(what) = known.difference(snapshot) {
                         let (chain, id) = (&snapshot.chain, &snapshot.id);
                         let why = format!(
                             "snapshot {id} of chain {chain} is in the ledger with {what}; leave the line out, or give \
@@ -267,7 +267,7 @@ impl Checked<'_> {
             }
             if self.has_snapshots
                 && let Some(known) = recorded(self.desk, snapshot)?
-                && difference(&known, snapshot).is_some()
+                && known.difference(snapshot).is_some()
             {
                 return Ok(true);
             }
@@ -279,19 +279,6 @@ impl Checked<'_> {
 fn recorded(desk: &Desk, snapshot: &Snapshot) -> Result<Option<Snapshot>, ImportError> {
     let record = desk.ledger.store().snapshot(desk.tenant, &snapshot.chain, &snapshot.id);
     Ok(record.map_err(LedgerError::from)?.map(|record| record.snapshot))
-}
-
-/// In what two records of one snapshot differ.
-fn difference(known: &Snapshot, new: &Snapshot) -> Option<&'static str> {
-    if known.addressed != new.addressed {
-        Some("another name or object")
-    } else if (known.from, known.until) != (new.from, new.until) {
-        Some("other times")
-    } else if known.mailbox != new.mailbox {
-        Some("another mailbox")
-    } else {
-        None
-    }
 }
 
 /// The bad lines: the first ones by name, all by count.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::domain::holder::NameView;
 use crate::domain::id::ObjectId;
 use crate::domain::interval::Edge;
-use crate::domain::name::NameKey;
+use crate::domain::name::{Name, NameKey};
 use crate::domain::timeline::{Names, Role, State, Timeline};
 use crate::ledger::{LedgerError, View};
 
@@ -50,6 +51,11 @@ impl<'v, 'a> People<'v, 'a> {
     pub fn timeline(&mut self, object: ObjectId) -> Result<Option<&Timeline>, LedgerError> {
         self.view.load([object], &mut self.timelines)?;
         Ok(self.timelines.get(&object).filter(|timeline| !timeline.is_empty()))
+    }
+
+    /// All claims to a name.
+    pub fn claims(&mut self, name: &Name) -> Result<NameView, LedgerError> {
+        self.view.claims(name.key(), &mut self.timelines)
     }
 
     /// Someone; `None` if the object was never seen.

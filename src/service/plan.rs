@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::Desk;
 use super::people::{People, PersonPart};
-use crate::domain::fact::ObjectKind;
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::plan::{self, Deed, NextAction, Person, Piece};
@@ -55,7 +54,7 @@ pub struct SegmentPart {
     /// What to do with them.
     #[serde(rename = "do")]
     pub deed: Deed,
-    /// To which chain; `null` is a new one, or not at all.
+    /// To which chain; always `null`, for what is relabelled goes to a new one.
     pub to_chain: Option<ChainId>,
     /// Why.
     pub why: String,
@@ -117,10 +116,7 @@ fn pieces(desk: &Desk, chain: &ChainId) -> Result<Vec<Piece>, LedgerError> {
 fn piece(view: SnapshotView) -> Piece {
     let SnapshotView { record, attribution, .. } = view;
     let receipts = || record.receipts.iter().map(|(_, receipt)| receipt);
-    let told: BTreeSet<MailboxId> =
-        receipts().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten().collect();
-    // What the agent really read stands above what it meant to read.
-    let mailboxes = if told.is_empty() { record.snapshot.mailbox.into_iter().collect() } else { told };
+    let mailboxes = record.snapshot.read_from(receipts()).into_iter().collect();
     let read: BTreeSet<ObjectId> =
         receipts().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
     Piece {
@@ -145,7 +141,7 @@ fn person(
         return Ok(Person { life: None, has_mailbox: true, chain: None });
     };
     let life = Some(timeline.state());
-    let has_mailbox = timeline.kind() == ObjectKind::User && timeline.mailbox_lost().is_none();
+    let has_mailbox = timeline.has_mailbox();
     // The verdict on the object alone names its most recent chain, so plan and verdict say the same.
     let ask = Ask { object: Some(object), ..Ask::default() };
     let verdict = desk.ledger.check(desk.tenant, &ask, &desk.policy, desk.clock.now(), KnownAt::Now, None)?.verdict;
@@ -155,9 +151,8 @@ fn person(
 
 impl From<plan::Segment> for SegmentPart {
     fn from(segment: plan::Segment) -> Self {
-        let plan::Segment { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain, why } =
-            segment;
-        Self { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain, why }
+        let plan::Segment { object, confidence, settled, candidates, mailbox, snapshots, deed, why } = segment;
+        Self { object, confidence, settled, candidates, mailbox, snapshots, deed, to_chain: None, why }
     }
 }
 

@@ -231,6 +231,7 @@ fn plan_rows(answer: PlanAnswer) -> PlanRows {
                 action: word_of(&next.action),
                 chain: next.chain,
                 base: next.base,
+                safe_base: next.safe_base,
             })
             .collect(),
         reasons: answer.reasons,

@@ -9,11 +9,12 @@ use super::check::{self, CheckAnswer};
 use super::parts::NamesPart;
 use super::people::{HoldPart, People, PersonPart};
 use super::snapshot::{self, SnapshotAnswer};
+use crate::domain::holder::Holder;
 use crate::domain::id::{ChainId, ObjectId, SnapshotId};
 use crate::domain::link::Link;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::restore::{self, Case, RestoreAction, RestoreVerdict, Target};
-use crate::domain::timeline::State;
+use crate::domain::timeline::{State, Timeline};
 use crate::domain::verdict::{Ask, Outcome};
 use crate::ledger::{Basis, KnownAt, LedgerError};
 use crate::sync::{Context, SyncError};
@@ -86,12 +87,10 @@ pub struct TargetPart {
 
 /// Judges a restore by what the ledger holds.
 pub fn restore_check(desk: &Desk, request: &RestoreRequest) -> Result<RestoreAnswer, LedgerError> {
-    let answer = match &request.to {
-        Recipient::Name(..) => Some(check::check(desk, &ask(&request.to), KnownAt::Now)?),
-        // An id cannot be redirected, so no ask is needed to know who it is.
-        Recipient::Object(_) => None,
-    };
-    judge(desk, request, answer.as_ref())
+    // An id cannot be redirected, but whether the object still lives, and whether a guard holds what would change it, is
+    // for the verdict to say, as for a backup.
+    let answer = check::check(desk, &ask(&request.to), KnownAt::Now)?;
+    judge(desk, request, &answer)
 }
 
 /// Reads the directory first, then judges.
@@ -103,7 +102,7 @@ pub async fn restore_check_live(
     let answer = check::check_live(desk, context, &ask(&request.to)).await?;
     let (desk, request) = (desk.clone(), request.clone());
     // The ledger blocks.
-    Ok(tokio::task::spawn_blocking(move || judge(&desk, &request, Some(&answer))).await??)
+    Ok(tokio::task::spawn_blocking(move || judge(&desk, &request, &answer)).await??)
 }
 
 fn ask(to: &Recipient) -> Ask {
@@ -113,13 +112,13 @@ fn ask(to: &Recipient) -> Ask {
     }
 }
 
-fn judge(desk: &Desk, request: &RestoreRequest, asked: Option<&CheckAnswer>) -> Result<RestoreAnswer, LedgerError> {
+fn judge(desk: &Desk, request: &RestoreRequest, asked: &CheckAnswer) -> Result<RestoreAnswer, LedgerError> {
     let RestoreRequest { chain, snapshot: id, to } = request;
     let missing = || LedgerError::NoSnapshot { chain: chain.clone(), snapshot: id.clone() };
     let found = desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.ok_or_else(missing)?;
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
     let mut people = People::new(&view);
-    let target = target(to, asked);
+    let target = target(&mut people, to, asked)?;
     let owner = found.attribution.owner;
     let (taker, claimants) = match &target {
         Target::Object(object) => (Some(*object), Vec::new()),
@@ -142,12 +141,12 @@ fn judge(desk: &Desk, request: &RestoreRequest, asked: Option<&CheckAnswer>) -> 
         expired: found.record.expired.is_some(),
         attribution: &found.attribution,
         read: &read,
-        owner: known_owner.as_ref().map(known).as_ref(),
+        owner: known(&mut people, known_owner.as_ref())?.as_ref(),
         target: &target,
-        taker: known_taker.as_ref().map(known).as_ref(),
+        taker: known(&mut people, known_taker.as_ref())?.as_ref(),
         links: &links,
     });
-    if let Some(since) = asked.and_then(|answer| answer.evidence.unproven_since).filter(|_| taker.is_some()) {
+    if let Some(since) = asked.evidence.unproven_since.filter(|_| taker.is_some()) {
         let why = format!("who holds the target's name is proved only through {since}, which the policy accepts");
         judgement.reasons.push(why);
     }
@@ -179,38 +178,72 @@ fn judge(desk: &Desk, request: &RestoreRequest, asked: Option<&CheckAnswer>) -> 
         },
         reasons: judgement.reasons,
         // An ask with a live read is judged at the time of that read.
-        basis: view.basis(asked.map_or_else(|| desk.clock.now(), |answer| answer.basis.clock)),
+        basis: view.basis(asked.basis.clock),
     })
 }
 
 /// Who the target is, as the verdict on it says: an agent may write to whom a backup may be read from.
-fn target(to: &Recipient, asked: Option<&CheckAnswer>) -> Target {
-    match (to, asked) {
-        (Recipient::Object(object), None) => Target::Object(*object),
-        (Recipient::Object(object), Some(answer)) if answer.verdict != Outcome::Refresh => Target::Object(*object),
-        (_, Some(answer)) => proved(answer),
-        (Recipient::Name(..), None) => Target::Unproven { holder: None, claimants: Vec::new(), why: Vec::new() },
-    }
-}
-
-fn proved(answer: &CheckAnswer) -> Target {
-    let stands = match answer.verdict {
-        Outcome::Continue | Outcome::Renamed | Outcome::Baseline | Outcome::MailboxReplaced | Outcome::Frozen => true,
-        Outcome::Mismatch | Outcome::Ambiguous | Outcome::Refresh | Outcome::Unknown => false,
+fn target(people: &mut People<'_, '_>, to: &Recipient, asked: &CheckAnswer) -> Result<Target, LedgerError> {
+    let mut why = asked.reasons.clone();
+    let (by_name, proved) = match to {
+        // An object that was never seen is nobody else either, and what freezes or stops a backup moves no id.
+        Recipient::Object(object) => (false, Some(*object).filter(|_| asked.verdict != Outcome::Refresh)),
+        Recipient::Name(name, kind) => {
+            let stands = match asked.verdict {
+                Outcome::Continue
+                | Outcome::Renamed
+                | Outcome::Baseline
+                | Outcome::MailboxReplaced
+                | Outcome::Frozen => true,
+                Outcome::Mismatch | Outcome::Ambiguous | Outcome::Refresh | Outcome::Unknown => false,
+            };
+            let proved = match asked.object.filter(|_| stands) {
+                Some(object) if is_proved(people, object, name, *kind, asked)? => Some(object),
+                Some(object) => {
+                    why.push(format!("nothing proves that {name} is a name of object {object} now"));
+                    None
+                }
+                None => None,
+            };
+            (true, proved)
+        }
     };
-    match answer.object.filter(|_| stands) {
+    Ok(match proved {
         Some(object) => Target::Object(object),
         None => {
-            let several = answer.candidates.iter().map(|candidate| candidate.object);
+            let several = asked.candidates.iter().map(|candidate| candidate.object);
             Target::Unproven {
-                holder: answer.object,
-                claimants: answer.object.into_iter().chain(several).collect::<BTreeSet<_>>().into_iter().collect(),
-                why: answer.reasons.clone(),
+                by_name,
+                holder: asked.object,
+                claimants: asked.object.into_iter().chain(several).collect::<BTreeSet<_>>().into_iter().collect(),
+                why,
             }
         }
-    }
+    })
 }
 
-fn known(person: &PersonPart) -> restore::Person {
-    restore::Person { object: person.object, called: person.called.clone(), state: person.state }
+/// Whether the verdict proves, at the time of the ask, that the name asked is this object's. The name of someone who is
+/// gone is also theirs while nobody has it, which is proved as well; nothing is restored to them.
+fn is_proved(
+    people: &mut People<'_, '_>,
+    object: ObjectId,
+    name: &Name,
+    kind: NameKind,
+    asked: &CheckAnswer,
+) -> Result<bool, LedgerError> {
+    if !asked.evidence.live && asked.evidence.unproven_since.is_none() {
+        return Ok(false);
+    }
+    let is_gone = people.timeline(object)?.is_some_and(|timeline| timeline.state() != State::Active);
+    Ok(match people.claims(name)?.holder(kind) {
+        Holder::One(holder) => holder == object,
+        Holder::Nobody => is_gone,
+        Holder::Several(_) | Holder::NeverSeen => false,
+    })
+}
+
+fn known(people: &mut People<'_, '_>, person: Option<&PersonPart>) -> Result<Option<restore::Person>, LedgerError> {
+    let Some(PersonPart { object, called, state }) = person else { return Ok(None) };
+    let has_mailbox = people.timeline(*object)?.is_some_and(Timeline::has_mailbox);
+    Ok(Some(restore::Person { object: *object, called: called.clone(), state: *state, has_mailbox }))
 }

@@ -200,6 +200,47 @@ fn another_mailbox_of_the_same_person_goes_to_a_chain_of_its_own() {
 }
 
 #[test]
+fn plan_and_verdict_agree_that_nothing_goes_on_over_a_change_of_mailbox() {
+    let mut w = World::new();
+    let (a, b) = (w.create("ann"), w.create("bob"));
+    w.at("00:00");
+    w.poll();
+    let mailbox = |letter: &str| format!("5f0c9b8e-0000-4c1b-9d2e-7a5f0c9b8e1{letter}");
+    let add = |chain: &str, snapshot: &str, clock: &str, letter: Option<&str>| {
+        let (at, object, mailbox) = (w.time(clock).to_string(), id(a), letter.map(mailbox));
+        let mut all = vec!["snapshot", "add", "--chain", chain, "--snapshot", snapshot, "--object", &object];
+        all.extend(["--from", &at, "--until", &at]);
+        all.extend(mailbox.iter().flat_map(|mailbox| ["--mailbox", mailbox.as_str()]));
+        w.run(&all).done();
+    };
+    let full = |chain: &str, more: &[&str]| {
+        let verdict = w.run(&[&["check", "--chain", chain, "--object", &id(a)], more].concat()).ended(10);
+        assert_eq!((&verdict["verdict"], &verdict["base"]), (&json!("mailbox_replaced"), &Value::Null), "{verdict:#}");
+        because(&verdict, "mailbox_changed: chain");
+        because(&verdict, &mailbox("a"));
+        because(&verdict, &mailbox("b"));
+        assert_eq!(next(&plan(&w, chain)), json!([[a, "full", null, null]]), "{chain}");
+    };
+    add("cA", "1", "01:00", Some("a"));
+    w.run(&["check", "--chain", "cA", "--object", &id(a)]).ended(0);
+    add("cA", "2", "02:00", Some("b"));
+    add("cA", "3", "03:00", None);
+    for more in [&[][..], &["--mailbox", &mailbox("b")], &["--mailbox", &mailbox("a")]] {
+        full("cA", more);
+    }
+    // It is no better where the first mailbox comes back, or where the snapshots of one of them have expired.
+    for (snapshot, clock, letter) in [("1", "01:00", "a"), ("2", "02:00", "b"), ("3", "03:00", "a")] {
+        add("cB", snapshot, clock, Some(letter));
+    }
+    full("cB", &["--mailbox", &mailbox("a")]);
+    w.run(&["snapshot", "expire", "--chain", "cA", "--snapshot", "1"]).done();
+    full("cA", &["--mailbox", &mailbox("b")]);
+    // Whoever is sent to the chain's owner instead is not told to append either.
+    let mixed = w.run(&["check", "--chain", "cB", "--object", &id(b)]).ended(20);
+    assert_eq!(mixed["instead"][0], json!({"object": a, "action": "full", "chain": null}), "{mixed:#}");
+}
+
+#[test]
 fn a_restore_proceeds_only_to_the_snapshot_s_own_person() {
     let Damage { mut w, a, b } = damage();
     receipt(&w, "41", b, b);
@@ -302,6 +343,75 @@ fn a_live_read_that_fails_lets_no_restore_proceed() {
     because(&answer, "the live read failed");
 }
 
+#[test]
+fn a_restore_by_name_goes_nowhere_unless_the_name_is_proved_to_be_that_person_s_now() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.rename(a, "ann.old");
+    w.license(a, false);
+    w.at("10:00");
+    w.poll();
+    w.at("10:30");
+    let b = w.create("ann");
+    w.at("11:00");
+    // The ledger knows only the former holder, who has no mailbox; the directory knows better.
+    let (_, answer) = restore(&w, "1", &full("ann"), &[]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("cannot_know"), &Value::Null), "{answer:#}");
+    because(&answer, "--verify");
+    because(&answer, "nothing proves that ann@x.test is a name of object");
+    let (_, answer) = restore(&w, "1", &full("ann"), &["--verify"]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("different_owner"), &json!(b)), "{answer:#}");
+    // Nor does a read that finds nobody under the name make it the former holder's.
+    w.rename(b, "bob");
+    w.at("12:00");
+    w.poll();
+    w.at("12:01");
+    let (_, answer) = restore(&w, "1", &full("ann"), &["--verify"]);
+    assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("cannot_know"), &Value::Null), "{answer:#}");
+}
+
+#[test]
+fn a_restore_to_someone_without_a_mailbox_stops() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("10:00");
+    w.license(a, false);
+    w.poll();
+    w.at("11:00");
+    let to = [(id(a), vec![]), (id(a), vec!["--verify"]), (full("ann"), vec!["--verify"])];
+    for (to, more) in to {
+        let (_, answer) = restore(&w, "1", &to, &more);
+        assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("owner_gone"), &json!(a)), "{answer:#}");
+        because(&answer, "has no mailbox to restore to");
+    }
+}
+
+#[test]
+fn a_restore_to_an_id_needs_a_fresh_proof_that_it_lives() {
+    let mut w = World::new();
+    let a = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.on_day(6, "00:00");
+    let (_, answer) = restore(&w, "1", &id(a), &[]);
+    assert_eq!(answer["verdict"], "same_owner", "{answer:#}");
+    w.at("01:00");
+    w.delete(a);
+    w.on_day(60, "10:00");
+    let (_, answer) = restore(&w, "1", &id(a), &[]);
+    assert_eq!(answer["verdict"], "cannot_know", "{answer:#}");
+    because(&answer, "nothing proves where the target stands now");
+    because(&answer, "still lives");
+}
+
 // ---- findings
 
 #[track_caller]
@@ -393,6 +503,42 @@ fn s4_the_finding_is_listed_explained_and_taken_through_its_states() {
 }
 
 #[test]
+fn a_mixed_chain_is_its_owner_s_even_when_nothing_of_the_owner_is_kept() {
+    let mut w = World::new();
+    let people: Vec<ObjectId> = ["ann", "bob", "cid"].into_iter().map(|name| w.create(name)).collect();
+    w.at("00:00");
+    w.poll();
+    for (place, clock) in ["01:00", "02:00", "03:00"].into_iter().enumerate() {
+        w.at(clock);
+        w.snapshot("cA", &(place + 1).to_string(), people[place]);
+    }
+    w.run(&["snapshot", "expire", "--chain", "cA", "--snapshot", "1"]).done();
+    let finding = the_finding(&w, "mixed_chain");
+    assert_eq!(finding["evidence"]["owner"], json!(people[0]), "{finding:#}");
+    assert_eq!(finding["snapshots"], json!(["2", "3"]), "{finding:#}");
+    let said = finding["summary"].as_str().unwrap();
+    assert!(said.starts_with("chain cA is the backup of ann@x.test"), "{said}");
+    assert_eq!(plan(&w, "cA")["owner"], json!(people[0]));
+}
+
+#[test]
+fn an_operator_s_word_needs_a_name() {
+    let Damage { w, b, .. } = damage();
+    receipt(&w, "41", b, b);
+    let number = the_finding(&w, "mixed_chain")["id"].as_str().unwrap().to_owned();
+    for by in [&[][..], &["--by", " "]] {
+        let mut command = w.command("human", &[&["finding", "ack", &number], by].concat());
+        for name in ["USER", "LOGNAME", "USERNAME"] {
+            command.env_remove(name);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.contains("--by")), (Some(2), true), "{said}");
+    }
+    assert_eq!(the_finding(&w, "mixed_chain")["state"], "open");
+}
+
+#[test]
 fn the_list_of_findings_goes_on_where_a_page_ended() {
     let Damage { w, b, .. } = damage();
     receipt(&w, "41", b, b);
@@ -438,7 +584,7 @@ fn a_finding_that_new_evidence_withdraws_takes_no_word() {
     assert!(findings(&w, &["--kind", "unattributable"]).is_empty(), "withdrawn ones are not listed");
     assert_eq!(findings(&w, &["--kind", "unattributable", "--state", "withdrawn"]).len(), 1);
     for word in ["ack", "resolve"] {
-        w.run(&["finding", word, number]).failed(1, &["withdrawn", "opens by itself"]);
+        w.run(&["finding", word, number, "--by", "pat"]).failed(1, &["withdrawn", "opens by itself"]);
     }
 }
 

@@ -107,6 +107,35 @@ fn the_file_tells_the_format_and_is_replaced_whole() {
 }
 
 #[test]
+fn the_report_warns_of_what_the_next_incremental_may_stand_on() {
+    let (mut w, a, _) = mixed();
+    w.on_day(1, "01:00");
+    w.snapshot("cA", "42", a);
+    let json: Value = w.run(&["report", "--chain", "cA", "--format", "json", "-"]).done();
+    let next = &json["plans"][0]["next"][0];
+    assert_eq!((&next["base"], &next["safe_base"]), (&Value::from("42"), &Value::from("5")), "{next}");
+    let html = w.say(&["report", "--chain", "cA", "--format", "html", "-"]).stdout;
+    assert!(html.contains("or on 5 if that is an increment on what is set aside"), "in the advice");
+    assert!(html.contains("(on 5 if that is an increment on what is set aside)"), "in the plan");
+}
+
+#[test]
+fn a_new_report_may_be_read_as_other_new_files_and_one_replaced_as_before() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (w, ..) = mixed();
+    let mode = |file: &std::path::Path| fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    let (file, other) = (w.file("new.html"), w.file("other"));
+    fs::write(&other, "").unwrap();
+    let write = || assert_eq!(w.say(&["report", "--chain", "cA", file.to_str().unwrap()]).code, 0);
+    write();
+    assert_eq!(mode(&file), mode(&other));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    write();
+    assert_eq!(mode(&file), 0o640);
+}
+
+#[test]
 fn what_cannot_be_reported_or_written_is_refused() {
     let (w, a, _) = mixed();
     let folder = w.file("");

@@ -36,7 +36,8 @@ fn a_mixed_chain_says_so_first_and_what_to_do_next() {
         headline.advice,
         [
             "Quarantine snapshot 41 of chain cA, which holds the mail of sam@x.test (B).",
-            "Base the next incremental of sam.old@x.test (A) on snapshot 42 of chain cA.",
+            "Base the next incremental of sam.old@x.test (A) on snapshot 42 of chain cA, or on 39 if that is an increment on what is set \
+             aside.",
             "Start a new chain for sam@x.test (B) with a full backup.",
         ]
     );

@@ -289,7 +289,12 @@ fn a_chain_that_nothing_attributes_is_ambiguous_and_lists_who_it_may_be(book: &m
         let candidates: Vec<ObjectId> = verdict.candidates.iter().map(|candidate| candidate.object).collect();
         assert_eq!(candidates, [A, B]);
         assert!(says(&verdict, "unattributable"));
+        assert!(says(&verdict, "--kind smtp or upn, or with receipts"), "{:?}", verdict.reasons);
     }
+    // Where the kind was told there is nothing to hint at.
+    book.snapshot("cY", "1", t(0, "12:00"), Addressed::Name(name("sam"), NameKind::Smtp));
+    let verdict = book.check(t(0, "18:01"), in_chain("cY", by_id(A)));
+    assert_eq!((verdict.outcome, says(&verdict, "--kind")), (Outcome::Ambiguous, false), "{:?}", verdict.reasons);
 }
 
 fn what_was_never_seen_is_unknown(book: &mut Book) {

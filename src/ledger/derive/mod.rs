@@ -304,7 +304,7 @@ impl<'a> Work<'a> {
             return Err(LedgerError::SnapshotBackward { chain, snapshot: id });
         }
         if let Some(work) = self.look_up(&chain, &id)? {
-            return match difference(&work.record.snapshot, snapshot) {
+            return match work.record.snapshot.difference(snapshot) {
                 None => Ok(false),
                 Some(difference) => Err(LedgerError::SnapshotConflict { chain, snapshot: id, difference }),
             };
@@ -402,16 +402,4 @@ const UNJUDGED: Judgement =
 
 fn owned_names(fact: &Fact) -> impl Iterator<Item = (Namespace, NameKey)> + '_ {
     fact.names().into_iter().map(|(namespace, name)| (namespace, name.key().clone()))
-}
-
-fn difference(known: &Snapshot, new: &Snapshot) -> Option<&'static str> {
-    if known.addressed != new.addressed {
-        Some("another name or object")
-    } else if (known.from, known.until) != (new.from, new.until) {
-        Some("other times")
-    } else if known.mailbox != new.mailbox {
-        Some("another mailbox")
-    } else {
-        None
-    }
 }
