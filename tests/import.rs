@@ -69,9 +69,13 @@ fn rename(time: &str, object: &str, old: &str, new: &str) -> String {
 
 /// Confidence and holder of a name at a time.
 fn who(desk: &Desk, name: &str, time: &str) -> (String, Option<ObjectId>) {
+    who_as(desk, name, NameKind::Any, time)
+}
+
+fn who_as(desk: &Desk, name: &str, kind: NameKind, time: &str) -> (String, Option<ObjectId>) {
     let name = format!("{name}@x.test").parse().unwrap();
     let (now, time) = (desk.clock.now(), Some(at(time)));
-    let who = desk.ledger.who(desk.tenant, &name, NameKind::Any, time, KnownAt::Now, now).unwrap();
+    let who = desk.ledger.who(desk.tenant, &name, kind, time, KnownAt::Now, now).unwrap();
     (json!(who.standing.confidence).as_str().unwrap().to_owned(), who.standing.holder)
 }
 
@@ -273,7 +277,9 @@ fn events_count_once_and_say_why_they_are_ignored() {
         "activityDateTime": "2026-03-02T00:00:00Z", "targetResources": [{"id": A, "type": "User",
         "userPrincipalName": "7e06b56615f340138bf879874d52e68alou2@x.test"}]});
     assert_eq!(added(&desk, What::Audits, &gone.to_string()), 1);
-    assert_eq!(who(&desk, "lou2", "2026-03-01T23:59:59.999999Z"), held("certain", A));
+    // Events of user principal names prove nothing of addresses.
+    assert_eq!(who(&desk, "lou2", "2026-03-01T23:59:59.999999Z"), held("assumed", A));
+    assert_eq!(who_as(&desk, "lou2", NameKind::Upn, "2026-03-01T23:59:59.999999Z"), held("certain", A));
 }
 
 /// Every answer about these names, objects and snapshots, without what tells the order of commits.
