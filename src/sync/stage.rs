@@ -159,7 +159,7 @@ impl Stage {
     /// Commits what is staged, page by page, each with its cursor.
     pub async fn commit(&mut self, context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
         for page in std::mem::take(&mut self.pages) {
-            self.applied += page.facts.len();
+            self.applied += page.facts.iter().filter_map(Fact::object).count();
             let appended = context.append(page).await?;
             ticker.committed(&appended.summary);
         }
