@@ -17,7 +17,7 @@ use whowas::import::What;
 use whowas::ledger::{Batch, KnownAt, Ledger, Stamp};
 use whowas::service::Desk;
 use whowas::service::history::{of_name, of_object};
-use whowas::service::import::{Imported, LINES_A_COMMIT, import};
+use whowas::service::import::{How, Imported, LINES_A_COMMIT, import};
 use whowas::service::snapshot::show;
 use whowas::store::memory::MemoryStore;
 
@@ -69,9 +69,13 @@ fn rename(time: &str, object: &str, old: &str, new: &str) -> String {
 
 /// Confidence and holder of a name at a time.
 fn who(desk: &Desk, name: &str, time: &str) -> (String, Option<ObjectId>) {
+    who_as(desk, name, NameKind::Any, time)
+}
+
+fn who_as(desk: &Desk, name: &str, kind: NameKind, time: &str) -> (String, Option<ObjectId>) {
     let name = format!("{name}@x.test").parse().unwrap();
     let (now, time) = (desk.clock.now(), Some(at(time)));
-    let who = desk.ledger.who(desk.tenant, &name, NameKind::Any, time, KnownAt::Now, now).unwrap();
+    let who = desk.ledger.who(desk.tenant, &name, kind, time, KnownAt::Now, now).unwrap();
     (json!(who.standing.confidence).as_str().unwrap().to_owned(), who.standing.holder)
 }
 
@@ -107,6 +111,40 @@ fn proved(desk: &Desk) {
     ];
     let stamp = Stamp { now: desk.clock.now(), salt: [1; 16] };
     desk.ledger.append(desk.tenant, Batch { facts, ..Batch::default() }, stamp).unwrap();
+}
+
+#[test]
+fn a_catalogue_of_addresses_is_certain_of_an_alias_where_names_of_any_kind_are_not() {
+    let desk = desk();
+    let proxies = ["SMTP:ann@x.test", "smtp:sales@x.test"]
+        .map(|entry| whowas::domain::name::Proxy::parse(entry).unwrap())
+        .to_vec();
+    let reading = Reading { at: at("2026-03-01T00:00:00Z"), lag: LAG, source: Source::Delta, unchanged_since: None };
+    let profile = Profile { upn: Some("ann@x.test".parse().unwrap()), proxies, ..Profile::default() };
+    let (from, through) = (at("2026-02-28T23:55:00Z"), at("2026-04-01T00:00:00Z"));
+    let facts = vec![
+        Fact::Seen(Seen { object: A.parse().unwrap(), reading, profile }),
+        Fact::Horizon(Horizon { feed: Feed::Delta, from, through: from }),
+        Fact::Horizon(Horizon { feed: Feed::Delta, from, through }),
+    ];
+    let stamp = Stamp { now: desk.clock.now(), salt: [1; 16] };
+    desk.ledger.append(desk.tenant, Batch { facts, ..Batch::default() }, stamp).unwrap();
+    for (chain, kind, confidence) in
+        [("any", NameKind::Any, "assumed"), ("smtp", NameKind::Smtp, "certain"), ("said", NameKind::Upn, "certain")]
+    {
+        let mut line = snapshot(chain, "1", 10, "sales").replace("2026-03-01", "2026-03-10");
+        if chain == "said" {
+            // What a line says itself counts.
+            line = line.replace('}', ",\"kind\":\"smtp\"}");
+        }
+        let how = How { kind, ..How::default() };
+        let mut file = Cursor::new(line.into_bytes());
+        let imported = import(&desk, What::Snapshots, &mut file, how, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(imported.added, 1, "{imported:?}");
+        let shown = json!(show(&desk, chain.parse().unwrap(), "1".parse().unwrap()).unwrap());
+        let text = shown.to_string();
+        assert!(text.contains(&format!("\"confidence\":\"{confidence}\"")), "{chain}: {shown:#}");
+    }
 }
 
 #[test]
@@ -239,7 +277,9 @@ fn events_count_once_and_say_why_they_are_ignored() {
         "activityDateTime": "2026-03-02T00:00:00Z", "targetResources": [{"id": A, "type": "User",
         "userPrincipalName": "7e06b56615f340138bf879874d52e68alou2@x.test"}]});
     assert_eq!(added(&desk, What::Audits, &gone.to_string()), 1);
-    assert_eq!(who(&desk, "lou2", "2026-03-01T23:59:59.999999Z"), held("certain", A));
+    // Events of user principal names prove nothing of addresses.
+    assert_eq!(who(&desk, "lou2", "2026-03-01T23:59:59.999999Z"), held("assumed", A));
+    assert_eq!(who_as(&desk, "lou2", NameKind::Upn, "2026-03-01T23:59:59.999999Z"), held("certain", A));
 }
 
 /// Every answer about these names, objects and snapshots, without what tells the order of commits.

@@ -509,6 +509,12 @@ pub struct ImportOptions {
     /// Import the good lines although others are bad
     #[arg(long)]
     pub skip_bad: bool,
+    /// What a catalogue's names are meant as, on lines that do not say `kind`: upn, smtp or any [default: any]
+    ///
+    /// A name of kind any is certain only where the user principal name and the address prove the same holder. For a
+    /// catalogue of addresses say smtp, for one of user principal names upn.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<NameKind>,
 }
 
 /// What a file to import holds.
@@ -516,7 +522,8 @@ pub struct ImportOptions {
 pub enum ImportKind {
     /// {chain,snapshot,from,until,name|object,mailbox,kind}
     Snapshots,
-    /// {observed_at,object,upn,mail,proxies,created,deleted,employee_id,immutable_id,user_type,kind}
+    /// {observed_at,object,upn,mail,proxies,created,deleted,employee_id,immutable_id,user_type,kind}; observed_at is when
+    /// the export ended: a line tells what was so within the day before it
     Profiles,
     /// directoryAudit objects, one a line, in lists, or in pages
     Audits,

@@ -14,12 +14,17 @@ use super::open::{App, How, runtime};
 use super::output;
 use super::sync::Signals;
 use crate::import::What;
-use crate::service::import::{ImportError, Imported, Progress, import};
+use crate::service::import::{How as Manner, ImportError, Imported, Progress, import};
 
 /// Bad lines shown to people; JSON has more of them.
 const SHOWN_MAX: usize = 20;
 
 pub fn run(app: &App, options: &ImportOptions) -> Result<Exit, CliError> {
+    if options.kind.is_some() && options.what != ImportKind::Snapshots {
+        return Err(CliError::Usage(
+            "--kind tells what the names of snapshots are meant as; leave it out here".to_owned(),
+        ));
+    }
     let name = options.file.display().to_string();
     // Nothing is made for a file that is not there.
     let mut file = opened(&options.file)?;
@@ -35,7 +40,8 @@ pub fn run(app: &App, options: &ImportOptions) -> Result<Exit, CliError> {
         bar.set_position(bytes);
         if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let imported = import(&desk, what(options.what), &mut file, options.skip_bad, &mut watch);
+    let manner = Manner { skip_bad: options.skip_bad, kind: options.kind.unwrap_or_default() };
+    let imported = import(&desk, what(options.what), &mut file, manner, &mut watch);
     let seconds = bar.elapsed().as_secs_f64();
     bar.finish_and_clear();
     let imported = imported.map_err(|error| failed(error, &name))?;

@@ -44,8 +44,8 @@ pub struct Guard {
     pub limits: Limits,
     /// Renames by these maps were announced and do not count.
     pub announced: Vec<SuffixMap>,
-    /// Most items of a round that are kept in memory. A larger round is looked at and committed in parts of this size,
-    /// and what the parts would change is added up: the part with which it is too much, and all after it, is not applied.
+    /// Most items of a round that are kept in memory. A larger round is read twice, in parts of this size whose changes are
+    /// added up: first to look at all of it, and if it may pass, to apply it.
     pub staged_max: usize,
 }
 

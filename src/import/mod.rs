@@ -16,6 +16,7 @@ mod table;
 use std::io::{self, BufRead, BufReader, Read};
 
 use crate::domain::fact::Fact;
+use crate::domain::name::NameKind;
 use crate::domain::time::Instant;
 pub use crate::graph::audits::Why;
 
@@ -68,6 +69,7 @@ pub struct Reader<R> {
     input: BufReader<Counted<R>>,
     what: What,
     now: Instant,
+    kind: NameKind,
     form: Form,
     notes: Notes,
 }
@@ -88,6 +90,8 @@ enum Form {
 struct Notes {
     unknown_columns: Vec<String>,
     without_proxies: u64,
+    /// Rows over several lines, and the first of them.
+    spread: Option<(u64, u64)>,
 }
 
 impl<R: Read> Reader<R> {
@@ -96,11 +100,18 @@ impl<R: Read> Reader<R> {
     pub fn open(what: What, input: R, now: Instant) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(64 * 1024, Counted { inner: input, count: 0 });
         let form = form(what, &mut input)?;
-        Ok(Self { input, what, now, form, notes: Notes::default() })
+        Ok(Self { input, what, now, kind: NameKind::Any, form, notes: Notes::default() })
+    }
+
+    /// What the names of snapshots are meant as, where a line does not say it.
+    #[must_use]
+    pub fn with_kind(self, kind: NameKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// The next entry; `None` at the end.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+        let terms = Terms { what: self.what, now: self.now, kind: self.kind };
         let (line, bytes, said) = match &mut self.form {
             Form::Ended => return Ok(None),
             Form::Unreadable(why) => {
@@ -113,14 +124,15 @@ impl<R: Read> Reader<R> {
                 Some(Piece::Fault { line, why }) => (line, 0, Said::Fault(why)),
                 Some(Piece::Item { line }) => {
                     let item = splitter.item();
-                    (line, item.len(), said_in_json(self.what, item, self.now, &mut self.notes))
+                    (line, item.len(), said_in_json(terms, item, &mut self.notes))
                 }
             },
             Form::Table(table) => match table.next(&mut self.input)? {
                 None => return Ok(None),
                 Some((line, bytes, row)) => {
                     self.notes.unknown_columns.clone_from(&table.unknown);
-                    let told = row.and_then(|row| fact_of(self.what, &row, self.now, &mut self.notes));
+                    self.notes.spread = table.spread;
+                    let told = row.and_then(|row| fact_of(terms, &row, &mut self.notes));
                     (line, bytes, told.map_or_else(Said::Fault, |fact| Said::Facts(vec![fact])))
                 }
             },
@@ -142,6 +154,12 @@ impl<R: Read> Reader<R> {
                 "columns that mean nothing here were passed over: {} (known: {})",
                 self.notes.unknown_columns.join(", "),
                 known.join(", ")
+            ));
+        }
+        if let Some((count, line)) = self.notes.spread {
+            notes.push(format!(
+                "{count} rows are spread over several lines by a quoted field, the first one from line {line} on; if that is \
+                 not meant, a quote is missing there"
             ));
         }
         if self.notes.without_proxies > 0 {
@@ -200,22 +218,31 @@ fn keys(what: What) -> &'static [Key] {
     }
 }
 
-fn said_in_json(what: What, item: &[u8], now: Instant, notes: &mut Notes) -> Said {
-    if what == What::Audits {
+/// How lines are read.
+#[derive(Clone, Copy)]
+struct Terms {
+    what: What,
+    now: Instant,
+    kind: NameKind,
+}
+
+fn said_in_json(terms: Terms, item: &[u8], notes: &mut Notes) -> Said {
+    if terms.what == What::Audits {
         return audits::said(item);
     }
-    let told = json::row(item, keys(what)).and_then(|row| fact_of(what, &row, now, notes));
+    let told = json::row(item, keys(terms.what)).and_then(|row| fact_of(terms, &row, notes));
     told.map_or_else(Said::Fault, |fact| Said::Facts(vec![fact]))
 }
 
-fn fact_of(what: What, row: &Row, now: Instant, notes: &mut Notes) -> Result<Fact, String> {
+fn fact_of(terms: Terms, row: &Row, notes: &mut Notes) -> Result<Fact, String> {
+    let Terms { what, now, kind } = terms;
     match what {
         What::Profiles => {
             let fact = profiles::fact(row, now)?;
             notes.without_proxies += u64::from(!row.is_told("proxies") && matches!(fact, Fact::Seen(_)));
             Ok(fact)
         }
-        What::Snapshots | What::Audits => snapshots::fact(row),
+        What::Snapshots | What::Audits => snapshots::fact(row, now, kind),
     }
 }
 

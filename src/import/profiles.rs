@@ -13,6 +13,9 @@ use crate::domain::time::Instant;
 /// An export is mostly a nightly job's file, dated once for all of its lines: reading a large directory takes hours, and
 /// many jobs read a copy that is itself filled once a day. A day covers both. As a line never proves anything, a wide
 /// reading costs only the sharpness of edges; a narrow one would give edges in which the change was not.
+///
+/// It reaches back only: the date must be that of the export's end. An export dated at its beginning would have to be taken
+/// for later than it says, and then for later than what the directory showed in between.
 pub const PROFILE_WIDTH: Duration = Duration::from_secs(24 * 3_600);
 
 /// How far ahead of the ledger's time a line may be dated.

@@ -1,5 +1,11 @@
-//! CSV, as spreadsheets and scripts write it: a header line; commas, semicolons or tabs; quoted fields; any line ends.
+//! CSV, as spreadsheets and scripts write it: a header line; commas, semicolons or tabs; quoted fields; lines that end in a line
+//! feed, with or without a carriage return before it.
+//!
+//! What a stray quote spoils is one line: if a row over several lines turns out to be none, only its first line is a fault, and
+//! the reading goes on with the second. That costs no more than reading twice: a line that opens a quote and leaves it open
+//! has an odd number of quotes, and so it ends any row that it is looked at for.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::ROW_BYTES_MAX;
@@ -15,8 +21,11 @@ pub(super) struct Table {
     line: u64,
     header: Option<Header>,
     is_over: bool,
-    record: Vec<u8>,
-    fields: Vec<Field>,
+    /// Lines that were read ahead for a row which was none.
+    ahead: VecDeque<(Line, Vec<u8>)>,
+    splitter: Splitter,
+    /// How many rows are spread over several lines, and the first such line.
+    pub spread: Option<(u64, u64)>,
     /// Columns that mean nothing here.
     pub unknown: Vec<String>,
 }
@@ -42,13 +51,21 @@ enum Stop {
     Fault(String),
 }
 
+/// A row as it stands in the file.
+struct Record {
+    /// Its first line.
+    line: u64,
+    bytes: usize,
+    parsed: Result<(), String>,
+}
+
 /// A row's first line, how many bytes it has, and its fields or what is wrong with it.
 type Told = (u64, usize, Result<Row, String>);
 
 impl Table {
     pub fn new(keys: &'static [Key]) -> Self {
-        let (record, fields, unknown) = (Vec::new(), Vec::new(), Vec::new());
-        Self { keys, line: 0, header: None, is_over: false, record, fields, unknown }
+        let (ahead, splitter, unknown) = (VecDeque::new(), Splitter::default(), Vec::new());
+        Self { keys, line: 0, header: None, is_over: false, ahead, splitter, spread: None, unknown }
     }
 
     /// The next row; `None` at the end.
@@ -65,39 +82,44 @@ impl Table {
         let Some(header) = &self.header else { return Ok(None) };
         let (delimiter, width) = (header.delimiter, header.columns.len());
         loop {
-            let Some((line, parsed)) = self.record(input, delimiter)? else { return Ok(None) };
+            let Some(Record { line, bytes, parsed }) = self.record(input, delimiter, width)? else { return Ok(None) };
             if let Err(why) = parsed {
-                return Ok(Some((line, self.record.len(), Err(why))));
+                return Ok(Some((line, bytes, Err(why))));
             }
             // Spreadsheets leave rows of nothing but separators behind.
-            if self.fields.iter().all(|field| field.bytes.is_empty()) {
+            if self.splitter.fields.iter().all(|field| field.bytes.is_empty()) {
                 continue;
             }
-            let row = if self.fields.len() == width { self.row() } else { Err(self.uneven(width)) };
-            return Ok(Some((line, self.record.len(), row)));
+            return Ok(Some((line, bytes, self.row())));
         }
     }
 
     fn read_header(&mut self, input: &mut dyn BufRead) -> io::Result<Result<Header, String>> {
         let mut delimiter = None;
+        let mut text = Vec::new();
         loop {
-            match read_line(input, ROW_BYTES_MAX, &mut self.record)? {
+            let kind = read_line(input, ROW_BYTES_MAX, &mut text)?;
+            self.line += u64::from(kind != Line::End);
+            // Outside quotes, too, a carriage return stands at a line's end only.
+            if kind != Line::End && text.trim_ascii().contains(&b'\r') {
+                return Ok(Err(LONE_RETURNS.to_owned()));
+            }
+            match kind {
                 Line::End => return Ok(Err("the table has no header line".to_owned())),
                 Line::TooLong => {
-                    self.line += 1;
                     return Ok(Err(format!("the header line is longer than {ROW_BYTES_MAX} bytes; is this a table?")));
                 }
-                Line::Whole => self.line += 1,
+                Line::Whole => {}
             }
-            match self.record.trim_ascii() {
+            match text.trim_ascii() {
                 [] => {}
                 // Excel's own way to say which separator follows.
                 [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', mark] if delimiter.is_none() => delimiter = Some(*mark),
                 _ => break,
             }
         }
-        let delimiter = delimiter.unwrap_or_else(|| likely_delimiter(&self.record));
-        Ok(match parse(&self.record, delimiter, &mut self.fields) {
+        let delimiter = delimiter.unwrap_or_else(|| likely_delimiter(&text));
+        Ok(match self.splitter.first(&text, delimiter) {
             Ok(()) => self.columns().map(|columns| Header { delimiter, columns }),
             Err(Stop::Open) => Err("the header line has a quote that is not closed; mend it".to_owned()),
             Err(Stop::Fault(why)) => Err(format!("the header line: {why}")),
@@ -106,7 +128,7 @@ impl Table {
 
     fn columns(&mut self) -> Result<Vec<Option<usize>>, String> {
         let mut columns = Vec::new();
-        for field in &self.fields {
+        for field in &self.splitter.fields {
             let name = std::str::from_utf8(&field.bytes).map_err(|_| NOT_TEXT.to_owned())?.trim();
             let index = self.keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
             if index.is_some() && columns.contains(&index) {
@@ -142,41 +164,90 @@ impl Table {
         ))
     }
 
-    /// Reads one row, over several lines if a quoted field is.
-    fn record(&mut self, input: &mut dyn BufRead, delimiter: u8) -> io::Result<Option<(u64, Result<(), String>)>> {
-        self.record.clear();
-        let first = self.line + 1;
-        let mut line = Vec::new();
-        loop {
-            let kind = read_line(input, ROW_BYTES_MAX, &mut line)?;
+    fn line(&mut self, input: &mut dyn BufRead) -> io::Result<(Line, Vec<u8>)> {
+        if let Some(read) = self.ahead.pop_front() {
+            return Ok(read);
+        }
+        let mut text = Vec::new();
+        let kind = read_line(input, ROW_BYTES_MAX, &mut text)?;
+        Ok((kind, text))
+    }
+
+    /// Reads one row, over several lines if a quoted field is. The fields of one that can be read are in the splitter.
+    fn record(&mut self, input: &mut dyn BufRead, delimiter: u8, width: usize) -> io::Result<Option<Record>> {
+        let line = self.line + 1;
+        let (kind, first) = self.line(input)?;
+        if kind == Line::End {
+            return Ok(None);
+        }
+        self.line = line;
+        let mut bytes = first.len();
+        let long = || Err(format!("it is longer than {ROW_BYTES_MAX} bytes"));
+        if kind == Line::TooLong {
+            return Ok(Some(Record { line, bytes, parsed: long() }));
+        }
+        let mut parsed = self.splitter.first(&first, delimiter);
+        let mut others = Vec::new();
+        while parsed == Err(Stop::Open) {
+            let (kind, text) = self.line(input)?;
             if kind == Line::End {
-                let unclosed = "a quote opened in it is never closed; mend it".to_owned();
-                return Ok((self.line >= first).then_some((first, Err(unclosed))));
+                return Ok(Some(self.stray(line, first.len(), others, "never closed")));
             }
-            self.line += 1;
-            if !self.record.is_empty() {
-                self.record.push(b'\n');
-            }
-            self.record.append(&mut line);
-            if kind == Line::TooLong || self.record.len() > ROW_BYTES_MAX {
-                return Ok(Some((first, Err(format!("it is longer than {ROW_BYTES_MAX} bytes")))));
-            }
-            match parse(&self.record, delimiter, &mut self.fields) {
-                Ok(()) => return Ok(Some((first, Ok(())))),
-                Err(Stop::Fault(why)) => return Ok(Some((first, Err(why)))),
-                Err(Stop::Open) if self.line - first >= ROW_LINES_MAX => {
-                    let why = format!("a quote opened in it is not closed within {ROW_LINES_MAX} lines; mend it");
-                    return Ok(Some((first, Err(why))));
-                }
-                Err(Stop::Open) => {}
+            bytes += text.len() + 1;
+            if kind == Line::Whole && bytes <= ROW_BYTES_MAX && (others.len() as u64) < ROW_LINES_MAX {
+                parsed = self.splitter.further(&text, delimiter);
+                others.push((kind, text));
+            } else {
+                others.push((kind, text));
+                let why = format!("not closed within {ROW_LINES_MAX} lines and {ROW_BYTES_MAX} bytes");
+                return Ok(Some(self.stray(line, first.len(), others, &why)));
             }
         }
+        let has = self.splitter.fields.len();
+        let is_blank = self.splitter.fields.iter().all(|field| field.bytes.is_empty());
+        let parsed = match parsed {
+            Ok(()) if has == width || is_blank => Ok(()),
+            Ok(()) => {
+                Err(format!("it has {has} fields where the header has {width}; quote a field that holds the separator"))
+            }
+            Err(Stop::Open) => return Ok(Some(self.stray(line, first.len(), others, "never closed"))),
+            Err(Stop::Fault(why)) => Err(why),
+        };
+        if !others.is_empty() && (parsed.is_err() || self.has_broken_value()) {
+            let through = line + others.len() as u64;
+            let why = format!("closed on line {through} only, and what is between is no row");
+            return Ok(Some(self.stray(line, first.len(), others, &why)));
+        }
+        if !others.is_empty() {
+            let (count, _) = self.spread.get_or_insert((0, line));
+            *count += 1;
+        }
+        self.line += others.len() as u64;
+        Ok(Some(Record { line, bytes, parsed }))
+    }
+
+    /// Whether a value that is meant for us, other than a list, holds a line break. None ever does.
+    fn has_broken_value(&self) -> bool {
+        let columns = self.header.as_ref().map_or(&[][..], |header| header.columns.as_slice());
+        let is_single = |index: &usize| self.keys.get(*index).is_some_and(|key| !key.is_list);
+        let mut values = self.splitter.fields.iter().zip(columns);
+        values.any(|(field, index)| index.as_ref().is_some_and(is_single) && field.bytes.contains(&b'\n'))
+    }
+
+    /// A line with a stray quote. The lines that were read ahead for it are read by themselves.
+    fn stray(&mut self, line: u64, bytes: usize, others: Vec<(Line, Vec<u8>)>, why: &str) -> Record {
+        for other in others.into_iter().rev() {
+            self.ahead.push_front(other);
+        }
+        let parsed =
+            Err(format!("a quote opened in it is {why}; mend it (the lines after it were read by themselves)"));
+        Record { line, bytes, parsed }
     }
 
     fn row(&mut self) -> Result<Row, String> {
         let mut row = Row::new(self.keys);
         let columns = self.header.as_ref().map_or(&[][..], |header| header.columns.as_slice());
-        for (field, index) in self.fields.iter().zip(columns) {
+        for (field, index) in self.splitter.fields.iter().zip(columns) {
             let Some(index) = *index else { continue };
             let text = std::str::from_utf8(&field.bytes).map_err(|_| NOT_TEXT.to_owned())?;
             let text = if field.is_quoted { text } else { text.trim() };
@@ -185,14 +256,11 @@ impl Table {
         }
         Ok(row)
     }
-
-    fn uneven(&self, width: usize) -> String {
-        let has = self.fields.len();
-        format!("it has {has} fields where the header has {width}; quote a field that holds the separator")
-    }
 }
 
 const NOT_TEXT: &str = "it is not UTF-8 text; save the file as UTF-8";
+const LONE_RETURNS: &str = "the lines end in a carriage return alone, as on very old Macintoshes, or the header line has one in \
+                            its middle; save the file with line feeds (LF or CR LF)";
 
 /// The separator that stands most often in the header line, outside quotes.
 fn likely_delimiter(header: &[u8]) -> u8 {
@@ -208,37 +276,63 @@ fn likely_delimiter(header: &[u8]) -> u8 {
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(mark, _)| *mark)
 }
 
-/// Splits a row into its fields. A quote opens only at a field's beginning, and doubled it stands for itself.
-fn parse(record: &[u8], delimiter: u8, fields: &mut Vec<Field>) -> Result<(), Stop> {
-    fields.clear();
-    let record = record.strip_suffix(b"\r").unwrap_or(record);
-    let mut bytes = record.iter().copied().peekable();
-    loop {
-        let mut field = Field::default();
-        if bytes.next_if_eq(&b'"').is_some() {
-            field.is_quoted = true;
-            loop {
-                match bytes.next() {
-                    None => return Err(Stop::Open),
-                    Some(b'"') if bytes.next_if_eq(&b'"').is_none() => break,
-                    Some(byte) => field.bytes.push(byte),
+/// Splits a row into its fields, line by line. A quote opens only at a field's beginning, and doubled it stands for itself.
+#[derive(Default)]
+struct Splitter {
+    fields: Vec<Field>,
+    /// The field in whose quotes the lines so far ended.
+    open: Option<Field>,
+}
+
+impl Splitter {
+    /// Splits a row's first line.
+    fn first(&mut self, line: &[u8], delimiter: u8) -> Result<(), Stop> {
+        self.fields.clear();
+        self.open = None;
+        self.split(line, delimiter)
+    }
+
+    /// Splits the next line of a row that was left open.
+    fn further(&mut self, line: &[u8], delimiter: u8) -> Result<(), Stop> {
+        if let Some(field) = &mut self.open {
+            field.bytes.push(b'\n');
+        }
+        self.split(line, delimiter)
+    }
+
+    fn split(&mut self, line: &[u8], delimiter: u8) -> Result<(), Stop> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut bytes = line.iter().copied().peekable();
+        loop {
+            let mut field = self.open.take().unwrap_or_default();
+            if field.is_quoted || bytes.next_if_eq(&b'"').is_some() {
+                field.is_quoted = true;
+                loop {
+                    match bytes.next() {
+                        None => {
+                            self.open = Some(field);
+                            return Err(Stop::Open);
+                        }
+                        Some(b'"') if bytes.next_if_eq(&b'"').is_none() => break,
+                        Some(byte) => field.bytes.push(byte),
+                    }
+                }
+                while delimiter != b' ' && bytes.next_if_eq(&b' ').is_some() {}
+                if bytes.peek().is_some_and(|byte| *byte != delimiter) {
+                    let place = self.fields.len() + 1;
+                    return Err(Stop::Fault(format!(
+                        "field {place} goes on after its closing quote; double a quote that stands for itself"
+                    )));
+                }
+            } else {
+                while let Some(byte) = bytes.next_if(|byte| *byte != delimiter) {
+                    field.bytes.push(byte);
                 }
             }
-            while delimiter != b' ' && bytes.next_if_eq(&b' ').is_some() {}
-            if bytes.peek().is_some_and(|byte| *byte != delimiter) {
-                let place = fields.len() + 1;
-                return Err(Stop::Fault(format!(
-                    "field {place} goes on after its closing quote; double a quote that stands for itself"
-                )));
+            self.fields.push(field);
+            if bytes.next().is_none() {
+                return Ok(());
             }
-        } else {
-            while let Some(byte) = bytes.next_if(|byte| *byte != delimiter) {
-                field.bytes.push(byte);
-            }
-        }
-        fields.push(field);
-        if bytes.next().is_none() {
-            return Ok(());
         }
     }
 }
@@ -248,9 +342,15 @@ mod tests {
     use super::*;
 
     fn split(record: &str, delimiter: u8) -> Result<Vec<String>, Stop> {
-        let mut fields = Vec::new();
-        parse(record.as_bytes(), delimiter, &mut fields)?;
-        Ok(fields.into_iter().map(|field| String::from_utf8(field.bytes).unwrap()).collect())
+        let mut splitter = Splitter::default();
+        let mut lines = record.split('\n');
+        let mut done = splitter.first(lines.next().unwrap().as_bytes(), delimiter);
+        for line in lines {
+            assert_eq!(done, Err(Stop::Open));
+            done = splitter.further(line.as_bytes(), delimiter);
+        }
+        done?;
+        Ok(splitter.fields.into_iter().map(|field| String::from_utf8(field.bytes).unwrap()).collect())
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn a_bad_snapshot_line_says_what_is_wrong_and_what_to_do() {
         ("2026-03-01T10:00:00Z", "2026-03-01", "from: \"2026-03-01\" is a date without a time of day"),
         ("2026-03-01T10:05:00Z", "2026-03-01T10:05:00", "until: \"2026-03-01T10:05:00\" has no offset"),
         ("10:05:00Z", "09:05:00Z", "lies before from"),
+        ("2026-03-01T10:05:00Z", "2026-06-01T00:05:01Z", "until: 2026-06-01T00:05:01Z lies after the present"),
         ("\"name\":\"Ann@x.test\"", "\"object\":\"7\"", "object: an object id cannot be"),
         (",\"name\":\"Ann@x.test\"", "", "name and object are both missing"),
         ("}", ",\"object\":\"7e06b566-15f3-4013-8bf8-79874d52e68a\"}", "it has a name and an object"),
@@ -138,7 +139,61 @@ fn bad_lines_are_told_by_their_numbers_and_the_others_are_read() {
     let long = "x".repeat(ROW_BYTES_MAX + 1);
     let all = entries(What::Snapshots, format!("{head}\n{good}\n{bad}\n{long}\n{good}").as_bytes()).0;
     let read: Vec<(u64, bool)> = all.iter().map(|entry| (entry.line, matches!(entry.said, Said::Facts(_)))).collect();
-    assert_eq!(read, [(2, true), (3, false), (5, false), (6, true)]);
+    assert_eq!(read, [(2, true), (3, false), (4, false), (5, false), (6, true)]);
+}
+
+#[test]
+fn a_stray_quote_costs_one_line_and_none_is_lost() {
+    let time = "2026-03-01T10:00:00Z";
+    let row = |n: u64| format!("c,{n},{time},{time},a@x");
+    // The stray quote, what it meets before the end, and the line on which that stands.
+    for meets in ["", "c,60,x,x,\"a\"@x", "c,60,x,x,\"a@x\"", "c,60,x,x,\"a@x", "\"\"\"", "c\",60,x,x,x"] {
+        for stray in ["c,11,x,x,\"a@x", "\"c,11,x,x,a@x"] {
+            let mut lines = vec!["chain,snapshot,from,until,name".to_owned()];
+            lines.extend((2..=400).map(row));
+            lines[11] = stray.to_owned();
+            lines[59] = if meets.is_empty() { row(60) } else { meets.to_owned() };
+            let all = entries(What::Snapshots, lines.join("\n").as_bytes()).0;
+            let numbers: Vec<u64> = all.iter().map(|entry| entry.line).collect();
+            assert_eq!(numbers, (2..=400).collect::<Vec<_>>(), "{stray} {meets}");
+            let is_bad = |entry: &&Entry| matches!(entry.said, Said::Fault(_));
+            let bad: Vec<u64> = all.iter().filter(is_bad).map(|entry| entry.line).collect();
+            let expected = if meets.is_empty() { vec![12] } else { vec![12, 60] };
+            assert_eq!(bad, expected, "{stray} {meets}");
+            let Said::Fault(why) = &all[10].said else { panic!() };
+            assert!(why.contains("a quote opened in it") && why.contains("read by themselves"), "{why}");
+        }
+    }
+}
+
+#[test]
+fn rows_over_several_lines_are_noted() {
+    let time = "2026-03-01T10:00:00Z";
+    let text = format!("chain,snapshot,from,until,name,size\nc,1,{time},{time},a@x,\"5\nc,2,{time},{time},a@x,6\"\n");
+    let (all, notes) = entries(What::Snapshots, text.as_bytes());
+    assert_eq!(all.len(), 1);
+    assert!(notes.iter().any(|note| note.contains("1 rows are spread") && note.contains("line 2")), "{notes:?}");
+}
+
+#[test]
+fn many_stray_quotes_cost_no_more_than_a_second_reading() {
+    let mut text = "chain,snapshot,from,until,name\n".to_owned();
+    for n in 0..60_000 {
+        text.push_str(if n % 90 == 0 { "c,\"\n" } else { "c,1,2026-03-01T10:00:00Z,2026-03-01T10:00:00Z,a@x\n" });
+    }
+    let begun = std::time::Instant::now();
+    assert_eq!(entries(What::Snapshots, text.as_bytes()).0.len(), 60_000);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn lines_that_end_in_a_carriage_return_alone_are_refused() {
+    let row = "c,1,2026-03-01T10:00:00Z,2026-03-01T10:00:00Z,a@x\r";
+    for text in [format!("chain,snapshot,from,until,name\r{row}{row}"), format!("sep=,\rchain\r{}", row.repeat(2_000))]
+    {
+        let why = fault(What::Snapshots, &text);
+        assert!(why.contains("carriage return alone"), "{why}");
+    }
 }
 
 #[test]

@@ -36,6 +36,19 @@ impl Assessment {
         self.overtaken.extend(other.overtaken);
     }
 
+    /// The same without these objects.
+    #[must_use]
+    pub fn without(&self, objects: &BTreeSet<ObjectId>) -> Self {
+        let others = |all: &BTreeSet<ObjectId>| all.difference(objects).copied().collect();
+        Self {
+            removed: others(&self.removed),
+            renamed: self.renamed.iter().filter(|rename| !objects.contains(&rename.object)).cloned().collect(),
+            announced: others(&self.announced),
+            newcomers: others(&self.newcomers),
+            overtaken: others(&self.overtaken),
+        }
+    }
+
     /// How much it is, beside so many live objects.
     pub fn impact(&self, active: u64) -> Impact {
         let renamed: BTreeSet<ObjectId> = self.renamed.iter().map(|rename| rename.object).collect();

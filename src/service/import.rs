@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::Desk;
 use crate::domain::fact::{Fact, Snapshot};
 use crate::domain::id::ObjectId;
+use crate::domain::name::NameKind;
 use crate::domain::time::Instant;
 use crate::import::{Entry as Line, Reader, Said, What};
 use crate::ledger::{Batch, LedgerError, Stamp};
@@ -109,18 +110,34 @@ pub enum ImportError {
     Ledger(#[from] LedgerError),
 }
 
-/// Imports a file. `skip_bad` appends the good lines although others are bad. `watch` is told how far it is and can stop it.
+/// How a file is imported. Where nothing else is to be said, `skip_bad` alone will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// Append the good lines although others are bad.
+    pub skip_bad: bool,
+    /// What the names of snapshots are meant as, where a line does not say it.
+    pub kind: NameKind,
+}
+
+impl From<bool> for How {
+    fn from(skip_bad: bool) -> Self {
+        Self { skip_bad, ..Self::default() }
+    }
+}
+
+/// Imports a file. `watch` is told how far it is and can stop it.
 pub fn import(
     desk: &Desk,
     what: What,
     file: &mut dyn File,
-    skip_bad: bool,
+    how: impl Into<How>,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Imported, ImportError> {
+    let How { skip_bad, kind } = how.into();
     let now = desk.clock.now();
     let mut check = Check::new(desk)?;
     let mut imported = Imported::default();
-    let mut reader = open(what, file, now)?;
+    let mut reader = open(what, file, now)?.with_kind(kind);
     while let Some(entry) = reader.next_entry().map_err(ImportError::Read)? {
         imported.lines += 1;
         let line = entry.line;
@@ -147,21 +164,21 @@ pub fn import(
     }
     imported.applied = true;
     let skips = rejects.count > 0;
-    write(desk, what, file, now, skips.then_some(&checked), &mut imported, watch)?;
+    write(desk, (what, kind), file, now, skips.then_some(&checked), &mut imported, watch)?;
     Ok(imported)
 }
 
 /// The second pass. `bad` is what tells bad lines, if there are any.
 fn write(
     desk: &Desk,
-    what: What,
+    (what, kind): (What, NameKind),
     file: &mut dyn File,
     now: Instant,
     bad: Option<&Checked<'_>>,
     imported: &mut Imported,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(), ImportError> {
-    let mut reader = open(what, file, now)?;
+    let mut reader = open(what, file, now)?.with_kind(kind);
     let mut writer = Writer { desk, what, lines: Vec::new(), bytes: 0 };
     let mut lines = 0;
     while let Some(Line { line, bytes, said }) = reader.next_entry().map_err(ImportError::Read)? {

@@ -20,9 +20,11 @@ pub(super) struct Breach {
     pub why: String,
     pub impact: Impact,
     pub objects: BTreeSet<ObjectId>,
+    /// Items of the round that were committed before it showed that it changes too much.
+    pub applied: usize,
 }
 
-/// Ends a run as held: nothing of its round is applied, and the ledger says what it would have changed. A hold that is no
+/// Ends a run as held: nothing more of its round is applied, and the ledger says what it would have changed. A hold that is no
 /// news is not told again.
 pub(super) async fn hold(
     context: &Context,
@@ -30,7 +32,7 @@ pub(super) async fn hold(
     breach: Breach,
     ticker: &mut Ticker<'_>,
 ) -> Result<(), SyncError> {
-    let Breach { why, impact, objects } = breach;
+    let Breach { why, impact, objects, applied } = breach;
     let run = ticker.entry.run;
     let before = open(context).await?.into_iter().find(|hold| hold.part == part);
     // How many live beside them changes with every live read, and is no news about what is held.
@@ -45,8 +47,13 @@ pub(super) async fn hold(
             (run, held_facts(&base, &objects).into_iter().map(Fact::Held).collect())
         }
     };
+    // Only a round that is read twice can have grown in between.
+    let applied = match applied {
+        0 => "nothing of what was read was applied".to_owned(),
+        _ => format!("it grew while it was read: {applied} items were applied before, and nothing since"),
+    };
     let error = format!(
-        "held by the guard: {why}; nothing of it was applied; look at it, then `whowas sync --accept {held}` lets it pass, \
+        "held by the guard: {why}; {applied}; look at it, then `whowas sync --accept {held}` lets it pass, \
          or `--reject {held}` says that it is wrong"
     );
     let entry = ticker.ended(context, Outcome::Held, Some(error));
@@ -56,8 +63,8 @@ pub(super) async fn hold(
 }
 
 /// The facts with which a part of a run that is applied ends what was held of it.
-pub(super) async fn endings(context: &Context, part: HeldPart, lifted: bool) -> Result<Vec<Fact>, SyncError> {
-    let how = if lifted { HoldEnd::Accepted } else { HoldEnd::Passed };
+pub(super) async fn endings(context: &Context, part: HeldPart, accepted: bool) -> Result<Vec<Fact>, SyncError> {
+    let how = if accepted { HoldEnd::Accepted } else { HoldEnd::Passed };
     let at = context.clock.now();
     let held = open(context).await?.into_iter().filter(|hold| hold.part == part);
     Ok(held.map(|hold| Fact::HoldEnded(HoldEnded { run: hold.standstill.run, at, how })).collect())

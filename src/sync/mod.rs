@@ -1,7 +1,7 @@
 //! Keeping the ledger current: rounds of the delta feed, the reconcile beside it, and live reads.
 //!
-//! The pages of a round are read first and looked at by the guard, up to a bound; then each page is one commit together
-//! with the cursor, so a crash repeats pages and loses nothing. Only the very first enumeration has nothing to guard and
+//! The pages of a round are read first and looked at by the guard; then each page is one commit together with the cursor, so
+//! a crash repeats pages and loses nothing. A round with more than fits in memory is read twice for that. Only the very first enumeration has nothing to guard and
 //! commits each page as it comes. A round ends with its horizon, and its entry in the run log, in the commit of its last
 //! page.
 

@@ -31,17 +31,21 @@ enum Listing {
 
 /// Reads the listings and appends what the ledger did not know.
 pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
-    let read = read(context, &mut stage, ticker).await;
-    let mut facts = match read {
-        Ok(facts) => facts,
-        Err(Ended::Held(breach)) => return guard::hold(context, HeldPart::Reconcile, breach, ticker).await,
-        Err(Ended::Failed(error)) => return Err(error),
+    let mut facts = loop {
+        let facts = match read(context, &mut stage, ticker).await {
+            Ok(facts) => facts,
+            Err(Ended::Held(breach)) => return guard::hold(context, HeldPart::Reconcile, breach, ticker).await,
+            Err(Ended::Failed(error)) => return Err(error),
+        };
+        if let Some(breach) = stage.examine(context, &facts).await? {
+            return guard::hold(context, HeldPart::Reconcile, breach, ticker).await;
+        }
+        if !stage.must_read_again(ticker) {
+            break facts;
+        }
     };
-    if let Some(breach) = stage.examine(context, &facts).await? {
-        return guard::hold(context, HeldPart::Reconcile, breach, ticker).await;
-    }
     stage.commit(context, ticker).await?;
-    facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_lifted()).await?);
+    facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_accepted()).await?);
     ticker.close(context, facts, None).await
 }
 

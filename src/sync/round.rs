@@ -41,6 +41,14 @@ struct Standing {
     machine: Round,
 }
 
+/// Where a reading of a round begins.
+struct Origin {
+    request: DeltaRequest,
+    began: Option<String>,
+    started: Option<Instant>,
+    horizon: Option<Instant>,
+}
+
 /// Reads one round to its end.
 pub(super) async fn round(
     context: &Context,
@@ -51,6 +59,8 @@ pub(super) async fn round(
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let before = head.state.coverage.horizon();
     let mut standing = Standing::resume(&head, full);
+    // Where a second reading begins.
+    let mut origin = standing.origin();
     let (mut restarts, mut waits) = (0, 0);
     let mut why_blind = full.then_some("a full sync was asked for");
     loop {
@@ -63,6 +73,7 @@ pub(super) async fn round(
                     ticker.entry.kind = RunKind::Full;
                 }
                 standing = standing.restart(&error);
+                origin = standing.origin();
                 stage.clear();
                 continue;
             }
@@ -77,13 +88,20 @@ pub(super) async fn round(
             waits += 1;
             ticker.unless_stopped(tokio::time::sleep(WAIT)).await?;
             standing = Standing::first();
+            origin = standing.origin();
             continue;
         }
         refuse_unreadable(&page.rejected)?;
         let page = match take(context, &mut standing, page, ticker)? {
             Taken::Page(page) => *page,
             Taken::Last(closing) => {
-                return finish(context, &standing, closing, Ending { before, why_blind, stage }, ticker).await;
+                let ending = Ending { before, why_blind, stage: &mut stage };
+                if finish(context, &standing, closing, ending, ticker).await? == Finished::Looked {
+                    standing = Standing::at(origin);
+                    origin = standing.origin();
+                    continue;
+                }
+                return Ok(());
             }
         };
         // Before the first horizon nothing is known that could be lost, and the enumeration may be long.
@@ -138,7 +156,16 @@ struct Ending<'a> {
     /// The horizon before the round.
     before: Option<Instant>,
     why_blind: Option<&'a str>,
-    stage: Stage,
+    stage: &'a mut Stage,
+}
+
+/// What the end of a round's pages was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finished {
+    /// The run has its entry in the run log.
+    Ended,
+    /// All pages were looked at, and not all of them kept; nothing is committed, and the round is to be read again.
+    Looked,
 }
 
 /// The last page of a round.
@@ -155,9 +182,9 @@ async fn finish(
     closing: Closing,
     ending: Ending<'_>,
     ticker: &mut Ticker<'_>,
-) -> Result<(), SyncError> {
+) -> Result<Finished, SyncError> {
     let Closing { link, mut facts, started } = closing;
-    let Ending { before, why_blind, mut stage } = ending;
+    let Ending { before, why_blind, stage } = ending;
     let through = context.widths.horizon(started);
     // A horizon never moves back, or it would prove less than it did.
     let through = standing.horizon.map_or(through, |horizon| horizon.max(through));
@@ -171,16 +198,21 @@ async fn finish(
     }
     if before.is_some() {
         if let Some(breach) = stage.examine(context, &facts).await? {
-            return guard::hold(context, HeldPart::Round, breach, ticker).await;
+            guard::hold(context, HeldPart::Round, breach, ticker).await?;
+            return Ok(Finished::Ended);
+        }
+        if stage.must_read_again(ticker) {
+            return Ok(Finished::Looked);
         }
         stage.commit(context, ticker).await?;
         facts.extend(guard::moves(context, ticker.entry.run, stage.assessment()).await?);
-        facts.extend(guard::endings(context, HeldPart::Round, stage.is_lifted()).await?);
+        facts.extend(guard::endings(context, HeldPart::Round, stage.is_accepted()).await?);
     }
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);
     let cursor = Some(Cursor { link: Link::Delta { url: link.as_str().to_owned() }, horizon: Some(through) });
-    ticker.close(context, facts, cursor).await
+    ticker.close(context, facts, cursor).await?;
+    Ok(Finished::Ended)
 }
 
 impl Standing {
@@ -191,22 +223,30 @@ impl Standing {
             Some(Cursor { link: Link::Delta { url }, horizon }) => Self::beginning(url.clone(), *horizon),
             Some(Cursor { link: Link::Next { url, round_started, began }, horizon }) => {
                 let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-                let machine = Round::new(&request);
-                Self { request, began: began.clone(), started: Some(*round_started), horizon: *horizon, machine }
+                Self::at(Origin { request, began: began.clone(), started: Some(*round_started), horizon: *horizon })
             }
         }
     }
 
-    fn first() -> Self {
-        let request = DeltaRequest::First;
+    fn at(origin: Origin) -> Self {
+        let Origin { request, began, started, horizon } = origin;
         let machine = Round::new(&request);
-        Self { request, began: None, started: None, horizon: None, machine }
+        Self { request, began, started, horizon, machine }
+    }
+
+    /// Where it stands, so that the pages from here on can be read once more.
+    fn origin(&self) -> Origin {
+        let Self { request, began, started, horizon, machine: _ } = self;
+        Origin { request: request.clone(), began: began.clone(), started: *started, horizon: *horizon }
+    }
+
+    fn first() -> Self {
+        Self::at(Origin { request: DeltaRequest::First, began: None, started: None, horizon: None })
     }
 
     fn beginning(url: String, horizon: Option<Instant>) -> Self {
         let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-        let machine = Round::new(&request);
-        Self { request, began: Some(url), started: None, horizon, machine }
+        Self::at(Origin { request, began: Some(url), started: None, horizon })
     }
 
     /// For a full round: the horizon before it and its own, if its own is not later.

@@ -9,7 +9,7 @@ use crate::domain::fact::Fact;
 use crate::domain::guard::HeldPart;
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
-use crate::ledger::{Batch, Ledger, LedgerError, Summary};
+use crate::ledger::{Batch, Hold, Ledger, LedgerError, Summary};
 use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::stage::Stage;
@@ -71,15 +71,16 @@ pub async fn run(
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     log_killed_run(context, &head).await?;
     let round = RunPart::Round { full: wanted.full };
-    let done = one(context, Job { part: round, lifted: false, trigger: wanted.trigger }, stop, tell).await?;
+    let done = one(context, Job { part: round, accepted: None, trigger: wanted.trigger }, stop, tell).await?;
     if wanted.reconcile && done.outcome != Outcome::Held {
-        let job = Job { part: RunPart::Reconcile, lifted: false, trigger: wanted.trigger };
+        let job = Job { part: RunPart::Reconcile, accepted: None, trigger: wanted.trigger };
         return one(context, job, stop, tell).await;
     }
     Ok(done)
 }
 
-/// Lets a held round pass: reads it again from where it began, with the guard off for this run.
+/// Lets a held round pass: reads it again from where it began. The guard lets through what was held and as much more as it
+/// would let through by itself. If the directory shows more than that by now, the round is held anew.
 ///
 /// # Errors
 /// If no such run is held, or what stopped the run.
@@ -96,15 +97,14 @@ pub async fn accept(
         HeldPart::Reconcile => RunPart::Reconcile,
         HeldPart::Round => RunPart::Round { full },
     };
-    one(context, Job { part, lifted: true, trigger: Trigger::Demand }, stop, tell).await
+    one(context, Job { part, accepted: Some(hold), trigger: Trigger::Demand }, stop, tell).await
 }
 
 /// What a run does.
-#[derive(Clone, Copy)]
 struct Job {
     part: RunPart,
-    /// Whether the guard is off.
-    lifted: bool,
+    /// What an operator lets pass.
+    accepted: Option<Hold>,
     trigger: Trigger,
 }
 
@@ -120,7 +120,7 @@ async fn one(
     stop: &Stop,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Run, SyncError> {
-    let Job { part, lifted, trigger } = job;
+    let Job { part, accepted, trigger } = job;
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let kind = match part {
         RunPart::Reconcile => RunKind::Reconcile,
@@ -128,7 +128,7 @@ async fn one(
     };
     let entry = blank(&head, trigger, kind, context.clock.now());
     let mut ticker = Ticker { entry, throttled_before: context.client.throttled_ms(), tell, stop };
-    let stage = Stage::new(head.state.counts.active, lifted);
+    let stage = Stage::new(head.state.counts.active, accepted);
     let done = match part {
         RunPart::Round { full } => round::round(context, full, stage, &mut ticker).await,
         RunPart::Reconcile => reconcile::reconcile(context, stage, &mut ticker).await,

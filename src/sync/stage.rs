@@ -1,8 +1,16 @@
 //! What a round has read and not committed yet: a guard looks at all of it before anything is applied.
+//!
+//! A round that fits in memory is looked at when its last page is there, and then committed. A larger one is read twice: first
+//! its pages are looked at and let go, and only if the whole of it may pass it is read again and committed in parts. So a
+//! round that is too much is held before anything of it is applied, and a run that ends in mid-round leaves no more for the
+//! next one than what was within the limits when all of it was looked at.
+
+use std::collections::HashSet;
 
 use crate::domain::fact::Fact;
+use crate::domain::guard::Impact;
 use crate::domain::id::ObjectId;
-use crate::ledger::{Assessment, Batch};
+use crate::ledger::{Assessment, Batch, Hold};
 
 use super::guard::Breach;
 use super::run::Ticker;
@@ -14,19 +22,36 @@ pub(super) struct Stage {
     items: usize,
     /// Live objects before the round.
     active: u64,
-    /// An operator lets the round pass, whatever it changes.
-    lifted: bool,
+    /// What an operator lets pass: a hold, and what is not much more than it.
+    accepted: Option<Hold>,
     assessment: Assessment,
+    /// All of the round was looked at already; it is read for the second time.
+    is_second: bool,
+    /// Whether pages were looked at and let go, and who is on them.
+    has_let_go: bool,
+    let_go: HashSet<ObjectId>,
+    /// Items that this run has committed.
+    applied: usize,
 }
 
 impl Stage {
-    pub fn new(active: u64, lifted: bool) -> Self {
-        Self { pages: Vec::new(), items: 0, active, lifted, assessment: Assessment::default() }
+    pub fn new(active: u64, accepted: Option<Hold>) -> Self {
+        Self {
+            pages: Vec::new(),
+            items: 0,
+            active,
+            accepted,
+            assessment: Assessment::default(),
+            is_second: false,
+            has_let_go: false,
+            let_go: HashSet::new(),
+            applied: 0,
+        }
     }
 
     /// Whether an operator lets the round pass.
-    pub fn is_lifted(&self) -> bool {
-        self.lifted
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.is_some()
     }
 
     /// What the round would change, as far as it was looked at.
@@ -38,14 +63,36 @@ impl Stage {
     pub fn clear(&mut self) {
         self.pages.clear();
         self.items = 0;
+        if !self.is_second {
+            self.assessment = Assessment::default();
+            self.has_let_go = false;
+            self.let_go.clear();
+        }
     }
 
-    /// The objects on pages that are not committed yet.
+    /// Whether the round, which is at its end and may pass, has to be read again because not all of it is in memory. If so
+    /// all is forgotten: by then the directory may show something else.
+    pub fn must_read_again(&mut self, ticker: &mut Ticker<'_>) -> bool {
+        if !self.has_let_go {
+            return false;
+        }
+        self.clear();
+        self.is_second = true;
+        ticker.entry.note.get_or_insert_with(|| {
+            "there was more to read than is kept in memory: it was read once to be looked at and once to be applied"
+                .to_owned()
+        });
+        true
+    }
+
+    /// The objects on pages that are not committed.
     pub fn objects(&self) -> impl Iterator<Item = ObjectId> {
-        self.pages.iter().flat_map(|page| page.facts.iter().filter_map(Fact::object))
+        let staged = self.pages.iter().flat_map(|page| page.facts.iter().filter_map(Fact::object));
+        staged.chain(self.let_go.iter().copied())
     }
 
-    /// Takes a page in. If there are too many by now, they are looked at and committed; the breach if that may not be.
+    /// Takes a page in. If there are too many by now, they are looked at, and let go or, in the second reading, committed;
+    /// the breach if that may not be.
     pub async fn push(
         &mut self,
         context: &Context,
@@ -61,7 +108,15 @@ impl Stage {
         if let Some(breach) = self.examine(context, &[]).await? {
             return Ok(Some(breach));
         }
-        self.commit(context, ticker).await?;
+        if self.is_second {
+            self.commit(context, ticker).await?;
+        } else {
+            let shown: Vec<ObjectId> = self.objects().collect();
+            self.let_go.extend(shown);
+            self.has_let_go = true;
+            self.pages.clear();
+            self.items = 0;
+        }
         Ok(None)
     }
 
@@ -72,13 +127,39 @@ impl Stage {
         let found = context.blocking(move |ledger, tenant| ledger.assess(tenant, &facts, &announced)).await?;
         self.assessment.add(found);
         let impact = self.assessment.impact(self.active);
-        let why = context.guard.limits.breach(&impact).filter(|_| !self.lifted);
-        Ok(why.map(|why| Breach { why, impact, objects: self.assessment.objects() }))
+        let why = match &self.accepted {
+            None => context.guard.limits.breach(&impact),
+            Some(hold) => context.guard.limits.breach(&self.beyond(hold, &impact)).map(|why| {
+                format!("the directory shows more than what was held as run {}, namely {why}", hold.standstill.run)
+            }),
+        };
+        Ok(why.map(|why| Breach { why, impact, objects: self.assessment.objects(), applied: self.applied }))
+    }
+
+    /// By how much the round is larger than the hold that an operator accepted: as many more, or as many others.
+    fn beyond(&self, hold: &Hold, impact: &Impact) -> Impact {
+        let more = Impact {
+            removals: impact.removals.saturating_sub(hold.impact.removals),
+            renames: impact.renames.saturating_sub(hold.impact.renames),
+            takeovers: impact.takeovers.saturating_sub(hold.impact.takeovers),
+            active: impact.active,
+        };
+        if !hold.standstill.complete {
+            return more;
+        }
+        let others = self.assessment.without(&hold.standstill.objects).impact(self.active);
+        Impact {
+            removals: more.removals.max(others.removals),
+            renames: more.renames.max(others.renames),
+            takeovers: more.takeovers.max(others.takeovers),
+            active: more.active,
+        }
     }
 
     /// Commits what is staged, page by page, each with its cursor.
     pub async fn commit(&mut self, context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
         for page in std::mem::take(&mut self.pages) {
+            self.applied += page.facts.iter().filter_map(Fact::object).count();
             let appended = context.append(page).await?;
             ticker.committed(&appended.summary);
         }

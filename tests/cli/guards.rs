@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use whowas::clock::Clock;
@@ -13,7 +14,7 @@ use whowas::domain::id::{ObjectId, TenantId};
 use whowas::graph::emulator::{EmulatorOptions, NameChange, NewUser, Quirk, QuirkName};
 use whowas::ledger::Ledger;
 use whowas::store::sled::{SledOptions, SledStore};
-use whowas::store::{LedgerStore, Trigger};
+use whowas::store::{LedgerStore, Link, Outcome, Run, RunKind, Trigger};
 use whowas::sync::{self, Context, Stop, Wanted};
 
 use super::world::{World, full};
@@ -302,7 +303,40 @@ fn what_a_reconcile_finds_missing_is_counted_before_it_is_applied() {
     w.verify();
 }
 
-/// A round with more items than are kept in memory is applied in parts, until it is too much.
+/// The library's sync with so many renames or removals allowed, and hardly any memory: four items of two pages are a part.
+fn sparing(w: &World, limit: u64) -> Context {
+    let config = Config::read(&w.file("whowas.toml")).unwrap();
+    Context {
+        ledger: Ledger::new(open(w)),
+        tenant: tenant(),
+        client: Arc::new(config.tenants[0].client(|_| Some(EmulatorOptions::SECRET.to_owned())).unwrap()),
+        widths: Widths::default(),
+        guard: Guard {
+            limits: Limits { removals: limit, renames: limit, percent: 100, ..Limits::default() },
+            staged_max: 3,
+            ..Guard::default()
+        },
+        settling: config.tenants[0].policy().settling,
+        clock: Clock::new(Some(w.now())),
+    }
+}
+
+fn sync_now(context: &Context, full: bool, reconcile: bool, tell: &(dyn Fn(sync::Progress) + Send + Sync)) -> Run {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let wanted = Wanted { full, reconcile, trigger: Trigger::Demand };
+    runtime.block_on(sync::run(context, wanted, &Stop::default(), tell)).unwrap()
+}
+
+/// Two items on a page, after a first sync.
+fn company_by_pages() -> (World, Vec<ObjectId>) {
+    let mut w = World::paged(2);
+    let create = |n: usize| w.directory(|directory| directory.create_user(NewUser::mailbox(&format!("u{n}@x.test"))));
+    let all: Vec<ObjectId> = (0..USERS).map(|n| create(n).unwrap()).collect();
+    w.at("00:00");
+    w.poll();
+    (w, all)
+}
+
 #[test]
 fn a_round_beyond_memory_is_counted_across_its_parts() {
     let (mut w, all) = company("x.test");
@@ -311,31 +345,119 @@ fn a_round_beyond_memory_is_counted_across_its_parts() {
         w.delete(*user);
     }
     w.at("10:00");
-    let config = Config::read(&w.file("whowas.toml")).unwrap();
-    let context = |limit| Context {
-        ledger: Ledger::new(open(&w)),
-        tenant: tenant(),
-        client: Arc::new(config.tenants[0].client(|_| Some(EmulatorOptions::SECRET.to_owned())).unwrap()),
-        widths: Widths::default(),
-        guard: Guard {
-            limits: Limits { removals: limit, percent: 100, ..Limits::default() },
-            staged_max: 3,
-            ..Guard::default()
-        },
-        settling: config.tenants[0].policy().settling,
-        clock: Clock::new(Some(w.now())),
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let wanted = Wanted { full: true, reconcile: false, trigger: Trigger::Demand };
-    let run = |context: &Context| runtime.block_on(sync::run(context, wanted, &Stop::default(), &|_| {})).unwrap();
-    let first = context(5);
-    let held = run(&first);
-    assert_eq!(held.outcome, whowas::store::Outcome::Held, "{held:?}");
+    let first = sparing(&w, 5);
+    let held = sync_now(&first, true, false, &|_| {});
+    assert_eq!(held.outcome, Outcome::Held, "{held:?}");
     let head = first.ledger.head(tenant()).unwrap();
-    assert_eq!(head.state.counts.active, 40, "nobody is removed by the parts that were applied");
+    assert_eq!(head.state.counts.active, 40, "nobody is removed");
     drop(first);
-    let second = context(12);
-    let passed = run(&second);
-    assert_eq!((passed.outcome, passed.removed), (whowas::store::Outcome::Completed, 12), "{passed:?}");
+    let second = sparing(&w, 12);
+    let passed = sync_now(&second, true, false, &|_| {});
+    assert_eq!((passed.outcome, passed.removed), (Outcome::Completed, 12), "{passed:?}");
     assert!(second.ledger.holds(tenant()).unwrap().is_empty());
+}
+
+#[test]
+fn no_part_of_a_round_beyond_memory_passes_before_all_of_it_may() {
+    let (mut w, all) = company_by_pages();
+    w.at("08:00");
+    for (n, user) in all[..12].iter().enumerate() {
+        w.rename(*user, &format!("r{n}"));
+    }
+    w.at("10:00");
+    let context = sparing(&w, 5);
+    for _ in 0..4 {
+        let run = sync_now(&context, false, false, &|_| {});
+        assert_eq!((run.outcome, run.facts), (Outcome::Held, 0), "{run:?}");
+        assert!(run.error.as_deref().unwrap().contains("nothing of what was read was applied"), "{run:?}");
+        assert!(!matches!(context.ledger.head(tenant()).unwrap().state.cursor.unwrap().link, Link::Next { .. }));
+    }
+    drop(context);
+    let context = sparing(&w, 12);
+    let run = sync_now(&context, false, false, &|_| {});
+    assert_eq!((run.outcome, run.changed), (Outcome::Completed, 12), "{run:?}");
+    assert!(run.note.as_deref().unwrap().contains("once to be applied"), "{run:?}");
+    assert!(context.ledger.holds(tenant()).unwrap().is_empty());
+}
+
+#[test]
+fn no_part_of_a_reconcile_beyond_memory_passes_before_all_of_it_may() {
+    let (mut w, all) = company_by_pages();
+    w.quirk(QuirkName::DeletionsUnannounced);
+    w.at("08:00");
+    for user in &all[..12] {
+        w.delete(*user);
+    }
+    w.at("10:00");
+    let context = sparing(&w, 5);
+    for _ in 0..3 {
+        let run = sync_now(&context, false, true, &|_| {});
+        assert_eq!((run.kind, run.outcome, run.facts), (RunKind::Reconcile, Outcome::Held, 0), "{run:?}");
+    }
+    drop(context);
+    let context = sparing(&w, 12);
+    let run = sync_now(&context, false, true, &|_| {});
+    assert_eq!((run.outcome, run.removed), (Outcome::Completed, 12), "{run:?}");
+}
+
+#[test]
+fn what_is_added_between_the_two_readings_is_counted_and_the_message_tells_what_was_applied() {
+    let (mut w, all) = company_by_pages();
+    w.at("08:00");
+    for (n, user) in all[..5].iter().enumerate() {
+        w.rename(*user, &format!("r{n}"));
+    }
+    w.at("10:00");
+    let context = sparing(&w, 5);
+    let added = AtomicBool::new(false);
+    let world = std::sync::Mutex::new(&mut w);
+    let run = sync_now(&context, false, false, &|progress| {
+        // The directory has made up its mind about the first reading, which has three pages, with the first of them.
+        if progress.pages >= 2 && !added.swap(true, Ordering::SeqCst) {
+            let world = world.lock().unwrap();
+            for (n, user) in all[5..12].iter().enumerate() {
+                world.rename(*user, &format!("s{n}"));
+            }
+        }
+    });
+    assert_eq!(run.outcome, Outcome::Held, "{run:?}");
+    let said = run.error.as_deref().unwrap();
+    assert!(said.contains("it grew while it was read: 4 items were applied before"), "{said}");
+    assert_eq!(run.changed, 4, "{run:?}");
+    let again = sync_now(&context, false, false, &|_| {});
+    assert_eq!((again.outcome, again.facts), (Outcome::Held, 0), "{again:?}");
+    assert!(again.error.as_deref().unwrap().contains("8 renames (the guard allows 5)"), "{again:?}");
+}
+
+#[test]
+fn an_operator_accepts_what_was_held_and_not_whatever_comes() {
+    let (mut w, all) = company("x.test");
+    for user in &all[..12] {
+        w.delete(*user);
+    }
+    w.at("10:00");
+    held(&w, &["sync"], "12 removals");
+    for user in &all[12..17] {
+        w.delete(*user);
+    }
+    w.at("11:00");
+    held(&w, &["sync", "--accept", "2"], "more than what was held as run 2, namely 5 removals (the guard allows 10 %");
+    assert_eq!(w.status()["objects"]["active"], json!(40), "nobody is removed");
+    assert_eq!((&w.status()["held"][0]["run"], &w.status()["held"][0]["objects"]), (&json!(3), &json!(17)));
+    // As many, but others.
+    for user in &all[..5] {
+        w.restore(*user, None);
+    }
+    for user in &all[20..25] {
+        w.delete(*user);
+    }
+    w.at("12:00");
+    held(&w, &["sync", "--accept", "3"], "more than what was held as run 3, namely 5 removals");
+    // A little more than what was looked at passes, as it would by itself.
+    w.delete(all[30]);
+    w.at("13:00");
+    let run = w.run(&["sync", "--accept", "4"]).done();
+    assert_eq!((&run["outcome"], &run["removed"]), (&json!("completed"), &json!(18)), "{run}");
+    assert_eq!(w.status()["held"], json!([]));
+    w.verify();
 }

@@ -102,6 +102,31 @@ fn what_is_no_file_of_lines_is_told_plainly() {
 }
 
 #[test]
+fn a_stray_quote_costs_one_line_of_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let time = "2026-03-01T10:00:00Z";
+    let row = |n: u64| format!("cA,{n},{}ann@x.test,{time},{time}\n", if n == 10 { "\"" } else { "" });
+    let text: String = (0..150).map(row).collect();
+    fs::write(path.join("f"), format!("chain,snapshot,name,from,until\n{text}")).unwrap();
+    let imported = run(path, &["import", "snapshots", "f", "--skip-bad"]).ended(1);
+    assert_eq!((numbers(&imported), &imported["lines"]), ((149, 0, 1), &json!(150)), "{imported}");
+    assert_eq!(imported["rejected"][0]["line"], json!(12));
+}
+
+#[test]
+fn the_kind_of_a_catalogues_names_can_be_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("f"), line(1, "ann")).unwrap();
+    run(path, &["import", "snapshots", "f", "--kind", "smtp"]).done();
+    let shown = run(path, &["snapshot", "show", "--chain", "cA", "--snapshot", "1"]).done();
+    assert!(shown.to_string().contains("\"smtp\""), "{shown:#}");
+    run(path, &["import", "profiles", "f", "--kind", "smtp"]).failed(2, &["--kind tells what the names of snapshots"]);
+    assert_eq!(run(path, &["import", "snapshots", "f", "--kind", "mail"]).code, 2);
+}
+
+#[test]
 fn a_killed_import_is_completed_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
