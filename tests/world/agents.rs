@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use whowas::domain::fact::{Addressed, Fact, Receipt, Snapshot, SnapshotExpired};
 use whowas::domain::id::{ChainId, ObjectId, SnapshotId};
+use whowas::domain::interval::{Interval, IntervalSet};
 use whowas::domain::name::NameKind;
 use whowas::domain::verdict::{Action, Ask, Policy};
 use whowas::ledger::KnownAt;
@@ -146,10 +147,23 @@ impl Sim<'_> {
         let holders = self.directory.holders(kind, index, from, self.now);
         match action {
             // A name that nobody holds any more may still say which chain is meant.
-            Action::Incremental if holders.is_empty() || held => None,
+            Action::Incremental if held || self.was_free(kind, index, from) => None,
             Action::Full if held => None,
             _ => Some(format!("{asked} was held by {holders:?}")),
         }
+    }
+
+    /// Whether there was an instant, from that one on, at which nobody held the name. A read within its width may have met it.
+    fn was_free(&self, kind: NameKind, index: u8, from: i64) -> bool {
+        let mut held = IntervalSet::new();
+        for who in 0..self.script.knobs.objects {
+            held.extend(
+                &self
+                    .directory
+                    .held(who, self.now, |state| kind.namespaces().iter().any(|space| state.holds(*space, index))),
+            );
+        }
+        !Interval::closed(instant(from), instant(self.now)).is_some_and(|window| held.covers(window))
     }
 
     /// Takes a snapshot that ends now.

@@ -18,7 +18,7 @@ use super::oracle::{Crisp, Oracle};
 use super::score::Fault;
 use super::script::{Act, START, Script, Step};
 use super::tally::Tally;
-use super::truth::{DAY, Directory, HOUR, instant, who_is};
+use super::truth::{DAY, Directory, HOUR, MINUTE, instant, who_is};
 
 pub const TENANT: TenantId = TenantId::from_bytes([0x77; 16]);
 
@@ -70,6 +70,7 @@ pub fn play(script: &Script, options: Options) -> Outcome {
             break;
         }
     }
+    sim.top_up();
     if sim.fault.is_none() {
         sim.settle();
     }
@@ -176,6 +177,26 @@ impl<'s> Sim<'s> {
         if step.act.is_of_directory() && self.directory.changes == before {
             self.note(|| "    (could not happen)".to_owned());
             self.change_something(&mut dice);
+        }
+    }
+
+    /// Where people or mailboxes ran out early, the world goes on until enough has happened, or nothing can any more.
+    fn top_up(&mut self) {
+        let mut dice = Dice::new(self.script.seed ^ 0x90_06);
+        let agents = u64::try_from(self.agents.len()).unwrap();
+        for turn in 0..900u64 {
+            let enough = self.directory.changes + self.tally.readings >= 210 && self.taken.len() >= 105;
+            if enough || self.fault.is_some() {
+                return;
+            }
+            let agent = u8::try_from(turn % agents).unwrap();
+            let act = match turn % 12 {
+                0 => Act::Poll { pages: 1, crash: false },
+                3 | 7 => Act::Rename { who: 0, to: 0, keep: true },
+                _ => Act::Read { agent, for_: MINUTE },
+            };
+            let (at, dice) = (self.now + dice.between(MINUTE, 20 * MINUTE), dice.next());
+            self.step(&Step { at, dice, act });
         }
     }
 
