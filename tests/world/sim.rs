@@ -192,7 +192,11 @@ impl<'s> Sim<'s> {
             let agent = u8::try_from(turn % agents).unwrap();
             let act = match turn % 12 {
                 0 => Act::Poll { pages: 1, crash: false },
-                3 | 7 => Act::Rename { who: 0, to: 0, keep: true },
+                // Somebody gets a name that an agent opens.
+                3 | 7 => {
+                    let who = u8::try_from(dice.below(u64::from(self.script.knobs.objects))).unwrap();
+                    Act::Rename { who, to: self.script.agents[usize::from(agent)].name, keep: true }
+                }
                 _ => Act::Read { agent, for_: MINUTE },
             };
             let (at, dice) = (self.now + dice.between(MINUTE, 20 * MINUTE), dice.next());
