@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 use crate::domain::verdict::Action;
 use crate::ledger::LedgerError;
 use crate::store::StoreError;
-use crate::sync::SyncError;
+use crate::sync::{SyncError, with_causes};
 
 /// How the program ends when it did what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl CliError {
 
     /// The failure of a step for a reason that has no place of its own here.
     pub fn failed(step: impl std::fmt::Display, error: &dyn Error) -> Self {
-        Self::Failed(format!("{step}: {}", chain(error)))
+        Self::Failed(format!("{step}: {}", with_causes(error)))
     }
 
     /// The failure of a step of the operating system.
@@ -113,9 +113,9 @@ impl CliError {
     fn say(&self) -> String {
         match self {
             Self::Usage(why) | Self::Missing(why) => why.clone(),
-            Self::Config(error) => chain(error),
-            Self::Ledger(error) => format!("failed to {}", chain(error)),
-            Self::Sync(error) => format!("failed to {}", chain(error)),
+            Self::Config(error) => with_causes(error),
+            Self::Ledger(error) => format!("failed to {}", with_causes(error)),
+            Self::Sync(error) => format!("failed to {}", with_causes(error)),
             Self::Failed(why) => format!("failed to {why}"),
             Self::Io { step, source } => format!("failed to {step}: {source}"),
         }
@@ -172,19 +172,4 @@ fn store_hint(error: &StoreError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
-}
-
-/// An error and its causes in one line, each said once.
-fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let text = next.to_string();
-        if !text.is_empty() && !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = next.source();
-    }
-    line
 }

@@ -183,11 +183,6 @@ impl Finding {
         self.steps.last().map_or(FindingState::Open, |step| step.state)
     }
 
-    /// Where it stood as known at a commit; `None` before it was opened.
-    pub fn state_at(&self, through: Sequence) -> Option<FindingState> {
-        self.steps.iter().rev().find(|step| step.sequence <= through).map(|step| step.state)
-    }
-
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.kind.severity()

@@ -7,7 +7,7 @@ use crate::domain::finding::{Finding, FindingId};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::NameKey;
-use crate::store::{LinkRecord, Tally};
+use crate::store::{LedgerStore, LinkRecord, StoreError, Tally};
 
 use super::{Ledger, LedgerError};
 
@@ -49,10 +49,7 @@ impl Ledger {
 
     /// The anchors that an object has or had, the strongest first.
     pub fn anchors(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Anchor>, LedgerError> {
-        let mut anchors: BTreeSet<Anchor> = self.store().object(tenant, object)?.iter().flat_map(told_in).collect();
-        let mailboxes = self.store().mailboxes(tenant, object)?;
-        anchors.extend(mailboxes.iter().map(mailbox_anchor));
-        Ok(anchors.into_iter().collect())
+        Ok(anchors_of(self.store(), tenant, object)?.into_iter().collect())
     }
 
     /// The anchors that an object shares with others of its tenant, and all who share them, in order of their ids.
@@ -80,6 +77,17 @@ impl Ledger {
     ) -> Result<Vec<NameKey>, LedgerError> {
         Ok(self.store().notable(tenant, after, limit)?)
     }
+}
+
+/// The anchors that a store knows of an object.
+pub(super) fn anchors_of(
+    store: &dyn LedgerStore,
+    tenant: TenantId,
+    object: ObjectId,
+) -> Result<BTreeSet<Anchor>, StoreError> {
+    let mut anchors: BTreeSet<Anchor> = store.object(tenant, object)?.iter().flat_map(told_in).collect();
+    anchors.extend(store.mailboxes(tenant, object)?.iter().map(mailbox_anchor));
+    Ok(anchors)
 }
 
 /// A mailbox instance as an anchor.

@@ -286,21 +286,6 @@ fn json<T: serde::Serialize>(answer: &T) -> Answer {
     serde_json::to_value(answer).map_err(|error| error.to_string())
 }
 
-/// An error and its causes in one line.
-fn say(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let text = next.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = next.source();
-    }
-    line
-}
-
 /// A folder that is gone when the scenario ends, however it ends.
 struct Folder(PathBuf);
 

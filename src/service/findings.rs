@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Desk;
 use super::explain::explain;
 use super::people::PersonPart;
+use super::{Desk, cursor};
 use crate::domain::fact::Fact;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Severity, Step, Subject};
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId};
@@ -227,7 +227,7 @@ impl std::str::FromStr for Cursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || "this is no cursor of a list; take the one that the page before gave".to_owned();
+        let refuse = || cursor::REFUSAL.to_owned();
         let mut parts = text.splitn(3, '-');
         let mut next = || parts.next().ok_or_else(refuse);
         let (severity, sequence, id) = (next()?, next()?, next()?);

@@ -2,6 +2,7 @@
 //! answers serialise to the JSON of the outer contract.
 
 pub mod check;
+mod cursor;
 pub mod explain;
 pub mod findings;
 pub mod history;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::Desk;
 use super::people::{People, PersonPart};
+use super::{Desk, cursor};
 use crate::domain::holder::NameView;
 use crate::domain::id::ObjectId;
 use crate::domain::interval::Edge;
@@ -91,7 +91,7 @@ pub struct Cursor(NameKey);
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.as_str().bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+        cursor::write(f, self.0.as_str())
     }
 }
 
@@ -99,13 +99,8 @@ impl std::str::FromStr for Cursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || "this is no cursor of a list; take the one that the page before gave".to_owned();
-        let digits = text.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-            u8::from_str_radix(pair, 16).ok()
-        });
-        let bytes: Vec<u8> = digits.collect::<Option<_>>().ok_or_else(refuse)?;
-        let name: Name = String::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(refuse)?;
+        let refuse = || cursor::REFUSAL.to_owned();
+        let name: Name = cursor::read(text).and_then(|text| text.parse().ok()).ok_or_else(refuse)?;
         Ok(Self(name.key().clone()))
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Desk;
 use super::parts::CandidatePart;
+use super::{Desk, cursor};
 use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot, SnapshotExpired};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
@@ -161,7 +161,7 @@ pub struct Cursor {
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = format!("{}\n{}\n{}", self.chain, self.place.0.as_micros(), self.place.1);
-        text.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+        cursor::write(f, &text)
     }
 }
 
@@ -169,13 +169,8 @@ impl std::str::FromStr for Cursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = || "this is no cursor of a list; take the one that the page before gave".to_owned();
-        let digits = text.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-            u8::from_str_radix(pair, 16).ok()
-        });
-        let bytes: Vec<u8> = digits.collect::<Option<_>>().ok_or_else(refuse)?;
-        let text = String::from_utf8(bytes).map_err(|_| refuse())?;
+        let refuse = || cursor::REFUSAL.to_owned();
+        let text = cursor::read(text).ok_or_else(refuse)?;
         let mut parts = text.split('\n');
         let mut next = || parts.next().ok_or_else(refuse);
         let (chain, from, id) = (next()?, next()?, next()?);

@@ -30,7 +30,7 @@ pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
 pub use guard::reject;
 pub use live::{LiveRead, read_live};
-pub use run::{Stop, Wanted, accept, run};
+pub use run::{Stop, Wanted, accept, run, with_causes};
 
 /// What a run works with.
 #[derive(Clone)]

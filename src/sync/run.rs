@@ -137,7 +137,7 @@ async fn one(
         Ok(()) => Ok(ticker.entry),
         Err(error) => {
             let outcome = if matches!(error, SyncError::Stopped) { Outcome::Interrupted } else { Outcome::Failed };
-            let failed = ticker.ended(context, outcome, Some(say(&error)));
+            let failed = ticker.ended(context, outcome, Some(with_causes(&error)));
             // The run's own error matters more than a ledger that cannot even log it.
             let _unlogged = context.append(Batch { run: Some(failed), ..Batch::default() }).await;
             Err(error)
@@ -259,10 +259,10 @@ fn blank(head: &Head, trigger: Trigger, kind: RunKind, started: Instant) -> Run 
     }
 }
 
-/// The error and its causes in one line.
-fn say(error: &SyncError) -> String {
+/// An error and its causes in one line, each said once.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(next) = cause {
         let text = next.to_string();
         if !line.contains(&text) {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObjectWork, Summary, Work};
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Fact, Known, ObjectKind};
-use crate::domain::id::ObjectId;
+use crate::domain::fact::{Known, ObjectKind};
 use crate::domain::name::NameKey;
 use crate::domain::timeline::{Role, State, Timeline};
 use crate::ledger::LedgerError;
@@ -45,18 +44,13 @@ impl Work<'_> {
             turn(&mut turned, &work, &before, &after);
             let news = facts.iter().skip(work.known.len()).flat_map(told_in);
             self.anchors.extend(news.filter(|anchor| !anchors.contains(anchor)).map(|anchor| (anchor, object)));
-            self.hold(pending, object, work, facts);
+            for name in work.new_names {
+                pending.holders.entry(name).or_default().insert(object);
+            }
+            pending.objects.insert(object, facts);
+            self.derived.objects.push((object, work.new));
         }
         Ok((summary, turned))
-    }
-
-    fn hold(&mut self, pending: &mut Pending, object: ObjectId, work: ObjectWork, facts: Vec<Known>) {
-        for name in work.new_names {
-            pending.holders.entry(name).or_default().insert(object);
-        }
-        pending.objects.insert(object, facts);
-        let new: Vec<Fact> = work.new;
-        self.derived.objects.push((object, new));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an auditor must look at, weighed anew for the chains, names, objects and anchors that a commit touches.
 //!
 //! A condition has two weights: over everything recorded, and over what is still kept. A finding opens when the kept weight
-//! is not zero, and again when it grows after somebody resolved it. It is resolved by itself when only snapshots that are no
+//! is not zero, and again when it grows after somebody acknowledged or resolved it. It is resolved by itself when only snapshots that are no
 //! longer kept were at fault, and withdrawn when new evidence says that it never was so.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::domain::link::{ANCHORED_MAX, Anchor};
 use crate::domain::name::{NameKey, NameKind, Namespace};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
-use crate::ledger::findings::{mailbox_anchor, told_in};
+use crate::ledger::findings::anchors_of;
 use crate::ledger::view::View;
 use crate::store::{self, LinkRecord, Order, SnapshotPlace, SnapshotRecord, Tally};
 
@@ -128,7 +128,10 @@ impl Work<'_> {
 
     /// The owner of a chain's first certainly attributed snapshot, after this commit.
     fn first_owner(&self, chain: &ChainId) -> Result<Option<ObjectId>, LedgerError> {
-        let news = self.derived.snapshots.iter().filter(|record| record.snapshot.chain == *chain);
+        // They stand in the order of their chains.
+        let all = self.derived.snapshots.as_slice();
+        let start = all.partition_point(|record| record.snapshot.chain < *chain);
+        let news = all.iter().skip(start).take_while(|record| record.snapshot.chain == *chain);
         let news: BTreeMap<SnapshotPlace, &SnapshotRecord> =
             news.map(|record| ((record.snapshot.from, record.snapshot.id.clone()), record)).collect();
         let certain = |record: &SnapshotRecord| record.judgement.certain_owner();
@@ -158,14 +161,17 @@ impl Work<'_> {
 
     /// Objects that have come to own snapshots in a chain, or no longer do.
     fn weigh_owners(&mut self) -> Result<(), LedgerError> {
-        let changed: BTreeSet<ObjectId> = self.derived.owned.iter().map(|(object, ..)| *object).collect();
-        for object in changed {
+        let mut changed: BTreeMap<ObjectId, Vec<(ChainId, bool)>> = BTreeMap::new();
+        for (object, chain, owns) in &self.derived.owned {
+            changed.entry(*object).or_default().push((chain.clone(), *owns));
+        }
+        for (object, changes) in changed {
             let mut owned: BTreeSet<ChainId> = self.store.owned(self.tenant, object)?.into_iter().collect();
-            for (_, chain, owns) in self.derived.owned.iter().filter(|(owner, ..)| *owner == object) {
-                if *owns {
-                    owned.insert(chain.clone())
+            for (chain, owns) in changes {
+                if owns {
+                    owned.insert(chain)
                 } else {
-                    owned.remove(chain)
+                    owned.remove(&chain)
                 };
             }
             let weight = if owned.len() > 1 { owned.len() as u64 } else { 0 };
@@ -215,9 +221,8 @@ impl Work<'_> {
             }
             let holders = ever_held(&claims);
             if may_turn {
-                let is_notable = holders.values().any(|objects| objects.len() > 1)
-                    || claims.holder(NameKind::Any) == Holder::Nobody
-                    || holders.values().flatten().collect::<BTreeSet<_>>().len() > 1;
+                let several = holders.values().flatten().collect::<BTreeSet<_>>().len() > 1;
+                let is_notable = several || claims.holder(NameKind::Any) == Holder::Nobody;
                 self.derived.notable.push((name.clone(), is_notable));
             }
             let passed = holders.values().map(BTreeSet::len).max().filter(|count| *count > 1).unwrap_or_default();
@@ -259,9 +264,7 @@ impl Work<'_> {
     fn weigh_anchors(&mut self) -> Result<(), LedgerError> {
         let mut anchors: BTreeSet<Anchor> = self.anchors.iter().map(|(anchor, _)| anchor.clone()).collect();
         for object in std::mem::take(&mut self.linked) {
-            for finding in self.anchors_of(object)? {
-                anchors.insert(finding);
-            }
+            anchors.extend(anchors_of(self.store, self.tenant, object)?);
         }
         for anchor in anchors {
             let mut objects: BTreeSet<ObjectId> = self.store.anchored(self.tenant, &anchor)?.into_iter().collect();
@@ -273,13 +276,6 @@ impl Work<'_> {
             self.weigh(FindingKind::LinkCandidate, &Subject::Anchor(anchor), Weight { all, kept: weight })?;
         }
         Ok(())
-    }
-
-    fn anchors_of(&self, object: ObjectId) -> Result<Vec<Anchor>, LedgerError> {
-        let mut anchors: Vec<Anchor> = self.store.object(self.tenant, object)?.iter().flat_map(told_in).collect();
-        let mailboxes = self.store.mailboxes(self.tenant, object)?;
-        anchors.extend(mailboxes.iter().map(mailbox_anchor));
-        Ok(anchors)
     }
 
     /// Whether links in force lead from each of the objects to all others.

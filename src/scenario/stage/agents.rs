@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::symbols::chain_of;
-use super::{Stage, json as answer, say};
+use super::{Stage, json as answer};
 use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot};
 use crate::domain::id::{ObjectId, SnapshotId};
 use crate::domain::name::Name;
@@ -15,6 +15,7 @@ use crate::scenario::expect::Answer;
 use crate::scenario::script::{Agent, AskPart, By};
 use crate::service::check::{self, CheckAnswer};
 use crate::service::snapshot;
+use crate::sync::with_causes;
 
 /// Snapshots of a crowd that go into one commit.
 const FACTS: usize = 500;
@@ -59,7 +60,7 @@ impl Stage {
                 if *imported {
                     return self.import_snapshot(tenant, &taken);
                 }
-                answer(&snapshot::add(&self.desk(tenant), taken).map_err(|error| say(&error))?)
+                answer(&snapshot::add(&self.desk(tenant), taken).map_err(|error| with_causes(&error))?)
             }
             Agent::SnapshotEach { crowd, id } => self.snapshot_each(tenant, crowd, id),
             Agent::Receipt { chain, id, object, mailbox, object_end, mailbox_end } => {
@@ -71,11 +72,11 @@ impl Stage {
                     object_end: object_end.as_ref().map(|symbol| self.symbols.object(symbol)).transpose()?,
                     mailbox_end: self.mailbox(mailbox_end.as_ref()),
                 };
-                answer(&snapshot::receipt(&self.desk(tenant), receipt).map_err(|error| say(&error))?)
+                answer(&snapshot::receipt(&self.desk(tenant), receipt).map_err(|error| with_causes(&error))?)
             }
             Agent::Expire { chain, id } => {
                 let expired = snapshot::expire(&self.desk(tenant), chain.clone(), id.clone());
-                answer(&expired.map_err(|error| say(&error))?)
+                answer(&expired.map_err(|error| with_causes(&error))?)
             }
         }
     }
@@ -106,9 +107,9 @@ impl Stage {
             desk.policy.name_max_age = age;
         }
         if verify {
-            return check::check_live(&desk, &self.context(tenant), ask).await.map_err(|error| say(&error));
+            return check::check_live(&desk, &self.context(tenant), ask).await.map_err(|error| with_causes(&error));
         }
-        check::check(&desk, ask, known_at).map_err(|error| say(&error))
+        check::check(&desk, ask, known_at).map_err(|error| with_causes(&error))
     }
 
     /// The user principal name that an object has in the directory now.
@@ -135,7 +136,7 @@ impl Stage {
         for facts in facts.chunks(FACTS) {
             let stamp = Stamp { now: self.now, salt: clock.salt() };
             let batch = Batch { facts: facts.to_vec(), ..Batch::default() };
-            desk.ledger.append(desk.tenant, batch, stamp).map_err(|error| say(&error))?;
+            desk.ledger.append(desk.tenant, batch, stamp).map_err(|error| with_causes(&error))?;
         }
         Ok(Value::Null)
     }

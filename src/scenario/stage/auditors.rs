@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Stage, json as answer, say};
+use super::{Stage, json as answer};
 use crate::domain::finding::FindingId;
 use crate::domain::finding::FindingState::{Acknowledged, Open, Resolved, Withdrawn};
 use crate::domain::link::{Link, LinkEnd};
@@ -13,6 +13,7 @@ use crate::scenario::script::{Question, Subject};
 use crate::service::findings::{self, Filter, FindingList, Word};
 use crate::service::restore::{Recipient, RestoreRequest};
 use crate::service::{history, link, plan, restore, reuse, snapshot, status, who};
+use crate::sync::with_causes;
 
 /// Who acknowledges and resolves.
 const OPERATOR: &str = "operator";
@@ -22,7 +23,7 @@ const LIMIT: usize = 10_000;
 impl Stage {
     pub(super) async fn question(&mut self, tenant: usize, question: &Question) -> Answer {
         let desk = self.desk(tenant);
-        let refuse = |error: LedgerError| say(&error);
+        let refuse = |error: LedgerError| with_causes(&error);
         match question {
             Question::Who { name, kind, at, known_at } => {
                 let known_at = known_at.map_or(KnownAt::Now, KnownAt::Time);
@@ -66,7 +67,7 @@ impl Stage {
                 let request = RestoreRequest { chain: chain.clone(), snapshot: id.clone(), to };
                 if *verify {
                     let checked = restore::restore_check_live(&desk, &self.context(tenant), &request).await;
-                    return answer(&checked.map_err(|error| say(&error))?);
+                    return answer(&checked.map_err(|error| with_causes(&error))?);
                 }
                 answer(&restore::restore_check(&desk, &request).map_err(refuse)?)
             }
@@ -75,7 +76,7 @@ impl Stage {
                 let tenant = tenant.map(|place| self.tenant(place).tenant);
                 let to = LinkEnd { tenant, object: self.symbols.object(to)? };
                 let wanted = Link { from: self.symbols.object(from)?, to, relation: *relation, note: None, by: None };
-                answer(&link::set(&desk, wanted, *add).map_err(|error| say(&error))?)
+                answer(&link::set(&desk, wanted, *add).map_err(|error| with_causes(&error))?)
             }
             Question::LinkCandidates => answer(&link::candidates(&desk, None, None, LIMIT).map_err(refuse)?),
             Question::Review { resolve, kind } => self.review(tenant, *resolve, kind),
@@ -86,7 +87,7 @@ impl Stage {
     fn findings(&self, tenant: usize) -> Result<FindingList, String> {
         let states = [Open, Acknowledged, Resolved, Withdrawn].to_vec();
         let filter = Filter { states, ..Filter::default() };
-        findings::findings(&self.desk(tenant), &filter, None, LIMIT).map_err(|error| say(&error))
+        findings::findings(&self.desk(tenant), &filter, None, LIMIT).map_err(|error| with_causes(&error))
     }
 
     /// An operator's word on every finding of a kind that is not withdrawn.
@@ -100,7 +101,7 @@ impl Stage {
             return Err(format!("there is no finding {kind}"));
         }
         for id in wanted {
-            findings::review(&desk, id, word, Some(OPERATOR.to_owned()), None).map_err(|error| say(&error))?;
+            findings::review(&desk, id, word, Some(OPERATOR.to_owned()), None).map_err(|error| with_causes(&error))?;
         }
         Ok(Value::Null)
     }

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 
 use serde_json::json;
 
-use super::{Stage, json as answer, say};
+use super::{Stage, json as answer};
 use crate::domain::fact::{Addressed, Snapshot};
 use crate::domain::time::Instant;
 use crate::import::What;
 use crate::scenario::expect::Answer;
 use crate::service::import::{Imported, import};
 use crate::service::snapshot;
+use crate::sync::with_causes;
 
 impl Stage {
     /// A catalogue of one line; the answer is the snapshot.
@@ -27,7 +28,7 @@ impl Stage {
         }
         self.import(tenant, What::Snapshots, line.to_string())?;
         let shown = snapshot::show(&self.desk(tenant), chain.clone(), id.clone());
-        answer(&shown.map_err(|error| say(&error))?)
+        answer(&shown.map_err(|error| with_causes(&error))?)
     }
 
     /// The directory's audit log of a time, as Graph prints it.
@@ -44,7 +45,7 @@ impl Stage {
     fn import(&self, tenant: usize, what: What, text: String) -> Result<Imported, String> {
         let mut file = Cursor::new(text.into_bytes());
         let done = import(&self.desk(tenant), what, &mut file, false, &mut |_| ControlFlow::Continue(()));
-        let imported = done.map_err(|error| say(&error))?;
+        let imported = done.map_err(|error| with_causes(&error))?;
         match imported.rejected.first() {
             None => Ok(imported),
             Some(first) => Err(format!("line {}: {}", first.line, first.why)),

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::{Stage, StageError, json as answer, say};
+use super::{Stage, StageError, json as answer};
 use crate::graph::emulator::{Quirk, QuirkName};
 use crate::scenario::expect::Answer;
 use crate::scenario::script::Reading;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::store::{Run, Trigger};
+use crate::sync::with_causes;
 use crate::sync::{self, Context, Progress, Stop, SyncError, Wanted};
 
 const DELTA: Wanted = Wanted { full: false, reconcile: false, trigger: Trigger::Demand };
@@ -48,7 +49,7 @@ impl Stage {
             Reading::Reject => match self.held(tenant) {
                 Ok(run) => match sync::reject(&self.context(tenant), run).await {
                     Ok(_) => Ok(Value::Null),
-                    Err(error) => Err(say(&error)),
+                    Err(error) => Err(with_causes(&error)),
                 },
                 Err(why) => Err(why),
             },
@@ -70,14 +71,14 @@ impl Stage {
             },
             Reading::Second => match SledStore::open(self.ledger_path(), SledOptions::new("sync", self.now)) {
                 Ok(_) => Ok(Value::Null),
-                Err(error) => Err(say(&error)),
+                Err(error) => Err(with_causes(&error)),
             },
         })
     }
 
     /// The run that a guard holds.
     fn held(&self, tenant: usize) -> Result<u64, String> {
-        let holds = self.opened().ledger.holds(self.tenant(tenant).tenant).map_err(|error| say(&error))?;
+        let holds = self.opened().ledger.holds(self.tenant(tenant).tenant).map_err(|error| with_causes(&error))?;
         holds.last().map(|hold| hold.standstill.run).ok_or_else(|| "no run is held".to_owned())
     }
 
@@ -107,7 +108,7 @@ impl Stage {
         match ended {
             None => Ok(Value::Null),
             Some(Ok(run)) => Err(format!("the run ended after {} pages, before it could be killed", run.pages)),
-            Some(Err(error)) => Err(say(&error)),
+            Some(Err(error)) => Err(with_causes(&error)),
         }
     }
 
@@ -136,7 +137,7 @@ impl Stage {
             }
             run = &mut standing.run => Err(match run {
                 Ok(Ok(run)) => format!("the run ended after {} pages", run.pages),
-                Ok(Err(error)) => say(&error),
+                Ok(Err(error)) => with_causes(&error),
                 Err(died) => died.to_string(),
             }),
         }
@@ -167,6 +168,6 @@ impl Gate {
 fn ran(run: Result<Run, SyncError>) -> Answer {
     match run {
         Ok(run) => answer(&run),
-        Err(error) => Err(say(&error)),
+        Err(error) => Err(with_causes(&error)),
     }
 }
