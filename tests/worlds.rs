@@ -54,8 +54,7 @@ fn no_world_makes_the_ledger_certain_of_what_is_false() {
     let table = Tally::table(&[("with audits", &with), ("without", &without)]);
     for tally in [&with, &without] {
         assert!(
-            // In a rare world hardly anybody is left whose mailbox an agent could open.
-            tally.fewest_changes >= 200 && tally.fewest_snapshots >= 50 && tally.snapshots >= 100 * tally.worlds,
+            tally.fewest_changes >= 200 && tally.fewest_snapshots >= 100,
             "too little happens in some world:\n{table}"
         );
         assert!(

@@ -93,12 +93,11 @@ impl NameView {
         timelines: impl IntoIterator<Item = &'a Timeline>,
         vacancies: &[(Sequence, Vacant)],
     ) -> Self {
-        let mut raw: Vec<(ObjectId, Namespace, String, Vec<Evidence>)> = Vec::new();
+        let mut raw: Vec<(ObjectId, Namespace, &str, &[Evidence])> = Vec::new();
         for timeline in timelines {
             for namespace in Namespace::BOTH {
                 if let Some(presence) = timeline.presence(Role::of(namespace), key) {
-                    let spelling = presence.spelling.spelling().to_owned();
-                    raw.push((timeline.object(), namespace, spelling, presence.evidence.clone()));
+                    raw.push((timeline.object(), namespace, presence.spelling.spelling(), &presence.evidence));
                 }
             }
         }
@@ -107,7 +106,7 @@ impl NameView {
             .iter()
             .map(|(object, namespace, spelling, own)| {
                 let rivals = raw.iter().filter(|(other, space, ..)| other != object && space == namespace);
-                let mut evidence = own.clone();
+                let mut evidence = own.to_vec();
                 evidence
                     .extend(rivals.flat_map(|(other, _, _, theirs)| theirs.iter().filter_map(|e| e.as_rival(*other))));
                 if *namespace == Namespace::Upn {
@@ -116,7 +115,7 @@ impl NameView {
                 Claim {
                     object: *object,
                     namespace: *namespace,
-                    spelling: spelling.clone(),
+                    spelling: (*spelling).to_owned(),
                     track: Track::of(&evidence),
                     live: live_reads(&evidence),
                 }
@@ -188,7 +187,7 @@ impl NameView {
     /// Whether more than one object ever held it, or it was released within `window` before `now`.
     pub fn is_hot(&self, kind: NameKind, now: Instant, window: Duration) -> bool {
         let ever: BTreeSet<ObjectId> =
-            self.claims_of(kind).filter(|claim| !claim.track.periods().is_empty()).map(|claim| claim.object).collect();
+            self.claims_of(kind).filter(|claim| claim.track.was_ever_present()).map(|claim| claim.object).collect();
         let released = self.claims_of(kind).any(|claim| {
             let ends = claim.track.periods().into_iter().filter_map(|period| period.until);
             ends.into_iter().any(|end| end.by().is_none_or(|by| by >= now.minus(window)))

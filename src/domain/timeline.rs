@@ -636,7 +636,7 @@ fn lived<'a>(
             Interval::closed(at, next.unwrap_or(through).min(through).max(at))
         }
     };
-    let origin = origin(sequence, Source::Audit, at, Some(lifecycle.event.clone()));
+    let origin = origin(sequence, Source::Audit, at, Some(lifecycle.event.as_str()));
     span.map(|span| (lifecycle.object, Moment { profile: None, span, solid: true, partial: false, origin }))
         .into_iter()
         .collect()
@@ -688,7 +688,7 @@ fn evidence_from_events(role: Role, key: &NameKey, facts: &[&Known]) -> Vec<Evid
                     Life::Created => lifecycle.at,
                     _ => lifecycle.at.pred(),
                 };
-                let origin = origin(known.sequence, Source::Audit, lifecycle.at, Some(lifecycle.event.clone()));
+                let origin = origin(known.sequence, Source::Audit, lifecycle.at, Some(lifecycle.event.as_str()));
                 evidence.extend(point(upn.key() == key, at, origin));
             }
             Fact::Removed(Removed { deleted: Some(deleted), last_upn: Some(upn), reading, .. })
@@ -707,7 +707,7 @@ fn evidence_from_events(role: Role, key: &NameKey, facts: &[&Known]) -> Vec<Evid
 }
 
 fn changed_evidence(sequence: Sequence, changed: &Changed, key: &NameKey) -> Vec<Evidence> {
-    let origin = origin(sequence, Source::Audit, changed.at, Some(changed.event.clone()));
+    let origin = origin(sequence, Source::Audit, changed.at, Some(changed.event.as_str()));
     let side = |values: &Option<Vec<Name>>, at| {
         values.as_ref().and_then(|values| {
             // A mangled name is the mark of a deletion, which has an event of its own; it says nothing about names.
@@ -756,8 +756,8 @@ fn point(present: bool, at: Instant, origin: Origin) -> Option<Evidence> {
     Interval::closed(at, at).map(|span| Evidence { present, span, solid: true, origin })
 }
 
-fn origin(sequence: Sequence, source: Source, at: Instant, event: Option<String>) -> Origin {
-    Origin { sequence, source, at, event, rival: None }
+fn origin(sequence: Sequence, source: Source, at: Instant, event: Option<&str>) -> Origin {
+    Origin { sequence, source, at, event: event.map(str::to_owned), rival: None }
 }
 
 fn life_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {

@@ -84,12 +84,12 @@ struct Run {
     evidence: Vec<Origin>,
 }
 
-#[derive(Clone, Debug)]
-struct Item {
+#[derive(Clone, Copy)]
+struct Item<'a> {
     present: bool,
     span: Interval,
     solid: bool,
-    origin: Option<Origin>,
+    origin: Option<&'a Origin>,
 }
 
 impl Track {
@@ -159,6 +159,11 @@ impl Track {
         self.runs.last().is_some_and(|run| run.present)
     }
 
+    /// Whether anything ever showed it present.
+    pub fn was_ever_present(&self) -> bool {
+        self.runs.iter().any(|run| run.present)
+    }
+
     /// The edge at which the newest state began.
     pub fn last_edge(&self) -> Option<Edge> {
         let (last, before) = self.runs.split_last()?;
@@ -202,8 +207,8 @@ impl Evidence {
 }
 
 /// The evidence in order of time, without readings that say nothing more.
-fn items_of(evidence: &[Evidence], held: &IntervalSet, absent: &IntervalSet) -> Vec<Item> {
-    let proof = |set: &IntervalSet, present| -> Vec<Item> {
+fn items_of<'a>(evidence: &'a [Evidence], held: &IntervalSet, absent: &IntervalSet) -> Vec<Item<'a>> {
+    let proof = |set: &IntervalSet, present| -> Vec<Item<'a>> {
         set.iter().map(|span| Item { present, span, solid: true, origin: None }).collect()
     };
     let mut items = proof(held, true);
@@ -212,15 +217,9 @@ fn items_of(evidence: &[Evidence], held: &IntervalSet, absent: &IntervalSet) -> 
         |e: &Evidence| e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span);
     let readings =
         evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
-    items.extend(readings.map(|e| Item {
-        present: e.present,
-        span: e.span,
-        solid: false,
-        origin: Some(e.origin.clone()),
-    }));
-    items.sort_by_cached_key(|item| {
-        (item.span.until(), item.span.from(), item.present, item.origin.clone().map(owned_key))
-    });
+    items.extend(readings.map(|e| Item { present: e.present, span: e.span, solid: false, origin: Some(&e.origin) }));
+    let place = |item: &Item<'a>| (item.span.until(), item.span.from(), item.present, item.origin.map(origin_key));
+    items.sort_by(|a, b| place(a).cmp(&place(b)));
     items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
     let mut items = without_overridden(items);
     for present in [true, false] {
@@ -233,19 +232,15 @@ fn own_proof<'a>(present: bool, held: &'a IntervalSet, absent: &'a IntervalSet) 
     if present { held } else { absent }
 }
 
-fn owned_key(origin: Origin) -> (Sequence, Instant, Source, Option<String>) {
-    (origin.sequence, origin.at, origin.source, origin.event)
-}
-
 fn origin_key(origin: &Origin) -> (Sequence, Instant, Source, Option<&str>) {
     (origin.sequence, origin.at, origin.source, origin.event.as_deref())
 }
 
 /// Gives each proved stretch of one state the first origin among the pieces that prove it.
-fn attach_origins(items: &mut [Item], evidence: &[Evidence], present: bool) {
-    let is_proof = |item: &Item| item.solid && item.present == present;
+fn attach_origins<'a>(items: &mut [Item<'a>], evidence: &'a [Evidence], present: bool) {
+    let is_proof = |item: &Item<'a>| item.solid && item.present == present;
     // Proved stretches of one state lie apart, so in order of their ends they are in order of their starts too.
-    let mut proofs: Vec<(Interval, Option<&Origin>)> =
+    let mut proofs: Vec<(Interval, Option<&'a Origin>)> =
         items.iter().filter(|item| is_proof(item)).map(|item| (item.span, None)).collect();
     for piece in evidence.iter().filter(|e| e.solid && e.present == present) {
         let start = proofs.partition_point(|(span, _)| span.until() <= piece.span.from());
@@ -257,20 +252,21 @@ fn attach_origins(items: &mut [Item], evidence: &[Evidence], present: bool) {
         }
     }
     for (item, (_, first)) in items.iter_mut().filter(|item| is_proof(item)).zip(proofs) {
-        item.origin = first.cloned();
+        item.origin = first;
     }
 }
 
 /// An exact reading inside a wider one overrides it: where a wide reading has a narrower one of the opposite state inside
 /// its window and only repeats the state before that one, it was stale. Otherwise it is newer, and stays.
-fn without_overridden(items: Vec<Item>) -> Vec<Item> {
-    let mut kept: Vec<Item> = Vec::with_capacity(items.len());
+fn without_overridden(items: Vec<Item<'_>>) -> Vec<Item<'_>> {
+    let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
     for item in items {
         // They stand in order of their ends, and what ends before this window begins does not lie inside it.
         let start = kept.partition_point(|k| k.span.until() <= item.span.from());
         let inner = (!item.solid)
             .then(|| {
-                let inside = |k: &Item| k.present != item.present && item.span.covers(k.span) && k.span != item.span;
+                let inside =
+                    |k: &Item<'_>| k.present != item.present && item.span.covers(k.span) && k.span != item.span;
                 kept.iter().skip(start).rposition(inside).map(|index| start + index)
             })
             .flatten();
@@ -284,7 +280,7 @@ fn without_overridden(items: Vec<Item>) -> Vec<Item> {
     kept
 }
 
-fn runs_of(items: Vec<Item>) -> Vec<Run> {
+fn runs_of(items: Vec<Item<'_>>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for item in items {
         let (first, last) =
@@ -293,9 +289,14 @@ fn runs_of(items: Vec<Item>) -> Vec<Run> {
             Some(run) if run.present == item.present => {
                 run.first = run.first.min(first);
                 run.last = run.last.max(last);
-                run.evidence.extend(item.origin);
+                run.evidence.extend(item.origin.cloned());
             }
-            _ => runs.push(Run { present: item.present, first, last, evidence: item.origin.into_iter().collect() }),
+            _ => runs.push(Run {
+                present: item.present,
+                first,
+                last,
+                evidence: item.origin.into_iter().cloned().collect(),
+            }),
         }
     }
     runs

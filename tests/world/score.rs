@@ -266,6 +266,8 @@ impl Sim<'_> {
             let is_whole = taken.receipt.is_some_and(|(_, last)| last.is_some());
             let Some((name, kind)) = taken.name.filter(|_| *settled && !is_whole) else { continue };
             tally.by_name += 1;
+            let is_upn = u64::from(kind == NameKind::Upn);
+            tally.by_upn += is_upn;
             let is_true = owner.is_some_and(|owner| BTreeSet::from([who_is(owner)]) == taken.owners);
             match confidence {
                 HolderConfidence::Certain => tally.certain += 1,
@@ -282,7 +284,11 @@ impl Sim<'_> {
                     tally.ambiguous += u64::from(ambiguous);
                     tally.unknown += u64::from(!ambiguous);
                     let claims = view.claims(key(name), &mut timelines).unwrap();
-                    let counter = match self.widened(taken).map(|span| why_open(&claims, kind, span, &view)) {
+                    let why = self.widened(taken).map(|span| why_open(&claims, kind, span, &view));
+                    tally.upn_open += is_upn;
+                    tally.upn_by_propagation += if matches!(why, Some(Why::Propagation)) { is_upn } else { 0 };
+                    tally.upn_by_edge += if matches!(why, Some(Why::Edge)) { is_upn } else { 0 };
+                    let counter = match why {
                         Some(Why::Edge) => &mut tally.by_edge,
                         Some(Why::Propagation) => &mut tally.by_propagation,
                         Some(Why::Blind) => &mut tally.by_blindness,

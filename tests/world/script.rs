@@ -152,6 +152,13 @@ pub enum Receipts {
     Sometimes,
 }
 
+impl Plan {
+    /// Whether it asks the ledger before it reads.
+    pub fn asks(&self) -> bool {
+        !matches!(self.style, Style::Id | Style::Name | Style::Lookup)
+    }
+}
+
 impl Act {
     pub fn is_of_directory(&self) -> bool {
         matches!(
@@ -396,8 +403,7 @@ impl Maker {
             } else {
                 self.dice.between(MINUTE, HOUR)
             };
-            let asks = !matches!(plans[usize::from(agent)].style, Style::Id | Style::Name | Style::Lookup);
-            if asks {
+            if plans[usize::from(agent)].asks() {
                 self.add(at - for_, Act::Ask { agent });
             }
             self.add(at, Act::Read { agent, for_ });

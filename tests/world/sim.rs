@@ -20,6 +20,9 @@ use super::script::{Act, START, Script, Step};
 use super::tally::Tally;
 use super::truth::{DAY, Directory, HOUR, MINUTE, instant, who_is};
 
+/// How often the world goes on for more to happen in it.
+const TOP_UPS_MAX: u64 = 3_000;
+
 pub const TENANT: TenantId = TenantId::from_bytes([0x77; 16]);
 
 /// How to play.
@@ -184,7 +187,7 @@ impl<'s> Sim<'s> {
     fn top_up(&mut self) {
         let mut dice = Dice::new(self.script.seed ^ 0x90_06);
         let agents = u64::try_from(self.agents.len()).unwrap();
-        for turn in 0..900u64 {
+        for turn in 0..TOP_UPS_MAX {
             let enough = self.directory.changes + self.tally.readings >= 210 && self.taken.len() >= 105;
             if enough || self.fault.is_some() {
                 return;
@@ -199,8 +202,12 @@ impl<'s> Sim<'s> {
                 }
                 _ => Act::Read { agent, for_: MINUTE },
             };
-            let (at, dice) = (self.now + dice.between(MINUTE, 20 * MINUTE), dice.next());
-            self.step(&Step { at, dice, act });
+            let at = self.now + dice.between(MINUTE, 20 * MINUTE);
+            // Who asks before it reads must ask anew each time.
+            if matches!(act, Act::Read { .. }) && self.script.agents[usize::from(agent)].asks() {
+                self.step(&Step { at: at - MINUTE / 2, dice: dice.next(), act: Act::Ask { agent } });
+            }
+            self.step(&Step { at, dice: dice.next(), act });
         }
     }
 

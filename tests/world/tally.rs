@@ -54,6 +54,11 @@ tally! {
     by_blindness,
     by_namespaces,
     unexplained,
+    /// Those of the snapshots by name that were addressed as a user principal name, which the audit log tells of.
+    by_upn,
+    upn_open,
+    upn_by_propagation,
+    upn_by_edge,
     /// Settled attributions that were another later.
     resettled,
     /// Snapshots of which something else is stored than the ledger would say anew.
@@ -114,6 +119,10 @@ impl Tally {
         row("  by a time that no horizon covers", &|t| share(t.by_blindness, t.by_name));
         row("  by the two namespaces naming different people", &|t| share(t.by_namespaces, t.by_name));
         row("  by nothing", &|t| share(t.unexplained, t.by_name));
+        row("by user principal name, settled, without a whole receipt", &|t| t.by_upn.to_string());
+        row("  ambiguous or unknown", &|t| share(t.upn_open, t.by_upn));
+        row("    by a known change within the propagation", &|t| share(t.upn_by_propagation, t.by_upn));
+        row("    by an unresolved edge", &|t| share(t.upn_by_edge, t.by_upn));
         row("snapshots that never settled", &|t| t.unsettled.to_string());
         row("settled attributions that changed later", &|t| t.resettled.to_string());
         row("stored judgements that differ from one made anew, at the end", &|t| t.stored_differs.to_string());

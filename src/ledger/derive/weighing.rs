@@ -341,7 +341,7 @@ impl Work<'_> {
 /// The objects that ever held a name, by namespace.
 fn ever_held(claims: &NameView) -> BTreeMap<Namespace, BTreeSet<ObjectId>> {
     let mut holders: BTreeMap<Namespace, BTreeSet<ObjectId>> = BTreeMap::new();
-    for claim in claims.claims().iter().filter(|claim| !claim.track.periods().is_empty()) {
+    for claim in claims.claims().iter().filter(|claim| claim.track.was_ever_present()) {
         holders.entry(claim.namespace).or_default().insert(claim.object);
     }
     holders

@@ -5,7 +5,7 @@
 //! [`Engine::persist`] adds an `fdatasync` of the file.
 
 use std::any::Any;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Engine {
             match catch_unwind(AssertUnwindSafe(|| config.open())) {
                 Ok(Ok(db)) => break db,
                 // Whoever holds sled's own lock while we hold ours is one of its threads that has not quite ended.
-                Ok(Err(::sled::Error::Io(_))) if is_locked(path) && attempts < LOCK_ATTEMPTS => {
+                Ok(Err(::sled::Error::Io(error))) if is_refused_lock(&error) && attempts < LOCK_ATTEMPTS => {
                     std::thread::sleep(LOCK_PAUSE);
                 }
                 Ok(Err(error)) => return Err(failed(what(), error)),
@@ -130,14 +130,15 @@ pub(super) fn exists(path: &Path) -> bool {
     path.join(DATA_FILE).is_file()
 }
 
-const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const DATA_FILE: &str = "db";
 const CONFIG_FILE: &str = "conf";
 
-/// sled wraps the reason in a text, so the lock itself is asked.
-fn is_locked(path: &Path) -> bool {
-    File::open(path.join(DATA_FILE)).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+/// Whether sled did not get its own lock. It wraps the reason in a text. The lock itself must not be asked instead: it may
+/// have become free since.
+fn is_refused_lock(error: &std::io::Error) -> bool {
+    error.to_string().starts_with("could not acquire lock")
 }
 
 fn failed(what: String, error: ::sled::Error) -> StoreError {
@@ -151,4 +152,27 @@ fn panicked(what: String, panic: &(dyn Any + Send)) -> StoreError {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let why = format!("the engine gave up on them: {}", said.unwrap_or("it did not say why"));
     StoreError::Damaged { what, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_whose_last_holder_is_just_ending_is_waited_for() {
+        let folder = tempfile::TempDir::new().unwrap();
+        drop(Engine::open(folder.path(), 1 << 20).unwrap());
+        let held = File::open(folder.path().join(DATA_FILE)).unwrap();
+        // sled's own threads may hold it for a moment longer.
+        held.lock().unwrap();
+        // It is refused with the very text by which the wait goes on.
+        let refused = ::sled::Config::new().path(folder.path()).open().unwrap_err();
+        assert!(matches!(&refused, ::sled::Error::Io(error) if is_refused_lock(error)), "{refused}");
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(LOCK_PAUSE * 5);
+            drop(held);
+        });
+        Engine::open(folder.path(), 1 << 20).unwrap();
+        ending.join().unwrap();
+    }
 }
