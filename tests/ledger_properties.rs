@@ -510,10 +510,10 @@ fn timelines(ledger: &Ledger) -> Vec<String> {
         let timeline = view.timeline(person(who)).unwrap();
         let upn = timeline.names().upn.map(|upn| upn.spelling().to_owned());
         lines.push(format!("{who} {:?} {:?} {upn:?}", timeline.states(), timeline.created()));
-        for (role, key, presence) in timeline.presences() {
+        for (role, key, name) in timeline.names_ever() {
             let track = timeline.track(role, key).unwrap();
             let edges: Vec<_> = track.periods().iter().map(|period| (period.from, period.until)).collect();
-            let spelling = presence.spelling.spelling();
+            let spelling = name.spelling();
             lines.push(format!("{who} {role:?} {spelling} {:?} {:?} {edges:?}", track.held(), track.absent()));
         }
     }

@@ -351,7 +351,7 @@ fn coverage(facts: &[Fact]) -> Coverage {
 
 fn timelines(facts: &[Fact]) -> BTreeMap<u8, Timeline> {
     let (known, coverage) = (known(facts), coverage(facts));
-    (0..PEOPLE).map(|who| (who, Timeline::of(person(who), &known, &coverage))).collect()
+    (0..PEOPLE).map(|who| (who, Timeline::of(person(who), known.clone(), &coverage))).collect()
 }
 
 fn key(index: u8) -> NameKey {
@@ -468,7 +468,7 @@ fn said(timelines: &BTreeMap<u8, Timeline>) -> Vec<String> {
             timeline.created(),
             timeline.names()
         ));
-        for (role, key, _) in timeline.presences() {
+        for (role, key, _) in timeline.names_ever() {
             let track = timeline.track(role, key).unwrap();
             let edges: Vec<(Edge, Option<Edge>)> =
                 track.periods().iter().map(|period| (period.from, period.until)).collect();
@@ -532,7 +532,7 @@ proptest! {
             if cut_in_round { continue; }
             let after = timelines(&world.facts[..end]);
             for (who, old) in &before {
-                for (role, key, _) in old.presences().filter(|(role, ..)| *role != Role::Primary) {
+                for (role, key, _) in old.names_ever().filter(|(role, ..)| *role != Role::Primary) {
                     let (old, new) = (old.track(role, key).unwrap(), after[who].track(role, key).unwrap());
                     prop_assert!(old.held().minus(new.held()).is_empty(), "proof of presence was lost: {role:?} {}", key.as_str());
                     prop_assert!(old.absent().minus(new.absent()).is_empty(), "proof of absence was lost: {role:?} {}", key.as_str());

@@ -9,7 +9,7 @@ use super::id::{ObjectId, Sequence};
 use super::interval::Interval;
 use super::name::{NameKey, NameKind, Namespace};
 use super::time::Instant;
-use super::timeline::{Role, Timeline};
+use super::timeline::{Presence, Role, Timeline};
 use super::track::{Confidence, Evidence, Origin, Period, Track};
 
 /// One object's hold of a name in one namespace, sharpened by the holds of the others.
@@ -93,29 +93,31 @@ impl NameView {
         timelines: impl IntoIterator<Item = &'a Timeline>,
         vacancies: &[(Sequence, Vacant)],
     ) -> Self {
-        let mut raw: Vec<(ObjectId, Namespace, &str, &[Evidence])> = Vec::new();
+        let mut raw: Vec<(ObjectId, Namespace, Presence)> = Vec::new();
         for timeline in timelines {
             for namespace in Namespace::BOTH {
                 if let Some(presence) = timeline.presence(Role::of(namespace), key) {
-                    raw.push((timeline.object(), namespace, presence.spelling.spelling(), &presence.evidence));
+                    raw.push((timeline.object(), namespace, presence));
                 }
             }
         }
-        raw.sort_by_key(|(object, namespace, ..)| (*namespace, *object));
+        raw.sort_by_key(|(object, namespace, _)| (*namespace, *object));
         let claims = raw
             .iter()
-            .map(|(object, namespace, spelling, own)| {
-                let rivals = raw.iter().filter(|(other, space, ..)| other != object && space == namespace);
-                let mut evidence = own.to_vec();
-                evidence
-                    .extend(rivals.flat_map(|(other, _, _, theirs)| theirs.iter().filter_map(|e| e.as_rival(*other))));
+            .map(|(object, namespace, own)| {
+                let rivals = raw.iter().filter(|(other, space, _)| other != object && space == namespace);
+                let mut evidence = own.evidence.clone();
+                let excluding = |(other, _, theirs): &'_ (ObjectId, Namespace, Presence)| -> Vec<Evidence> {
+                    theirs.evidence.iter().filter_map(|e| e.as_rival(*other)).collect()
+                };
+                evidence.extend(rivals.flat_map(excluding));
                 if *namespace == Namespace::Upn {
                     evidence.extend(vacancies.iter().map(|(sequence, vacant)| vacancy(*sequence, vacant)));
                 }
                 Claim {
                     object: *object,
                     namespace: *namespace,
-                    spelling: (*spelling).to_owned(),
+                    spelling: own.spelling.spelling().to_owned(),
                     track: Track::of(&evidence),
                     live: live_reads(&evidence),
                 }

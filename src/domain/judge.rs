@@ -682,9 +682,10 @@ fn now_candidates<'a>(case: &Case<'_>, objects: impl IntoIterator<Item = &'a Obj
 fn asked_change(case: &Case<'_>, name: &Name, bound: ObjectId) -> Option<Change> {
     let timeline = case.objects.get(&bound)?;
     let names = timeline.names();
-    let (kind, role, to) = match timeline.presence(Role::Upn, name.key()) {
-        Some(_) => (ChangeKind::Upn, Role::Upn, names.upn),
-        None => (ChangeKind::Mail, Role::Smtp, names.mail),
+    let (kind, role, to) = if timeline.ever_had(Role::Upn, name.key()) {
+        (ChangeKind::Upn, Role::Upn, names.upn)
+    } else {
+        (ChangeKind::Mail, Role::Smtp, names.mail)
     };
     Some(Change { kind, from: Some(name.clone()), to, edge: end_of(timeline, role, Some(name))? })
 }

@@ -1,4 +1,7 @@
 //! One object's timeline: a pure function of its facts and of what time the feeds cover.
+//!
+//! An object may have had dozens of names, and most questions are about one. So the facts are kept, and what they say about
+//! a name is worked out when that name is asked for.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +96,15 @@ pub struct Presence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
     object: ObjectId,
-    presences: BTreeMap<(Role, NameKey), Presence>,
+    /// In their canonical order.
+    facts: Vec<Known>,
+    /// What they say about all names at once.
+    moments: Vec<Moment>,
+    /// Every name that a fact shows, as it was spelt last.
+    names: BTreeMap<(Role, NameKey), Name>,
+    /// The instants at which an audit event may have changed the user principal name.
+    upn_events: BTreeSet<Instant>,
+    coverage: Coverage,
     life: Track,
     mailbox: Track,
     licence: Option<MailboxState>,
@@ -124,8 +135,10 @@ struct Loss {
 }
 
 /// A statement about all of an object's names at once: its profile, or that it is gone.
-struct Moment<'a> {
-    profile: Option<&'a Profile>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Moment {
+    /// The place of the fact that has the profile; `None` if the object is gone.
+    profile: Option<usize>,
     span: Interval,
     solid: bool,
     /// The profile lacks what the object is known to have, so nothing is built on what it does not show.
@@ -135,36 +148,25 @@ struct Moment<'a> {
 
 impl Timeline {
     /// The timeline of these facts about `object`; facts about others are passed over. Order and repetition do not matter.
-    pub fn of(object: ObjectId, facts: &[Known], coverage: &Coverage) -> Self {
+    pub fn of(object: ObjectId, facts: Vec<Known>, coverage: &Coverage) -> Self {
         let facts = canonical(object, facts);
         let names = names_in(&facts);
         let moments = moments(&facts, coverage, !names.is_empty());
-        let upn_events = upn_events(&facts);
-        let mut presences: BTreeMap<(Role, NameKey), Presence> = BTreeMap::new();
-        for ((role, key), spelling) in names {
-            let mut evidence = evidence_from_moments(role, &key, &moments);
-            let events = evidence_from_events(role, &key, &facts);
-            let continued = if role == Role::Upn {
-                let complete = moments.iter().zip(&evidence).filter(|((_, moment), _)| !moment.partial);
-                audited(complete.map(|(_, piece)| piece).chain(&events), &upn_events, coverage)
-            } else {
-                Vec::new()
-            };
-            evidence.extend(events);
-            evidence.extend(continued);
-            presences.insert((role, key), Presence { spelling, evidence });
-        }
         Self {
             object,
-            presences,
             life: Track::of(&life_evidence(&moments)),
-            mailbox: Track::of(&mailbox_evidence(&moments)),
+            mailbox: Track::of(&mailbox_evidence(&moments, &facts)),
             licence: licence(&facts),
             removals: removals(&facts),
             labels: labels(&facts),
             kind: kind(&facts),
             created: created(&facts),
             live_read: live_read(&facts),
+            upn_events: upn_events(&facts),
+            coverage: coverage.clone(),
+            facts,
+            moments,
+            names,
         }
     }
 
@@ -185,17 +187,33 @@ impl Timeline {
 
     /// Whether no fact speaks of the object.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty() && self.removals.is_empty() && self.presences.is_empty()
+        self.labels.is_empty() && self.removals.is_empty() && self.names.is_empty()
     }
 
-    /// Every name that the object ever held, with its role.
-    pub fn presences(&self) -> impl Iterator<Item = (Role, &NameKey, &Presence)> {
-        self.presences.iter().map(|((role, key), presence)| (*role, key, presence))
+    /// Every name that the object ever held, with its role and the spelling seen last.
+    pub fn names_ever(&self) -> impl Iterator<Item = (Role, &NameKey, &Name)> {
+        self.names.iter().map(|((role, key), spelling)| (*role, key, spelling))
+    }
+
+    /// Whether a fact shows the object with this name in this role.
+    pub fn ever_had(&self, role: Role, key: &NameKey) -> bool {
+        self.names.contains_key(&(role, key.clone()))
     }
 
     /// The evidence about one name in one role.
-    pub fn presence(&self, role: Role, key: &NameKey) -> Option<&Presence> {
-        self.presences.get(&(role, key.clone()))
+    pub fn presence(&self, role: Role, key: &NameKey) -> Option<Presence> {
+        let spelling = self.names.get(&(role, key.clone()))?.clone();
+        let mut evidence = self.evidence_from_moments(role, key);
+        let events = evidence_from_events(role, key, &self.facts);
+        let continued = if role == Role::Upn {
+            let complete = self.moments.iter().zip(&evidence).filter(|(moment, _)| !moment.partial);
+            audited(complete.map(|(_, piece)| piece).chain(&events), &self.upn_events, &self.coverage)
+        } else {
+            Vec::new()
+        };
+        evidence.extend(events);
+        evidence.extend(continued);
+        Some(Presence { spelling, evidence })
     }
 
     /// The track of one name in one role, by this object's own facts.
@@ -289,6 +307,12 @@ impl Timeline {
         self.live_read.filter(|_| self.life.is_present_last())
     }
 
+    fn evidence_from_moments(&self, role: Role, key: &NameKey) -> Vec<Evidence> {
+        let shows = |fact: usize| profile_of(&self.facts, fact).is_some_and(|p| has(p, self.object, role, key));
+        let evidence = self.moments.iter().map(|moment| moment.evidence(moment.profile.is_some_and(shows)));
+        evidence.collect()
+    }
+
     fn removal_after(&self, at: Instant) -> State {
         strongest(self.removals.iter().filter(|loss| loss.at >= at).map(|loss| loss.removal))
     }
@@ -336,9 +360,23 @@ fn strongest(removals: impl Iterator<Item = Removal>) -> State {
     })
 }
 
+impl Moment {
+    fn evidence(&self, present: bool) -> Evidence {
+        Evidence { present, span: self.span, solid: self.solid, origin: self.origin.clone() }
+    }
+}
+
+/// The profile that the fact at a place has.
+fn profile_of(facts: &[Known], place: usize) -> Option<&Profile> {
+    match &facts.get(place)?.fact {
+        Fact::Seen(seen) => Some(&seen.profile),
+        _ => None,
+    }
+}
+
 /// The object's facts in an order of their own, each once. The commit that brought a fact first is kept.
-fn canonical(object: ObjectId, facts: &[Known]) -> Vec<&Known> {
-    let mut facts: Vec<&Known> = facts.iter().filter(|known| known.fact.object() == Some(object)).collect();
+fn canonical(object: ObjectId, mut facts: Vec<Known>) -> Vec<Known> {
+    facts.retain(|known| known.fact.object() == Some(object));
     // The order must not depend on the commits that brought the facts; the sequence only decides which of several equal
     // facts is kept.
     facts.sort_by(|a, b| canonical_order(&a.fact, &b.fact).then(a.sequence.cmp(&b.sequence)));
@@ -383,7 +421,7 @@ fn instant_of(fact: &Fact) -> Instant {
     }
 }
 
-fn names_in(facts: &[&Known]) -> BTreeMap<(Role, NameKey), Name> {
+fn names_in(facts: &[Known]) -> BTreeMap<(Role, NameKey), Name> {
     let mut names = BTreeMap::new();
     for known in facts {
         for (namespace, name) in known.fact.names() {
@@ -409,24 +447,24 @@ fn has(profile: &Profile, object: ObjectId, role: Role, key: &NameKey) -> bool {
     }
 }
 
-fn moments<'a>(facts: &[&'a Known], coverage: &Coverage, is_named: bool) -> Vec<(ObjectId, Moment<'a>)> {
+fn moments(facts: &[Known], coverage: &Coverage, is_named: bool) -> Vec<Moment> {
     let readings = Readings::of(facts);
     let lives = lifecycles(facts);
     let mut moments = Vec::new();
-    for known in facts {
+    for (place, known) in facts.iter().enumerate() {
         match &known.fact {
             Fact::Seen(seen) => {
                 let origin = origin(known.sequence, seen.reading.source, seen.reading.at, None);
                 // A profile without any name, of an object that has names, is an incomplete answer as likely as a release of
                 // them all. It counts as one reading and proves nothing beyond.
                 let partial = is_named && is_nameless(&seen.profile);
-                let push = |moments: &mut Vec<_>, profile: Option<&'a Profile>, span, solid| {
+                let push = |moments: &mut Vec<_>, profile: Option<usize>, span, solid| {
                     let partial = partial && profile.is_some();
-                    moments.push((seen.object, Moment { profile, span, solid, partial, origin: origin.clone() }));
+                    moments.push(Moment { profile, span, solid, partial, origin: origin.clone() });
                 };
-                push(&mut moments, Some(&seen.profile), seen.reading.window(), false);
+                push(&mut moments, Some(place), seen.reading.window(), false);
                 if let Some(span) = readings.continuity(seen, coverage).filter(|_| !partial) {
-                    push(&mut moments, Some(&seen.profile), span, true);
+                    push(&mut moments, Some(place), span, true);
                 }
                 // A file from elsewhere may call another time "created", so its word bounds the start and proves nothing.
                 let is_proof = seen.reading.source != Source::Import;
@@ -517,7 +555,7 @@ impl Limits {
 
 impl<'a> Readings<'a> {
     /// `facts` in their canonical order.
-    fn of(facts: &[&'a Known]) -> Self {
+    fn of(facts: &'a [Known]) -> Self {
         let readings: Vec<(&Reading, Option<&'a Seen>)> = facts
             .iter()
             .filter_map(|known| match &known.fact {
@@ -593,11 +631,10 @@ impl<'a> Readings<'a> {
     }
 }
 
-fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)> {
+fn gone(sequence: Sequence, removed: &Removed) -> Vec<Moment> {
     let window = removed.reading.window();
     let origin = origin(sequence, removed.reading.source, removed.reading.at, None);
-    let moment =
-        |span, solid| (removed.object, Moment { profile: None, span, solid, partial: false, origin: origin.clone() });
+    let moment = |span, solid| Moment { profile: None, span, solid, partial: false, origin: origin.clone() };
     let mut moments = vec![moment(window, false)];
     if removed.reading.source == Source::Import {
         // What a file from elsewhere says is one reading at its deletion time and one at its own, and no proof.
@@ -618,12 +655,7 @@ fn gone<'a>(sequence: Sequence, removed: &Removed) -> Vec<(ObjectId, Moment<'a>)
     moments
 }
 
-fn lived<'a>(
-    sequence: Sequence,
-    lifecycle: &Lifecycle,
-    lives: &[&Lifecycle],
-    coverage: &Coverage,
-) -> Vec<(ObjectId, Moment<'a>)> {
+fn lived(sequence: Sequence, lifecycle: &Lifecycle, lives: &[&Lifecycle], coverage: &Coverage) -> Option<Moment> {
     let at = lifecycle.at;
     let span = match lifecycle.life {
         Life::Created => Interval::new(Instant::MIN, at),
@@ -637,20 +669,18 @@ fn lived<'a>(
         }
     };
     let origin = origin(sequence, Source::Audit, at, Some(lifecycle.event.as_str()));
-    span.map(|span| (lifecycle.object, Moment { profile: None, span, solid: true, partial: false, origin }))
-        .into_iter()
-        .collect()
+    span.map(|span| Moment { profile: None, span, solid: true, partial: false, origin })
 }
 
 /// The events of the object's life, in order of time.
-fn lifecycles<'a>(facts: &[&'a Known]) -> Vec<&'a Lifecycle> {
+fn lifecycles(facts: &[Known]) -> Vec<&Lifecycle> {
     let lives = facts.iter();
     lives.filter_map(|known| if let Fact::Lifecycle(life) = &known.fact { Some(life) } else { None }).collect()
 }
 
 /// The instants at which an audit event may have changed the user principal name.
-fn upn_events(facts: &[&Known]) -> BTreeSet<Instant> {
-    let at = |known: &&Known| match &known.fact {
+fn upn_events(facts: &[Known]) -> BTreeSet<Instant> {
+    let at = |known: &Known| match &known.fact {
         Fact::Lifecycle(lifecycle) => Some(lifecycle.at),
         Fact::Changed(changed) if changed.property == Property::UserPrincipalName => Some(changed.at),
         _ => None,
@@ -662,20 +692,8 @@ fn audit_through(coverage: &Coverage, at: Instant) -> Option<Instant> {
     coverage.stretch_from(Feed::Audit, at).map(|stretch| stretch.through).filter(|through| *through >= at)
 }
 
-fn evidence_from_moments(role: Role, key: &NameKey, moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
-    moments
-        .iter()
-        .map(|(object, moment)| Evidence {
-            present: moment.profile.is_some_and(|profile| has(profile, *object, role, key)),
-            span: moment.span,
-            solid: moment.solid,
-            origin: moment.origin.clone(),
-        })
-        .collect()
-}
-
 /// What audit events and deletion records say about one name exactly at their instants.
-fn evidence_from_events(role: Role, key: &NameKey, facts: &[&Known]) -> Vec<Evidence> {
+fn evidence_from_events(role: Role, key: &NameKey, facts: &[Known]) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     for known in facts {
         match &known.fact {
@@ -760,36 +778,27 @@ fn origin(sequence: Sequence, source: Source, at: Instant, event: Option<&str>) 
     Origin { sequence, source, at, event: event.map(str::to_owned), rival: None }
 }
 
-fn life_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
-    moments
-        .iter()
-        .map(|(_, moment)| Evidence {
-            present: moment.profile.is_some(),
-            span: moment.span,
-            solid: moment.solid,
-            origin: moment.origin.clone(),
-        })
-        .collect()
+fn life_evidence(moments: &[Moment]) -> Vec<Evidence> {
+    moments.iter().map(|moment| moment.evidence(moment.profile.is_some())).collect()
 }
 
 /// What tells of the licence: every complete profile that does. Being deleted says nothing about it.
-fn mailbox_evidence(moments: &[(ObjectId, Moment<'_>)]) -> Vec<Evidence> {
-    let complete = moments.iter().filter(|(_, moment)| !moment.partial);
+fn mailbox_evidence(moments: &[Moment], facts: &[Known]) -> Vec<Evidence> {
+    let complete = moments.iter().filter(|moment| !moment.partial);
     complete
-        .filter_map(|(_, moment)| {
-            let licence = moment.profile?.mailbox?;
-            let (span, solid, origin) = (moment.span, moment.solid, moment.origin.clone());
-            Some(Evidence { present: licence.is_licensed(), span, solid, origin })
+        .filter_map(|moment| {
+            let licence = profile_of(facts, moment.profile?)?.mailbox?;
+            Some(moment.evidence(licence.is_licensed()))
         })
         .collect()
 }
 
-fn licence(facts: &[&Known]) -> Option<MailboxState> {
-    let told = |known: &&Known| if let Fact::Seen(seen) = &known.fact { seen.profile.mailbox } else { None };
+fn licence(facts: &[Known]) -> Option<MailboxState> {
+    let told = |known: &Known| if let Fact::Seen(seen) = &known.fact { seen.profile.mailbox } else { None };
     facts.iter().rev().find_map(told)
 }
 
-fn removals(facts: &[&Known]) -> Vec<Loss> {
+fn removals(facts: &[Known]) -> Vec<Loss> {
     let event = |removal, at: Instant| Loss { removal, at, after: at.pred(), by: at };
     facts
         .iter()
@@ -807,7 +816,7 @@ fn removals(facts: &[&Known]) -> Vec<Loss> {
         .collect()
 }
 
-fn labels(facts: &[&Known]) -> Vec<Label> {
+fn labels(facts: &[Known]) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     for known in facts {
         match &known.fact {
@@ -833,7 +842,7 @@ fn labels(facts: &[&Known]) -> Vec<Label> {
     labels
 }
 
-fn kind(facts: &[&Known]) -> ObjectKind {
+fn kind(facts: &[Known]) -> ObjectKind {
     facts
         .iter()
         .rev()
@@ -841,7 +850,7 @@ fn kind(facts: &[&Known]) -> ObjectKind {
         .unwrap_or_default()
 }
 
-fn live_read(facts: &[&Known]) -> Option<Instant> {
+fn live_read(facts: &[Known]) -> Option<Instant> {
     let live = facts.iter().filter_map(|known| match &known.fact {
         Fact::Seen(seen) if seen.reading.source == Source::Live => Some(seen.reading.at),
         _ => None,
@@ -849,7 +858,7 @@ fn live_read(facts: &[&Known]) -> Option<Instant> {
     live.max()
 }
 
-fn created(facts: &[&Known]) -> Option<Instant> {
+fn created(facts: &[Known]) -> Option<Instant> {
     facts
         .iter()
         .filter_map(|known| match &known.fact {

@@ -89,9 +89,9 @@ impl Ledger {
             if let Some(hold) = holds.iter().find(|hold| hold.standstill.objects.contains(&object)) {
                 known.retain(|known| known.sequence <= hold.sequence || !is_live(&known.fact));
             }
-            let before = Timeline::of(object, &known, view.coverage());
+            let before = Timeline::of(object, known.clone(), view.coverage());
             known.extend(news);
-            let after = Timeline::of(object, &known, view.coverage());
+            let after = Timeline::of(object, known, view.coverage());
             if after.kind() != ObjectKind::User {
                 continue;
             }
@@ -161,7 +161,7 @@ impl Assessment {
                     continue;
                 }
                 let other = view.timeline(posting.object)?;
-                let held = [Role::Upn, Role::Smtp].into_iter().any(|role| other.presence(role, &key).is_some());
+                let held = [Role::Upn, Role::Smtp].into_iter().any(|role| other.ever_had(role, &key));
                 if held && other.kind() == ObjectKind::User {
                     self.newcomers.insert(newcomer.object());
                     self.overtaken.insert(other.object());

@@ -179,7 +179,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
         let keys: BTreeSet<NameKey> = self
             .timelines
             .get(&object)
-            .map(|timeline| timeline.presences().map(|(_, key, _)| key.clone()).collect())
+            .map(|timeline| timeline.names_ever().map(|(_, key, _)| key.clone()).collect())
             .unwrap_or_default();
         for key in keys {
             ids.extend(store.chains(tenant, &Subject::Name(key))?);

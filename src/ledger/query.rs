@@ -122,9 +122,9 @@ impl Ledger {
         }
         let mut attributor = Attributor::new(&view, settling);
         let mut periods = Vec::new();
-        for (role, key, presence) in timeline.presences() {
+        for (role, key, spelling) in timeline.names_ever() {
             let track = sharpened(&mut attributor, &timeline, role, key)?;
-            periods.extend(track.periods().into_iter().map(|period| (role, presence.spelling.clone(), period)));
+            periods.extend(track.periods().into_iter().map(|period| (role, spelling.clone(), period)));
         }
         periods.sort_by_key(|(role, _, period)| (*role, period.from.by(), period.from.after()));
         let chains = attributor.chains_of(object)?.into_iter().map(|case| case.id).collect();

@@ -176,7 +176,7 @@ impl<'a> View<'a> {
 
     /// An object's timeline; empty if it was never seen.
     pub fn timeline(&self, object: ObjectId) -> Result<Timeline, LedgerError> {
-        Ok(Timeline::of(object, &self.facts(object)?, &self.coverage))
+        Ok(Timeline::of(object, self.facts(object)?, &self.coverage))
     }
 
     /// Puts the timelines of these objects into a map, unless they are there.

@@ -81,9 +81,9 @@ impl<'v, 'a> People<'v, 'a> {
         let Some(timeline) = self.timeline(object)? else { return Ok(Vec::new()) };
         let shown = |role: &Role| *role != Role::Smtp;
         let names: Vec<(Role, NameKey, String)> = timeline
-            .presences()
+            .names_ever()
             .filter(|(role, ..)| shown(role))
-            .map(|(role, key, presence)| (role, key.clone(), presence.spelling.spelling().to_owned()))
+            .map(|(role, key, name)| (role, key.clone(), name.spelling().to_owned()))
             .collect();
         let mut holds = Vec::new();
         for (role, key, spelling) in names {

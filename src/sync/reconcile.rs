@@ -167,7 +167,7 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
     });
     match fact {
         Fact::Seen(seen) => {
-            let timeline = Timeline::of(seen.object, known, coverage);
+            let timeline = Timeline::of(seen.object, known.to_vec(), coverage);
             let differs = |newest| differs(newest, &seen.profile, timeline.licence());
             timeline.state() != State::Active || newest.is_none_or(differs)
         }
@@ -175,7 +175,7 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
             let same = known.iter().any(|known| {
                 matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
             });
-            Timeline::of(removed.object, known, coverage).state() != State::SoftDeleted || !same
+            Timeline::of(removed.object, known.to_vec(), coverage).state() != State::SoftDeleted || !same
         }
         _ => true,
     }

@@ -684,7 +684,7 @@ fn timeline(facts: &[Fact]) -> Timeline {
     let coverage = Coverage::of(horizons);
     let known: Vec<Known> =
         (1..).zip(facts).map(|(sequence, fact)| Known { sequence: Sequence(sequence), fact: fact.clone() }).collect();
-    Timeline::of(A, &known, &coverage)
+    Timeline::of(A, known, &coverage)
 }
 
 fn reading(at: Instant, source: Source, unchanged_since: Option<Instant>) -> Reading {

@@ -37,7 +37,7 @@ fn horizon(from: i64, through: i64) -> Horizon {
 
 fn timeline(facts: &[Fact], horizons: &[Horizon]) -> Timeline {
     let known = |fact: &Fact| Known { sequence: Sequence(1), fact: fact.clone() };
-    Timeline::of(person(0), &facts.iter().map(known).collect::<Vec<_>>(), &Coverage::of(horizons))
+    Timeline::of(person(0), facts.iter().map(known).collect(), &Coverage::of(horizons))
 }
 
 fn held(timeline: &Timeline, minute: i64) -> Confidence {

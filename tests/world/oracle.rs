@@ -30,7 +30,7 @@ struct Report {
     names: BTreeSet<(Namespace, u8)>,
     /// No other report of another state may be newer.
     alone: bool,
-    /// The horizon through which its own round proves nothing new.
+    /// It is of a round that enumerates everything.
     fresh: bool,
 }
 
@@ -106,7 +106,12 @@ impl Oracle {
                 }
             }
             Fact::Horizon(horizon) if horizon.feed == Feed::Delta => self.close(horizon.through),
-            Fact::Blind(_) => self.reports.clear(),
+            // What was reported before is not followed through the time that nobody saw. The reports of the full round that
+            // found this out stand: they come before it in the journal, and a later report must be held against them.
+            Fact::Blind(_) => {
+                let round = &self.round;
+                self.reports.retain(|who, report| report.fresh && round.contains(who));
+            }
             _ => {}
         }
     }

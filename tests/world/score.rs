@@ -95,14 +95,14 @@ impl Sim<'_> {
             if let Some(span) = wrongly.iter().next().or_else(|| wrongly_gone.iter().next()) {
                 return fault(format!("the life of {who} is wrong over {span:?}"));
             }
-            for (role, name, presence) in timeline.presences().filter(|(role, ..)| *role == Role::Primary) {
+            for (role, name, spelling) in timeline.names_ever().filter(|(role, ..)| *role == Role::Primary) {
                 let index = index_of(name).unwrap();
                 let truth = self.directory.held(who, self.now, |state| {
                     state.phase == super::truth::Phase::Live && state.smtp.first() == Some(&index)
                 });
                 let track = timeline.track(role, name).unwrap();
                 if !track.held().minus(&truth).is_empty() || !track.absent().and(&truth).is_empty() {
-                    return fault(format!("{who} and its primary address {}", presence.spelling));
+                    return fault(format!("{who} and its primary address {}", spelling));
                 }
             }
         }

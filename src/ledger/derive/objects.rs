@@ -35,11 +35,11 @@ impl Work<'_> {
             if work.new.is_empty() {
                 continue;
             }
-            let before = Timeline::of(object, &work.known, &Coverage::default());
+            let before = Timeline::of(object, work.known.clone(), &Coverage::default());
             let anchors: BTreeSet<_> = work.known.iter().flat_map(told_in).collect();
             let mut facts = work.known.clone();
             facts.extend(work.new.iter().map(|fact| Known { sequence, fact: fact.clone() }));
-            let after = Timeline::of(object, &facts, &Coverage::default());
+            let after = Timeline::of(object, facts.clone(), &Coverage::default());
             count(&mut summary, &mut self.derived.state, &before, &after);
             turn(&mut turned, &work, &before, &after);
             let news = facts.iter().skip(work.known.len()).flat_map(told_in);

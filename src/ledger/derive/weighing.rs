@@ -206,7 +206,7 @@ impl Work<'_> {
         protected.extend(self.derived.owned.iter().filter(|(_, _, owns)| !owns).map(|(object, ..)| *object));
         for object in protected {
             view.load([object], &mut attributor.timelines)?;
-            let held = attributor.timelines.get(&object).into_iter().flat_map(|timeline| timeline.presences());
+            let held = attributor.timelines.get(&object).into_iter().flat_map(|timeline| timeline.names_ever());
             let held: BTreeSet<NameKey> = held.map(|(_, name, _)| name.clone()).collect();
             for name in held.into_iter().filter(|name| !names.contains_key(name)).collect::<Vec<_>>() {
                 if view.holders(&name)?.len() > 1 {
