@@ -186,8 +186,10 @@ impl Sim<'_> {
                 Phase::Purged if was == Phase::Binned => changed && dice.chance(60),
                 _ => changed && !never_shown,
             };
-            open.pending[place] = open.pending[place].max(seen_at);
-            if first {
+            if !first {
+                open.pending[place] = open.pending[place].max(seen_at);
+            } else if told || !open.reported.contains(who) {
+                // Who went away after an earlier page of this round had shown them is announced by the next one.
                 open.pending[place] = seen_at;
             }
             if told {
