@@ -126,10 +126,12 @@ scenarios! {
     s30_reuse_during_the_run = "s30-reuse-during-run",
     s31_clock_trouble = "s31-clock-trouble",
     s32_two_sync_jobs = "s32-two-sync-jobs",
+    t01_the_audit_log_beside_the_rounds = "t01-audit-log",
+    t02_an_audit_log_that_is_not_to_be_read = "t02-audit-log-forbidden",
 }
 
 #[test]
-fn every_file_of_the_folder_is_played_and_there_are_all_32() {
+fn every_file_of_the_folder_is_played_and_the_acceptance_is_whole() {
     let mut found: Vec<String> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())

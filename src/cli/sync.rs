@@ -72,7 +72,7 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
 
 /// Settings that promise something which this release does not do are named, so that nobody relies on them.
 fn say_unapplied(tenant: &TenantConfig) {
-    let set = [("mapping", !tenant.mapping.is_empty()), ("audits", tenant.audits)];
+    let set = [("mapping", !tenant.mapping.is_empty())];
     let named: Vec<&str> = set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
     if !named.is_empty() {
         output::note(&format!("note: {} in whowas.toml: read, but not applied by this release", named.join(", ")));

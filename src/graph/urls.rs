@@ -23,6 +23,8 @@ pub struct AuditFilter {
     pub since: Option<Instant>,
     /// Through this instant, inclusive.
     pub until: Option<Instant>,
+    /// Only events of the directory itself, which alone tell of names.
+    pub core_directory: bool,
     /// Only events with this object among their targets; works for purged objects too.
     pub target: Option<ObjectId>,
 }
@@ -86,6 +88,9 @@ pub(crate) fn audits(filter: &AuditFilter) -> String {
     }
     if let Some(until) = filter.until {
         terms.push(format!("activityDateTime le {until}"));
+    }
+    if filter.core_directory {
+        terms.push("loggedByService eq 'Core Directory'".to_owned());
     }
     if let Some(target) = filter.target {
         terms.push(format!("targetResources/any(t: t/id eq '{target}')"));

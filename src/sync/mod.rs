@@ -6,6 +6,7 @@
 //! page.
 
 mod absent;
+mod audits;
 mod guard;
 mod live;
 mod reconcile;

@@ -13,7 +13,7 @@ use crate::ledger::{Batch, Hold, Ledger, LedgerError, Summary};
 use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::stage::Stage;
-use super::{Context, Progress, SyncError, guard, reconcile, round};
+use super::{Context, Progress, SyncError, audits, guard, reconcile, round};
 
 /// How many entries of the journal are read at a time.
 const ENTRIES: u64 = 64;
@@ -132,6 +132,15 @@ async fn one(
     let done = match part {
         RunPart::Round { full } => round::round(context, full, stage, &mut ticker).await,
         RunPart::Reconcile => reconcile::reconcile(context, stage, &mut ticker).await,
+    };
+    let done = match (done, part, context.settling.audit_lag) {
+        (Ok(()), RunPart::Round { .. }, Some(audit_lag)) if ticker.entry.outcome == Outcome::Completed => {
+            match ticker.entry.horizon {
+                Some(shown) => audits::read(context, audit_lag, shown, &mut ticker).await,
+                None => Ok(()),
+            }
+        }
+        (done, ..) => done,
     };
     match done {
         Ok(()) => Ok(ticker.entry),
