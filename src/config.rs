@@ -13,7 +13,7 @@ use crate::domain::fact::Widths;
 use crate::domain::guard::{self, Limits};
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
-use crate::graph::auth::SignIn;
+use crate::graph::auth::{Proof, SignIn};
 use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::cloud::{Cloud, Endpoints};
 use crate::graph::error::GraphError;
@@ -362,8 +362,8 @@ impl TenantConfig {
         if self.client_id.is_empty() {
             return Err(self.bad_credential("client_id is not set; it is the application's id in Entra".to_owned()));
         }
-        let secret = self.secret(variable)?;
-        let sign_in = SignIn { tenant: self.id, client_id: self.client_id.clone(), secret };
+        let proof = self.proof(variable)?;
+        let sign_in = SignIn { tenant: self.id, client_id: self.client_id.clone(), proof };
         let options = ClientOptions { ca_file: self.ca_file.clone(), retry: self.retry(), ..ClientOptions::default() };
         Ok(GraphClient::new(endpoints, sign_in, options)?)
     }
@@ -377,19 +377,25 @@ impl TenantConfig {
         }
     }
 
-    fn secret(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, ConfigError> {
+    fn proof(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Proof, ConfigError> {
         let credential = &self.credential;
+        let named = credential.named();
+        if let [first, second, ..] = named.as_slice() {
+            return Err(self.bad_credential(format!("{first} and {second} are both set; keep one")));
+        }
+        if let Some(file) = &credential.federated_token_file {
+            return Ok(Proof::FederatedTokenFile(file.clone()));
+        }
         match (&credential.secret_env, &credential.secret_file) {
-            (Some(name), None) => variable(name)
+            (Some(name), _) => variable(name)
                 .filter(|secret| !secret.is_empty())
-                .map(SecretString::from)
+                .map(|secret| Proof::Secret(SecretString::from(secret)))
                 .ok_or_else(|| self.bad_credential(format!("the environment variable {name} is not set; put the secret there"))),
             (None, Some(file)) => std::fs::read_to_string(file)
-                .map(|secret| SecretString::from(secret.trim().to_owned()))
+                .map(|secret| Proof::Secret(SecretString::from(secret.trim().to_owned())))
                 .map_err(|error| self.bad_credential(format!("secret_file {} cannot be read: {error}", file.display()))),
-            (Some(_), Some(_)) => Err(self.bad_credential("secret_env and secret_file are both set; keep one".to_owned())),
-            (None, None) if credential.is_of_another_kind() => Err(self.bad_credential(
-                "certificates, federated tokens and managed identities are not supported yet; use secret_env or secret_file".to_owned(),
+            (None, None) if !named.is_empty() => Err(self.bad_credential(
+                "certificates and managed identities are not supported yet; use secret_env, secret_file or federated_token_file".to_owned(),
             )),
             (None, None) => Err(self.bad_credential(
                 "no credential is set; write credential = { secret_env = \"VARIABLE\" }".to_owned(),
@@ -407,8 +413,16 @@ impl TenantConfig {
 }
 
 impl Credential {
-    fn is_of_another_kind(&self) -> bool {
-        self.certificate.is_some() || self.federated_token_file.is_some() || self.managed_identity
+    /// The ways to sign in that are set; exactly one should be.
+    fn named(&self) -> Vec<&'static str> {
+        let set = [
+            ("secret_env", self.secret_env.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+            ("certificate", self.certificate.is_some()),
+            ("federated_token_file", self.federated_token_file.is_some()),
+            ("managed_identity", self.managed_identity),
+        ];
+        set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
     }
 }
 
@@ -546,6 +560,10 @@ mod tests {
         assert!(with("credential = { secret_env = \"NOWHERE\" }").contains("NOWHERE"));
         assert!(with("credential = { managed_identity = true }").contains("not supported yet"));
         assert!(with("credential = { secret_env = \"A\", secret_file = \"b\" }").contains("both"));
+        let two = with("credential = { federated_token_file = \"/t\", managed_identity = true }");
+        assert!(two.contains("federated_token_file and managed_identity are both set"), "{two}");
+        let missing = with("credential = { federated_token_file = \"/nowhere/token\" }");
+        assert!(missing.contains("/nowhere/token"), "{missing}");
     }
 
     #[test]

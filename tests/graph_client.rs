@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};
 
 use serde_json::{Value, json};
-use whowas::graph::auth::SignIn;
+use whowas::graph::auth::{Proof, SignIn};
 use whowas::graph::client::{AuditFilter, ClientOptions, DeltaRequest, GraphClient, UserKey};
 use whowas::graph::cloud::{Cloud, Endpoints};
 use whowas::graph::delta::DeltaLink;
@@ -94,7 +94,8 @@ fn options() -> ClientOptions {
 
 fn client(graph: &str, login: &str, options: ClientOptions) -> GraphClient {
     let endpoints = Endpoints::new(Cloud::Global, Some(graph), Some(login)).unwrap();
-    let sign_in = SignIn { tenant: TENANT.parse().unwrap(), client_id: "app-1".into(), secret: "s3cret".into() };
+    let sign_in =
+        SignIn { tenant: TENANT.parse().unwrap(), client_id: "app-1".into(), proof: Proof::Secret("s3cret".into()) };
     GraphClient::new(endpoints, sign_in, options).unwrap()
 }
 
@@ -537,12 +538,43 @@ async fn audits_are_asked_by_time_and_target_and_deleted_users_with_the_cast() {
     assert!(paths[1..].iter().all(|path| path.contains(",deletedDateTime")), "{paths:?}");
 }
 
+fn federated(url: &str, file: &std::path::Path) -> Result<GraphClient, GraphError> {
+    let endpoints = Endpoints::new(Cloud::Global, Some(url), Some(url)).unwrap();
+    let proof = Proof::FederatedTokenFile(file.to_owned());
+    GraphClient::new(endpoints, SignIn { tenant: TENANT.parse().unwrap(), client_id: "app-1".into(), proof }, options())
+}
+
+#[tokio::test]
+async fn a_federated_token_signs_in_and_no_secret_is_sent() {
+    let server = Server::always(ok(json!({"value": []})));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "head.claims.signature").unwrap();
+    let client = federated(&server.url, file.path()).unwrap();
+    client.users_page(None).await.unwrap();
+    let seen = server.seen.lock().unwrap().clone();
+    let token = seen.iter().find(|request| is_token(request)).unwrap();
+    assert!(token.body.contains("client_assertion=head.claims.signature"), "{}", token.body);
+    assert!(
+        token.body.contains("client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer")
+    );
+    assert!(token.body.contains("client_id=app-1") && !token.body.contains("client_secret"), "{}", token.body);
+    let graph = seen.iter().find(|request| !is_token(request)).unwrap();
+    assert!(!graph.head.contains("claims"), "the assertion stays with the sign-in");
+}
+
+#[tokio::test]
+async fn a_federated_token_file_that_is_missing_is_named() {
+    let error = federated("http://127.0.0.1:9", std::path::Path::new("/nowhere/token")).unwrap_err();
+    assert!(error.to_string().contains("federated_token_file /nowhere/token"), "{error}");
+}
+
 #[test]
 fn a_missing_or_empty_ca_file_is_named() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     for path in [empty.path().to_owned(), "/nowhere/ca.pem".into()] {
         let endpoints = Endpoints::new(Cloud::Global, None, None).unwrap();
-        let sign_in = SignIn { tenant: TENANT.parse().unwrap(), client_id: "app-1".into(), secret: "s".into() };
+        let sign_in =
+            SignIn { tenant: TENANT.parse().unwrap(), client_id: "app-1".into(), proof: Proof::Secret("s".into()) };
         let options = ClientOptions { ca_file: Some(path.clone()), ..ClientOptions::default() };
         let error = GraphClient::new(endpoints, sign_in, options).unwrap_err();
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Options, Script, Tally, play};
 
 /// Worlds that once showed a wrong answer.
-const RECORDED: &[u64] = &[];
+const RECORDED: &[u64] = &[4_705];
 
 fn count() -> u64 {
     std::env::var("WHOWAS_WORLDS").map_or(150, |worlds| worlds.parse().unwrap())

@@ -22,7 +22,7 @@ use crate::domain::id::{IdError, ObjectId, SnapshotId, TenantId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
-use crate::graph::auth::SignIn;
+use crate::graph::auth::{Proof, SignIn};
 use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::cloud::{Cloud, Endpoints};
 use crate::graph::emulator::{Directory, Emulator, EmulatorOptions, NewUser, Refusal};
@@ -98,7 +98,7 @@ impl Story {
         let emulator = Emulator::start(options).map_err(CliError::io("start the emulator"))?;
         let url = emulator.url();
         let endpoints = Endpoints::new(Cloud::Global, Some(&url), Some(&url)).map_err(graph)?;
-        let sign_in = SignIn { tenant, client_id, secret: secret.into() };
+        let sign_in = SignIn { tenant, client_id, proof: Proof::Secret(secret.into()) };
         let client = Arc::new(GraphClient::new(endpoints, sign_in, ClientOptions::default()).map_err(graph)?);
         let mut sled = SledOptions::new("demo", MIDNIGHT);
         sled.create = true;

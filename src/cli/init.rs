@@ -20,7 +20,7 @@ id = "00000000-0000-0000-0000-000000000000"     # Entra admin center > Overview 
 alias = "contoso"                       # a short name for --tenant
 cloud = "global"                        # or us-gov, us-gov-high, china
 client_id = ""                          # App registrations > your application > Application (client) ID
-credential = { secret_env = "WHOWAS_SECRET" }   # or { secret_file = "path" }
+credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", federated_token_file = "path"
 # The application needs the Graph permission User.Read.All (application, with admin consent). With GroupMember.Read.All too
 # it sees that an address passed to a group.
 

@@ -492,6 +492,8 @@ struct Readings<'a> {
     bounds: Vec<Bound<'a>>,
     /// The delta feed's reports, in order of time.
     reports: Vec<Report<'a>>,
+    /// When a source other than the feed found the object gone, in order of time.
+    losses: Vec<Instant>,
 }
 
 /// What the readings beside and after one reading set as bounds.
@@ -516,6 +518,7 @@ struct Limits {
 /// A report of the delta feed.
 struct Report<'a> {
     at: Instant,
+    from: Instant,
     until: Instant,
     /// `None` if it reports the object gone.
     profile: Option<&'a Profile>,
@@ -566,6 +569,7 @@ impl<'a> Readings<'a> {
             .collect();
         let mut bounds: Vec<Bound<'a>> = Vec::with_capacity(readings.len());
         let mut reports: Vec<Report<'a>> = Vec::new();
+        let mut losses = Vec::new();
         let (mut beside, mut instant) = (Limits::NONE, Instant::MIN);
         for (reading, seen) in &readings {
             if reading.at != instant {
@@ -577,7 +581,10 @@ impl<'a> Readings<'a> {
                 let profile = seen.map(|seen| &seen.profile);
                 let before = reports.last().filter(|before| profile.is_some() && before.profile == profile);
                 let same_from = before.map_or(reports.len(), |before| before.same_from);
-                reports.push(Report { at: reading.at, until: reading.window().until(), profile, same_from });
+                let (from, until) = (reading.window().from(), reading.window().until());
+                reports.push(Report { at: reading.at, from, until, profile, same_from });
+            } else if seen.is_none() && reading.source != Source::Import {
+                losses.push(reading.at);
             }
         }
         let mut after = Limits::NONE;
@@ -585,7 +592,7 @@ impl<'a> Readings<'a> {
             bound.after = after;
             after = after.and(Limits::of(reading, seen.is_none()));
         }
-        Self { bounds, reports }
+        Self { bounds, reports, losses }
     }
 
     /// How long after a reading the delta feed proves the profile unchanged: from the reading's end through the horizon
@@ -613,12 +620,19 @@ impl<'a> Readings<'a> {
         self.bounds.iter().skip(start).find(is_own).map(|own| own.beside.and(own.after))
     }
 
-    /// Whether the feed, since it began, had last reported the object live by then. One that it has not shown, or has shown as
-    /// gone, may live and be deleted without a word: a life between two rounds leaves no trace in the feed.
+    /// Whether the feed, since it began, had last reported the object live by then, and nobody has found it gone since. One
+    /// that it has not shown, or has shown as gone, may live and be deleted without a word: a life between two rounds leaves
+    /// no trace in the feed.
+    ///
+    /// A feed that is started anew begins a lag before its first page. A report of the one before it may be dated within that
+    /// lag, but its window then reaches back to before the beginning.
     fn is_followed(&self, at: Instant, began: Instant) -> bool {
         let count = self.reports.partition_point(|report| report.at <= at);
         let last = count.checked_sub(1).and_then(|last| self.reports.get(last));
-        last.is_some_and(|report| report.at >= began && report.profile.is_some())
+        last.is_some_and(|report| {
+            let lost = self.losses.iter().any(|loss| report.at <= *loss && *loss <= at);
+            report.from >= began && report.profile.is_some() && !lost
+        })
     }
 
     /// Whether an earlier report of another state has a window that reaches into this reading's, so that it is unknown

@@ -1,4 +1,4 @@
-//! Signing in to Entra as an application with a client secret.
+//! Signing in to Entra as an application, with a client secret or with another issuer's token.
 //!
 //! Tokens come from `azure_identity`, which caches them and renews them five minutes early. It refuses an `http`
 //! authority by design; the emulator's loopback sign-in is reached by rewriting the request under it. All of its
@@ -6,6 +6,7 @@
 //! borrowed text and so loses those that contain an escape, as real ones do (`\r\n`).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
@@ -13,7 +14,10 @@ use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::http::{
     AsyncRawResponse, ClientOptions, ExponentialRetryOptions, HttpClient, Request, RetryOptions, Transport, Url,
 };
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_identity::{
+    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::cloud::{Endpoints, host_of};
@@ -28,8 +32,18 @@ pub struct SignIn {
     pub tenant: TenantId,
     /// The application (client) id.
     pub client_id: String,
-    /// Its secret.
-    pub secret: SecretString,
+    /// What shows that it is this application.
+    pub proof: Proof,
+}
+
+/// What an application shows of itself.
+#[derive(Clone)]
+pub enum Proof {
+    /// A client secret.
+    Secret(SecretString),
+    /// The file in which a platform (Kubernetes, a CI) keeps the token that it issues to this workload and renews. Entra trusts
+    /// the issuer by a federated credential of the application (entra-docs: workload-id/workload-identity-federation.md).
+    FederatedTokenFile(PathBuf),
 }
 
 /// Status and body of the last answer that was no success.
@@ -122,25 +136,34 @@ fn credential(
         None => login.as_str().to_owned(),
     };
     let transport = SignInTransport { http: http.clone(), rewrite, refusal: Arc::clone(refusal) };
-    let options = ClientSecretCredentialOptions {
-        client_options: ClientOptions {
-            cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
-            transport: Some(Transport::new(Arc::new(transport))),
-            retry: retries(retry),
-            ..ClientOptions::default()
-        },
+    let client_options = ClientOptions {
+        cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
+        transport: Some(Transport::new(Arc::new(transport))),
+        retry: retries(retry),
+        ..ClientOptions::default()
     };
-    ClientSecretCredential::new(
-        &sign_in.tenant.to_string(),
-        sign_in.client_id.clone(),
-        Secret::new(sign_in.secret.expose_secret().to_owned()),
-        Some(options),
-    )
-    .map(|credential| credential as Arc<dyn TokenCredential>)
-    .map_err(|error| GraphError::NoClient {
-        step: "set up the client secret credential".to_owned(),
-        source: error.into(),
-    })
+    let (tenant, client_id) = (sign_in.tenant.to_string(), sign_in.client_id.clone());
+    let no_client = |step: String| |error: azure_core::Error| GraphError::NoClient { step, source: error.into() };
+    match &sign_in.proof {
+        Proof::Secret(secret) => {
+            let options = ClientSecretCredentialOptions { client_options };
+            let secret = Secret::new(secret.expose_secret().to_owned());
+            ClientSecretCredential::new(&tenant, client_id, secret, Some(options))
+                .map(|credential| credential as Arc<dyn TokenCredential>)
+                .map_err(no_client("set up the client secret credential".to_owned()))
+        }
+        Proof::FederatedTokenFile(file) => {
+            let options = WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options },
+                client_id: Some(client_id),
+                tenant_id: Some(tenant),
+                token_file_path: Some(file.clone()),
+            };
+            WorkloadIdentityCredential::new(Some(options))
+                .map(|credential| credential as Arc<dyn TokenCredential>)
+                .map_err(no_client(format!("sign in with the token in federated_token_file {}", file.display())))
+        }
+    }
 }
 
 fn retries(policy: RetryPolicy) -> RetryOptions {

@@ -78,3 +78,26 @@ fn a_purge_that_a_reconcile_infers_does_not_rule_out_a_return() {
     let told = gone(reading(60, Source::Delta, Some(0)), Removal::Purged);
     assert_eq!(held(&timeline(&[told, seen(reading(5, Source::Delta, None))], &[]), 90), Confidence::Impossible);
 }
+
+/// The feed is started anew within its own lag. The user was deleted before that, is in the bin, comes back without a word,
+/// is read live, and goes again: the new feed has never shown the user. (World 4705.)
+#[test]
+fn a_report_of_the_feed_before_this_one_does_not_make_this_one_follow_the_user() {
+    let rounds = [horizon(0, 0), horizon(2, 2), horizon(2, 240)];
+    let report = seen(reading(5, Source::Delta, None));
+    let live = seen(reading(60, Source::Live, None));
+    assert_ne!(held(&timeline(&[report, live.clone()], &rounds), 200), Confidence::Certain);
+    let followed = seen(reading(7, Source::Delta, None));
+    assert_eq!(held(&timeline(&[followed, live], &rounds), 200), Confidence::Certain);
+}
+
+/// Found in the bin by a reconcile, restored without a word, and read live: what the feed does not say proves nothing any more.
+#[test]
+fn the_silence_of_the_feed_proves_nothing_of_a_user_whom_another_source_found_gone() {
+    let rounds = [horizon(0, 0), horizon(0, 240)];
+    let (report, live) = (seen(reading(5, Source::Delta, None)), seen(reading(60, Source::Live, None)));
+    let found = gone(reading(30, Source::Reconcile, None), Removal::Soft);
+    assert_ne!(held(&timeline(&[report.clone(), found, live.clone()], &rounds), 200), Confidence::Certain);
+    let imported = gone(reading(30, Source::Import, None), Removal::Soft);
+    assert_eq!(held(&timeline(&[report, imported, live], &rounds), 200), Confidence::Certain);
+}
