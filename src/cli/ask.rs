@@ -104,9 +104,9 @@ pub fn say_check(answer: &CheckAnswer) -> String {
     for candidate in &answer.candidates {
         let _ = writeln!(text, "  candidate: object {} ({})", candidate.object, candidate.confidence);
     }
-    let proved = answer.evidence.proved_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+    let proved = answer.evidence.proved_at.map_or_else(|| "not proved".to_owned(), |at| format!("proved at {at}"));
     let live = if answer.evidence.live { ", by a live read" } else { "" };
-    let _ = writeln!(text, "  proved at {proved}{live}; basis {} at {}", answer.basis.sequence, answer.basis.clock);
+    let _ = writeln!(text, "  {proved}{live}; basis {} at {}", answer.basis.sequence, answer.basis.clock);
     text
 }
 

@@ -88,6 +88,16 @@ fn say(answer: &SnapshotAnswer) -> String {
         "{}/{} {} – {} {addressed}: {owner} ({confidence}, {settled}{expired})\n",
         answer.chain, answer.snapshot, answer.from, answer.until
     );
+    if let Some(receipt) = &answer.receipt {
+        let _ = match &receipt.object_end {
+            Some(end) => writeln!(text, "  receipt: read {} at its start and {end} at its end", receipt.object),
+            None => writeln!(
+                text,
+                "  receipt: read {} at its start; whose data the rest holds is left to the name until --object-end tells",
+                receipt.object
+            ),
+        };
+    }
     for candidate in answer.attribution.candidates.iter().filter(|_| answer.attribution.owner.is_none()) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  candidate {} ({})", candidate.object, candidate.confidence);

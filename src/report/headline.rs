@@ -190,7 +190,7 @@ fn why_unclear(unclear: &[&SnapshotRow], people: &People) -> String {
     let called: Vec<String> = called.into_iter().map(|(_, called)| called).take(SEGMENTS_MAX).collect();
     match called.len() {
         0 => format!("nobody can tell whose mail {number} may hold"),
-        _ => format!("it cannot be known whether {number} hold the mail of {}", called.join(" or ")),
+        _ => format!("it cannot be known whose mail {number} may hold: that of {}", called.join(" or ")),
     }
 }
 

@@ -247,6 +247,9 @@ impl Work<'_, '_> {
         self.note("assumed_owners", json!(assumed));
         if offending.is_empty() {
             offending = ids(found.iter().filter(|view| confidence(view) == HolderConfidence::Assumed));
+            if offending.is_empty() {
+                return Ok((offending, format!("by now it is known whose data each snapshot of chain {chain} holds")));
+            }
             let owners = self.calls(assumed)?;
             let sentence = format!(
                 "nothing proves whose data {} of chain {chain} {}, and they seem to be of {owners}",

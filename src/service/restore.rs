@@ -150,6 +150,12 @@ fn judge(desk: &Desk, request: &RestoreRequest, asked: &CheckAnswer) -> Result<R
         let why = format!("who holds the target's name is proved only through {since}, which the policy accepts");
         judgement.reasons.push(why);
     }
+    if judgement.verdict.action() == RestoreAction::Proceed && holds_several(desk, chain)? {
+        judgement.reasons.push(format!(
+            "chain {chain} holds the data of more than one person: restore only what this snapshot read itself, and nothing \
+             that it builds on; `whowas plan {chain}` tells what else is in the chain"
+        ));
+    }
     let held = |people: &mut People<'_, '_>, object: Option<ObjectId>| match object {
         Some(object) => people.holds(object),
         None => Ok(Vec::new()),
@@ -180,6 +186,14 @@ fn judge(desk: &Desk, request: &RestoreRequest, asked: &CheckAnswer) -> Result<R
         // An ask with a live read is judged at the time of that read.
         basis: view.basis(asked.basis.clock),
     })
+}
+
+/// Whether what is kept of a chain is known to be of several people. What a snapshot was built on the ledger is not told.
+fn holds_several(desk: &Desk, chain: &ChainId) -> Result<bool, LedgerError> {
+    let tallies = desk.ledger.chain_tallies(desk.tenant, chain)?;
+    let kept = tallies.iter().filter(|tally| tally.count.kept > 0);
+    let owners: BTreeSet<ObjectId> = kept.filter_map(|tally| tally.class.judgement.certain_owner()).collect();
+    Ok(owners.len() > 1)
 }
 
 /// Who the target is, as the verdict on it says: an agent may write to whom a backup may be read from.

@@ -267,6 +267,11 @@ fn a_restore_proceeds_only_to_the_snapshot_s_own_person() {
     let (_, answer) = restore(&w, "41", &id(a), &[]);
     assert_eq!((&answer["verdict"], &answer["owner"]["object"]), (&json!("different_owner"), &json!(b)));
 
+    // What it read is this person's, but it may be an increment on the other one's.
+    let (_, answer) = restore(&w, "41", &id(b), &[]);
+    assert_eq!(answer["verdict"], "same_owner", "{answer:#}");
+    because(&answer, "restore only what this snapshot read itself");
+
     // By name it needs proof of who holds it now, and the name had two holders.
     let (_, answer) = restore(&w, "40", &full("sam"), &[]);
     assert_eq!(answer["verdict"], "cannot_know", "{answer:#}");
