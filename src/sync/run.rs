@@ -55,7 +55,7 @@ pub(super) struct Ticker<'a> {
 }
 
 /// Does a run: a round of the delta feed, and then the reconcile if it is wanted. Returns the newest entry of the run log;
-/// every run leaves one, also a run that fails.
+/// every run leaves one, also a run that fails, unless our own clock is ahead of the directory's.
 ///
 /// `tell` is called after each page; when `stop` is asked for the run ends at once, also in the
 /// middle of a wait: what is not committed is asked for again by the next run.
@@ -144,6 +144,8 @@ async fn one(
     };
     match done {
         Ok(()) => Ok(ticker.entry),
+        // By a clock that is ahead an entry would date this commit, and all that follow it, in the future.
+        Err(error @ SyncError::Skew { server, ours, .. }) if server < ours => Err(error),
         Err(error) => {
             let outcome = if matches!(error, SyncError::Stopped) { Outcome::Interrupted } else { Outcome::Failed };
             let failed = ticker.ended(context, outcome, Some(with_causes(&error)));

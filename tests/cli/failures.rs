@@ -157,9 +157,11 @@ fn clocks_that_differ_are_refused_with_both_times() {
     w.at("01:00");
     let right = w.now();
     w.pretend(right.plus(Duration::from_secs(301)));
+    w.run(&["sync"]).failed(1, &["2026-03-02T01:00:00Z", "2026-03-02T01:05:01Z", "more than 300 s"]);
+    w.pretend(right.minus(Duration::from_secs(301)));
     let failed = w.run(&["sync"]);
     w.pretend(right);
-    fails_and_mends(&mut w, a, &failed, &["2026-03-02T01:00:00Z", "2026-03-02T01:05:01Z", "more than 300 s"]);
+    fails_and_mends(&mut w, a, &failed, &["2026-03-02T01:00:00Z", "2026-03-02T00:54:59Z", "more than 300 s"]);
     w.pretend(right.plus(Duration::from_secs(299)));
     w.poll();
 }
@@ -422,5 +424,21 @@ fn a_run_killed_right_after_another_is_in_the_run_log() {
     // Two killed, and this one.
     assert_eq!((&run["run"], &run["outcome"]), (&json!(3), &json!("completed")), "{run}");
     assert_eq!(w.poll()["run"], json!(4), "nothing is logged twice");
+    w.verify();
+}
+
+#[test]
+fn a_clock_that_is_ahead_leaves_no_trace_that_would_date_what_follows() {
+    let (mut w, a) = synced();
+    let before = w.status();
+    let right = w.time("01:00");
+    w.at("01:00");
+    w.pretend(right.plus(Duration::from_secs(90 * 86_400)));
+    w.run(&["sync"]).failed(1, &["its clock says", "nothing was applied"]);
+    w.pretend(right);
+    assert_eq!(w.status()["last_sync"], before["last_sync"]);
+    w.poll();
+    let asked = w.run(&["who", "eve@x.test", "--known-at", &right.plus(Duration::from_secs(60)).to_string()]).done();
+    assert_eq!(asked["holder"], json!(a), "what was learnt at one o'clock is known then: {asked:#}");
     w.verify();
 }
