@@ -492,7 +492,7 @@ struct Readings<'a> {
     bounds: Vec<Bound<'a>>,
     /// The delta feed's reports, in order of time.
     reports: Vec<Report<'a>>,
-    /// When a source other than the feed found the object gone, in order of time.
+    /// When a source other than the feed found the object gone.
     losses: Vec<Instant>,
 }
 

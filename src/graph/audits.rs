@@ -72,6 +72,47 @@ pub fn facts<'a>(events: impl IntoIterator<Item = &'a WireAudit>) -> AuditFacts 
     out
 }
 
+/// Whether the event may have changed a life or a user principal name in a way that its facts do not tell. The log has a hole at
+/// its instant: it proves nothing across it.
+pub fn may_hide(event: &WireAudit) -> bool {
+    let is_told_otherwise =
+        |said: &Option<String>, word: &str| said.as_deref().is_some_and(|s| !s.eq_ignore_ascii_case(word));
+    // Other services' acts and failed ones change no name.
+    if is_told_otherwise(&event.service, "Core Directory") || is_told_otherwise(&event.result, "success") {
+        return false;
+    }
+    let facts = read(event).unwrap_or_default();
+    let is_told = |object: ObjectId| {
+        facts.iter().any(|fact| match fact {
+            Fact::Lifecycle(life) => life.object == object,
+            Fact::Changed(changed) => changed.object == object && changed.property == Property::UserPrincipalName,
+            _ => false,
+        })
+    };
+    let may_be_user =
+        |target: &&AuditTarget| target.kind.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("User"));
+    let mut targets = event.targets.iter().filter(may_be_user);
+    if Activity::of(&event.activity).life().is_some()
+        && !targets.clone().next().and_then(Target::of).is_some_and(|user| is_told(user.object))
+    {
+        return true;
+    }
+    targets.any(|target| {
+        let is_named = target.modified.iter().any(names_upn);
+        is_named && !Target::of(target).is_some_and(|user| is_told(user.object))
+    })
+}
+
+/// Whether a modified property is the UPN, or lists it among what was changed (`Included Updated Properties`).
+fn names_upn(modified: &ModifiedProperty) -> bool {
+    const UPN: &str = "userprincipalname";
+    let lists = |value: &Option<Value>| {
+        value.as_ref().is_some_and(|value| value.to_string().to_ascii_lowercase().contains(UPN))
+    };
+    let is_list = modified.name.trim().eq_ignore_ascii_case("Included Updated Properties");
+    modified.name.trim().eq_ignore_ascii_case(UPN) || (is_list && (lists(&modified.new) || lists(&modified.old)))
+}
+
 /// The event's own id; where an abbreviated export has none, what tells the event apart from every other.
 pub fn event_id(event: &WireAudit) -> String {
     match &event.id {
@@ -354,6 +395,36 @@ mod tests {
 
     fn upn(old: Value, new: Value) -> Value {
         json!({"modifiedProperties": [{"displayName": "UserPrincipalName", "oldValue": old, "newValue": new}]})
+    }
+
+    #[test]
+    fn an_event_that_may_have_changed_a_name_unread_leaves_a_hole() {
+        let modified = |properties: Value| json!({ "modifiedProperties": properties });
+        let proxies = json!({"displayName": "ProxyAddresses", "oldValue": "[]", "newValue": "[\"SMTP:b@x.test\"]"});
+        let cut_off = json!({"displayName": "UserPrincipalName", "oldValue": "[\"a@x", "newValue": "[true]"});
+        let both = event("Update user", modified(json!([cut_off, proxies])));
+        assert_eq!(facts([&both]).facts.len(), 1, "the addresses are read all the same");
+        assert!(may_hide(&both));
+        assert!(may_hide(&event("Update user", upn(Value::Null, Value::Null))));
+        assert!(may_hide(&event("Delete user", json!({"id": null, "userPrincipalName": MANGLED}))));
+        assert!(may_hide(&event("Update user", json!({"id": "nobody", "modifiedProperties": [cut_off]}))));
+        let listed = json!({"displayName": "Included Updated Properties", "newValue": "\"UserPrincipalName\""});
+        assert!(may_hide(&event("Update user", modified(json!([listed])))));
+
+        for told in [
+            event("Update user", upn(json!("[\"a@x.test\"]"), json!("[\"b@x.test\"]"))),
+            event("Update user", modified(json!([proxies]))),
+            event("Delete user", json!({"userPrincipalName": MANGLED})),
+            event("Add user", json!({"userPrincipalName": "a@x.test"})),
+            event("Update user", modified(json!([{"displayName": "LastDirSyncTime", "newValue": "\"x\""}]))),
+        ] {
+            assert!(!may_hide(&told), "{}", told.activity);
+        }
+        let failed = read_event(json!({
+            "id": "1", "activityDisplayName": "Update user", "result": "failure", "activityDateTime": "2026-03-01T10:00:00Z",
+            "loggedByService": "Core Directory", "targetResources": [{"id": ID, "type": "User", "modifiedProperties": [cut_off]}]
+        }));
+        assert!(!may_hide(&failed));
     }
 
     fn spelled(names: &Option<Vec<Name>>) -> Option<Vec<&str>> {

@@ -225,7 +225,8 @@ pub struct OpenHold {
     pub part: HeldPart,
 }
 
-/// How many there are.
+/// How many there are, by the facts about each object alone. What only a horizon adds to them (that someone deleted did not
+/// come back by then) is not counted, or every horizon would have to look at every object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Live objects.

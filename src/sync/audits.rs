@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::domain::fact::{Fact, Feed, Horizon};
 use crate::domain::time::Instant;
-use crate::graph::audits::facts;
+use crate::graph::audits::{facts, may_hide};
 use crate::graph::client::AuditFilter;
 use crate::graph::error::GraphError;
 use crate::graph::wire::LinkUrl;
@@ -21,8 +21,11 @@ use super::run::{Ticker, with_causes};
 use super::stage::Stage;
 use super::{Context, SyncError};
 
-/// How long the directory keeps its log at least (entra-docs: monitoring-health/reference-reports-data-retention.md).
-const KEPT: Duration = Duration::from_secs(7 * 86_400);
+/// How long the directory keeps its log at least, less a day to be sure (entra-docs:
+/// monitoring-health/reference-reports-data-retention.md says seven days or thirty).
+const KEPT: Duration = Duration::from_secs(6 * 86_400);
+/// How seldom the proof begins anew where the log cannot be read whole, so that its stretches stay few.
+const ANEW_AFTER: Duration = Duration::from_secs(86_400);
 /// How often a listing begins anew because its page token expired.
 const RESTARTS_MAX: u32 = 3;
 /// How many pages of 999 events one run reads at most: the directory allows five requests in ten seconds, and a log that is
@@ -38,13 +41,20 @@ pub(super) async fn read(
 ) -> Result<(), SyncError> {
     let horizons = match reading(context, audit_lag, shown, ticker).await {
         Ok(horizons) => horizons,
-        Err(Unread::Failed(error @ SyncError::Ledger(_))) => return Err(error),
+        Err(Unread::Failed(error @ (SyncError::Ledger(_) | SyncError::Stopped | SyncError::Skew { .. }))) => {
+            return Err(error);
+        }
         Err(unread) => {
-            ticker.entry.note = Some(say(&unread));
+            note(ticker, say(&unread));
             Vec::new()
         }
     };
     ticker.close(context, horizons.into_iter().map(Fact::Horizon).collect(), None).await
+}
+
+fn note(ticker: &mut Ticker<'_>, words: String) {
+    let entry = &mut ticker.entry;
+    entry.note = Some(entry.note.take().map_or_else(|| words.clone(), |before| format!("{before}; {words}")));
 }
 
 /// Why the log was not read to its end.
@@ -52,7 +62,6 @@ enum Unread {
     Failed(SyncError),
     /// It tells of more changes than the guard lets pass, which no round has shown.
     Guarded(String),
-    TooLong,
 }
 
 impl<E: Into<SyncError>> From<E> for Unread {
@@ -75,11 +84,7 @@ fn say(unread: &Unread) -> String {
             )
         }
         Unread::Guarded(why) => format!(
-            "the audit log was not applied: it shows {why}, which the users' feed does not; run `whowas sync --reconcile`"
-        ),
-        Unread::TooLong => format!(
-            "the audit log is too long to be read whole: after {PAGES_MAX} pages it was left; what was read is kept, and \
-             proves nothing of objects without an event"
+            "the audit log was not applied any further: it shows {why}, which the users' feed does not; run `whowas sync --reconcile`"
         ),
     }
 }
@@ -87,13 +92,16 @@ fn say(unread: &Unread) -> String {
 /// What is known of the log once it was read.
 #[derive(Default)]
 struct Reading {
-    /// The server's date at the first page.
+    /// The server's dates at the first page and at the last.
     begun: Option<Instant>,
+    ended: Option<Instant>,
     /// The instants of events that may have said something which cannot be read.
     holes: BTreeSet<Instant>,
     /// There was one whose instant cannot be read either.
     is_undated: bool,
     pages: u64,
+    /// There was more than one run reads.
+    is_too_long: bool,
 }
 
 /// Reads the log and appends its facts. Returns what of it is now read whole.
@@ -105,8 +113,6 @@ async fn reading(
 ) -> Result<Vec<Horizon>, Unread> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let whole = head.state.coverage.stretches(Feed::Audit).last().map(|stretch| stretch.through);
-    // What the directory may have forgotten meanwhile can never be read whole again.
-    let whole = whole.filter(|whole| whole.plus(KEPT) > shown);
     let filter = AuditFilter { since: whole, until: Some(shown), core_directory: true, ..AuditFilter::default() };
     let mut stage = Stage::new(head.state.counts.active, None);
     let reading = loop {
@@ -119,17 +125,32 @@ async fn reading(
         }
     };
     stage.commit(context, ticker).await?;
-    let Some(begun) = reading.begun else { return Ok(Vec::new()) };
-    if reading.pages >= PAGES_MAX {
-        return Err(Unread::TooLong);
+    if reading.is_too_long {
+        note(
+            ticker,
+            format!(
+                "the audit log is too long to be read whole: after {PAGES_MAX} pages it was left; what was read is kept, and \
+                 proves nothing of objects without an event"
+            ),
+        );
     }
-    let through = begun.minus(audit_lag).min(shown);
-    if whole.is_some_and(|whole| through <= whole) {
-        return Ok(Vec::new());
+    Ok(proof(whole, audit_lag, shown, &reading))
+}
+
+/// What is read whole now, beyond what was before.
+fn proof(whole: Option<Instant>, audit_lag: Duration, shown: Instant, reading: &Reading) -> Vec<Horizon> {
+    let (Some(begun), Some(ended)) = (reading.begun, reading.ended) else { return Vec::new() };
+    let is_broken = |whole: Instant| reading.is_too_long || reading.is_undated || whole.plus(KEPT) <= ended;
+    match whole {
+        Some(whole) if !is_broken(whole) => {
+            let through = begun.minus(audit_lag).min(shown.pred());
+            if through <= whole { Vec::new() } else { stretches(whole, through, &reading.holes) }
+        }
+        Some(whole) if begun < whole.plus(ANEW_AFTER) => Vec::new(),
+        // The directory may not have logged anything before somebody asked for its log, and may have forgotten what it did.
+        // What is proved begins now, and reaches beyond this instant only once the log can have nothing more to add.
+        _ => vec![Horizon { feed: Feed::Audit, from: begun, through: begun }],
     }
-    // How far back the log reaches at the first reading, nobody says.
-    let from = whole.filter(|_| !reading.is_undated).unwrap_or(through);
-    Ok(stretches(from, through, &reading.holes))
 }
 
 /// Lists the events into the stage, page by page.
@@ -156,11 +177,11 @@ async fn list(
         context.check_skew(page.at)?;
         ticker.page(page.items.len());
         reading.begun.get_or_insert(page.at);
+        reading.ended = Some(page.at);
         reading.pages += 1;
         reading.is_undated |= !page.rejected.is_empty();
         for event in &page.items {
-            let told = facts([event]);
-            if told.ignored.iter().any(|ignored| ignored.why.is_hole()) {
+            if may_hide(event) {
                 match event.at {
                     Some(at) => drop(reading.holes.insert(at)),
                     None => reading.is_undated = true,
@@ -173,7 +194,10 @@ async fn list(
         }
         match page.next {
             Some(link) if reading.pages < PAGES_MAX => next = Some(link),
-            _ => return Ok(reading),
+            more => {
+                reading.is_too_long = more.is_some();
+                return Ok(reading);
+            }
         }
     }
 }
@@ -199,6 +223,26 @@ mod tests {
 
     fn at(micros: i64) -> Instant {
         Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn proof_begins_with_the_first_reading_and_breaks_where_the_log_may_have_been_forgotten() {
+        let day = |days: i64| at(days * 86_400_000_000);
+        let lag = Duration::from_secs(3_600);
+        let read = |days| Reading { begun: Some(day(days)), ended: Some(day(days)), ..Reading::default() };
+        let anew = |days| vec![Horizon { feed: Feed::Audit, from: day(days), through: day(days) }];
+        assert_eq!(proof(None, lag, day(10), &read(10)), anew(10), "nothing before it");
+        let within = Some(day(10).minus(Duration::from_secs(1_800)));
+        assert_eq!(proof(within, lag, day(10), &read(10)), [], "the log may still speak");
+        let goes_on = proof(Some(day(8)), lag, day(10), &read(10));
+        assert_eq!(goes_on, [Horizon { feed: Feed::Audit, from: day(8), through: day(10).minus(lag) }]);
+        assert_eq!(proof(Some(day(4)), lag, day(10), &read(10)), anew(10), "it may have forgotten");
+        let slow = Reading { ended: Some(day(14)), ..read(10) };
+        assert_eq!(proof(Some(day(8)), lag, day(10), &slow), anew(10), "it may have forgotten while it was read");
+        for broken in [Reading { is_undated: true, ..read(10) }, Reading { is_too_long: true, ..read(10) }] {
+            assert_eq!(proof(Some(day(8)), lag, day(10), &broken), anew(10));
+            assert_eq!(proof(within, lag, day(10), &broken), [], "not with every run");
+        }
     }
 
     #[test]

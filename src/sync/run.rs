@@ -136,7 +136,8 @@ async fn one(
     let done = match (done, part, context.settling.audit_lag) {
         (Ok(()), RunPart::Round { .. }, Some(audit_lag)) if ticker.entry.outcome == Outcome::Completed => {
             match ticker.entry.horizon {
-                Some(shown) => audits::read(context, audit_lag, shown, &mut ticker).await,
+                // The round has its entry already, whatever becomes of this.
+                Some(shown) => Ok(audits::read(context, audit_lag, shown, &mut ticker).await?),
                 None => Ok(()),
             }
         }
