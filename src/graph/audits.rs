@@ -53,13 +53,6 @@ pub enum Why {
     Unreadable,
 }
 
-impl Why {
-    /// Whether the event may have said something that is lost, so that the log has a hole there.
-    pub fn is_hole(self) -> bool {
-        matches!(self, Self::NoTime | Self::Unreadable)
-    }
-}
-
 /// The facts of these events. The same events give the same facts, in any number of readings.
 pub fn facts<'a>(events: impl IntoIterator<Item = &'a WireAudit>) -> AuditFacts {
     let mut out = AuditFacts::default();

@@ -17,8 +17,9 @@ use crate::graph::error::GraphError;
 use crate::graph::wire::LinkUrl;
 use crate::ledger::Batch;
 
+use super::guard::Breach;
 use super::run::{Ticker, with_causes};
-use super::stage::Stage;
+use super::stage::{Ended, Stage};
 use super::{Context, SyncError};
 
 /// How long the directory keeps its log at least, less a day to be sure (entra-docs:
@@ -41,11 +42,11 @@ pub(super) async fn read(
 ) -> Result<(), SyncError> {
     let horizons = match reading(context, audit_lag, shown, ticker).await {
         Ok(horizons) => horizons,
-        Err(Unread::Failed(error @ (SyncError::Ledger(_) | SyncError::Stopped | SyncError::Skew { .. }))) => {
+        Err(Ended::Failed(error @ (SyncError::Ledger(_) | SyncError::Stopped | SyncError::Skew { .. }))) => {
             return Err(error);
         }
-        Err(unread) => {
-            note(ticker, say(&unread));
+        Err(ended) => {
+            note(ticker, say(&ended));
             Vec::new()
         }
     };
@@ -58,32 +59,20 @@ fn note(ticker: &mut Ticker<'_>, words: String) {
 }
 
 /// Why the log was not read to its end.
-enum Unread {
-    Failed(SyncError),
-    /// It tells of more changes than the guard lets pass, which no round has shown.
-    Guarded(String),
-}
-
-impl<E: Into<SyncError>> From<E> for Unread {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-fn say(unread: &Unread) -> String {
-    match unread {
-        Unread::Failed(SyncError::Graph(GraphError::PermissionDenied { .. })) => {
+fn say(ended: &Ended) -> String {
+    match ended {
+        Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. })) => {
             "the audit log could not be read: it needs the permissions AuditLog.Read.All and Directory.Read.All, and a \
              tenant with Entra ID P1 or P2; names change between two polls without an instant"
                 .to_owned()
         }
-        Unread::Failed(error) => {
+        Ended::Failed(error) => {
             format!(
                 "the audit log could not be read: {}; the next run reads it from the same place",
                 with_causes(error)
             )
         }
-        Unread::Guarded(why) => format!(
+        Ended::Held(Breach { why, .. }) => format!(
             "the audit log was not applied any further: it shows {why}, which the users' feed does not; run `whowas sync --reconcile`"
         ),
     }
@@ -110,7 +99,7 @@ async fn reading(
     audit_lag: Duration,
     shown: Instant,
     ticker: &mut Ticker<'_>,
-) -> Result<Vec<Horizon>, Unread> {
+) -> Result<Vec<Horizon>, Ended> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let whole = head.state.coverage.stretches(Feed::Audit).last().map(|stretch| stretch.through);
     let filter = AuditFilter { since: whole, until: Some(shown), core_directory: true, ..AuditFilter::default() };
@@ -118,7 +107,7 @@ async fn reading(
     let reading = loop {
         let reading = list(context, &filter, &mut stage, ticker).await?;
         if let Some(breach) = stage.examine(context, &[]).await? {
-            return Err(Unread::Guarded(breach.why));
+            return Err(Ended::Held(breach));
         }
         if !stage.must_read_again(ticker) {
             break reading;
@@ -159,7 +148,7 @@ async fn list(
     filter: &AuditFilter,
     stage: &mut Stage,
     ticker: &mut Ticker<'_>,
-) -> Result<Reading, Unread> {
+) -> Result<Reading, Ended> {
     let mut reading = Reading::default();
     let mut next: Option<LinkUrl> = None;
     let mut restarts = 0;
@@ -190,7 +179,7 @@ async fn list(
         }
         let facts = facts(&page.items).facts;
         if let Some(breach) = stage.push(context, Batch { facts, ..Batch::default() }, ticker).await? {
-            return Err(Unread::Guarded(breach.why));
+            return Err(Ended::Held(breach));
         }
         match page.next {
             Some(link) if reading.pages < PAGES_MAX => next = Some(link),

@@ -14,9 +14,8 @@ use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
 use crate::ledger::{Batch, KnownAt};
 
-use super::guard::Breach;
 use super::run::Ticker;
-use super::stage::Stage;
+use super::stage::{Ended, Stage};
 use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
 /// How often a listing begins anew because its page token expired.
@@ -47,20 +46,6 @@ pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut 
     stage.commit(context, ticker).await?;
     facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_accepted()).await?);
     ticker.close(context, facts, None).await
-}
-
-/// What ends the reading before its end.
-enum Ended {
-    /// A guard.
-    Held(Breach),
-    /// A failure.
-    Failed(SyncError),
-}
-
-impl<E: Into<SyncError>> From<E> for Ended {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 /// Reads the listings into the stage. Returns what became of those that are not listed any more.

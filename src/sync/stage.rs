@@ -34,6 +34,20 @@ pub(super) struct Stage {
     applied: usize,
 }
 
+/// What ends a reading into the stage before its end.
+pub(super) enum Ended {
+    /// A guard.
+    Held(Breach),
+    /// A failure.
+    Failed(SyncError),
+}
+
+impl<E: Into<SyncError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl Stage {
     pub fn new(active: u64, accepted: Option<Hold>) -> Self {
         Self {
