@@ -16,6 +16,7 @@ pub mod judge;
 pub mod link;
 pub mod name;
 pub mod plan;
+mod readings;
 pub mod restore;
 pub mod time;
 pub mod timeline;

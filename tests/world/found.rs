@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use whowas::domain::coverage::Coverage;
-use whowas::domain::fact::{Fact, Feed, Horizon, Known, Profile, Reading, Removal, Removed, Seen, Source};
+use whowas::domain::fact::{
+    Fact, Feed, Horizon, Known, Life, Lifecycle, Profile, Reading, Removal, Removed, Seen, Source,
+};
 use whowas::domain::id::Sequence;
 use whowas::domain::interval::Interval;
 use whowas::domain::time::Instant;
@@ -100,4 +102,27 @@ fn the_silence_of_the_feed_proves_nothing_of_a_user_whom_another_source_found_go
     assert_ne!(held(&timeline(&[report.clone(), found, live.clone()], &rounds), 200), Confidence::Certain);
     let imported = gone(reading(30, Source::Import, None), Removal::Soft);
     assert_eq!(held(&timeline(&[report, imported, live], &rounds), 200), Confidence::Certain);
+}
+
+/// The audit log alone tells of a deletion; a restore went unannounced before the live read.
+#[test]
+fn the_silence_of_the_feed_proves_nothing_of_a_user_whom_the_audit_log_says_deleted() {
+    let rounds = [horizon(0, 0), horizon(0, 240)];
+    let (report, live) = (seen(reading(5, Source::Delta, None)), seen(reading(60, Source::Live, None)));
+    for life in [Life::Deleted, Life::Purged, Life::Restored] {
+        let event = "event".parse().unwrap();
+        let said = Fact::Lifecycle(Lifecycle { object: person(0), at: at(30), life, upn: None, event });
+        let found = timeline(&[report.clone(), said, live.clone()], &rounds);
+        assert_eq!(held(&found, 200) == Confidence::Certain, life == Life::Restored, "{life:?}");
+    }
+}
+
+/// The log is read whole from just after what the feed proves: something may have happened in between.
+#[test]
+fn a_log_that_begins_just_after_a_proof_does_not_continue_it() {
+    let report = seen(reading(5, Source::Delta, None));
+    let audited = |from| Horizon { feed: Feed::Audit, from, through: at(240) };
+    let found = |log| held(&timeline(std::slice::from_ref(&report), &[horizon(0, 60), log]), 100);
+    assert_eq!(found(audited(at(60))), Confidence::Certain);
+    assert_ne!(found(audited(at(60).succ())), Confidence::Certain);
 }

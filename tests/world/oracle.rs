@@ -100,6 +100,9 @@ impl Oracle {
                 };
                 let gone = self.gone.entry(who).or_default();
                 span.into_iter().for_each(|span| gone.absent.insert(span));
+                if matches!(life.life, Life::Deleted | Life::Purged) {
+                    self.reports.remove(&who);
+                }
                 let at = if life.life == Life::Created { life.at } else { life.at.pred() };
                 if let Some(name) = life.upn.as_ref().and_then(|upn| index_of(upn.key())) {
                     self.hold_at(life.object, Namespace::Upn, name, at);
