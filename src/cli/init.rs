@@ -22,7 +22,7 @@ cloud = "global"                        # or us-gov, us-gov-high, china
 client_id = ""                          # App registrations > your application > Application (client) ID
 credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", federated_token_file = "path"
 # The application needs the Graph permission User.Read.All (application, with admin consent). With GroupMember.Read.All too
-# it sees that an address passed to a group.
+# it sees that an address passed to a group, with OrgContact.Read.All that it passed to a mail contact.
 
 # audits = true                         # read the audit log too: needs AuditLog.Read.All, Directory.Read.All and Entra ID P1 or P2
 # audit_lag = "12h"                     # how late the audit log may still speak

@@ -19,21 +19,21 @@ use super::auth::{SignIn, Tokens, innermost};
 use super::cloud::{Endpoints, host_of};
 pub use super::delta::{DeltaPage, DeltaRequest};
 use super::error::{Asked, GraphError};
-use super::page::{BODY_BYTES_MAX, Page, audits_page, groups_page, users_page};
+use super::page::{BODY_BYTES_MAX, Page, addressees_page, audits_page, users_page};
 use super::retry::{RetryPolicy, is_retryable, retry_after, too_long};
 use super::urls;
 pub use super::urls::{AuditFilter, UserKey};
+use super::wire::addressee::{Collection, WireAddressee};
 use super::wire::audit::WireAudit;
 use super::wire::batch::{BATCH_MAX, BatchAnswer, BatchPart, BatchRequest, BatchResponse};
 use super::wire::failure::WireError;
-use super::wire::group::WireGroup;
 use super::wire::user::WireUser;
 use super::wire::{LinkUrl, json_fault};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 
-/// How many groups one request can ask for by id.
-pub const GROUP_IDS_MAX: usize = 15;
+/// How many groups or contacts one request can ask for by id.
+pub const ADDRESSEE_IDS_MAX: usize = 15;
 
 /// How the client behaves. The defaults suit a real tenant.
 #[derive(Clone, Debug)]
@@ -162,19 +162,31 @@ impl GraphClient {
         self.one_user(&asked, UserKey::Id(id), &answer)
     }
 
-    /// A page of the groups, 999 a page.
-    pub async fn groups_page(&self, next: Option<&str>) -> Result<Page<WireGroup>, GraphError> {
-        self.page_of_groups(urls::groups(), next).await
+    /// A page of the groups or the contacts, 999 a page.
+    pub async fn addressees_page(
+        &self,
+        collection: Collection,
+        next: Option<&str>,
+    ) -> Result<Page<WireAddressee>, GraphError> {
+        self.page_of_addressees(collection, urls::addressees(collection), next).await
     }
 
-    /// Those of these groups that live, at most [`GROUP_IDS_MAX`] of them.
-    pub async fn groups_by_id(&self, ids: &[ObjectId]) -> Result<Page<WireGroup>, GraphError> {
-        self.page_of_groups(urls::groups_by_id(ids), None).await
+    /// Those of these groups or contacts that live, at most [`ADDRESSEE_IDS_MAX`] of them.
+    pub async fn addressees_by_id(
+        &self,
+        collection: Collection,
+        ids: &[ObjectId],
+    ) -> Result<Page<WireAddressee>, GraphError> {
+        self.page_of_addressees(collection, urls::addressees_by_id(collection, ids), None).await
     }
 
-    /// The groups that hold an address; by the directory's rules at most one.
-    pub async fn groups_by_address(&self, address: &str) -> Result<Page<WireGroup>, GraphError> {
-        self.page_of_groups(urls::groups_by_address(address), None).await
+    /// The groups or contacts that hold an address; by the directory's rules at most one.
+    pub async fn addressees_by_address(
+        &self,
+        collection: Collection,
+        address: &str,
+    ) -> Result<Page<WireAddressee>, GraphError> {
+        self.page_of_addressees(collection, urls::addressees_by_address(collection, address), None).await
     }
 
     /// A page of the audit log: the first one of a filter, or the one behind a link, which carries its filter on.
@@ -210,10 +222,15 @@ impl GraphClient {
         unlooped(asked, next, page)
     }
 
-    async fn page_of_groups(&self, first: String, next: Option<&str>) -> Result<Page<WireGroup>, GraphError> {
-        let asked = Asked::Groups;
+    async fn page_of_addressees(
+        &self,
+        collection: Collection,
+        first: String,
+        next: Option<&str>,
+    ) -> Result<Page<WireAddressee>, GraphError> {
+        let asked = Asked::Addressees(collection);
         let answer = self.page(&asked, first, next).await?;
-        let page = groups_page(&self.endpoints, &asked, answer.date(&asked)?, &answer.body)?;
+        let page = addressees_page(&self.endpoints, &asked, collection, answer.date(&asked)?, &answer.body)?;
         unlooped(asked, next, page)
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::wire::LinkUrl;
+use super::wire::addressee::Collection;
 use super::wire::failure::WireError;
 use super::wire::token::WireTokenError;
 use crate::domain::id::ObjectId;
@@ -27,8 +28,8 @@ pub enum Asked {
     UserByName,
     /// One deleted user by id.
     DeletedUser(ObjectId),
-    /// `/groups`: a page, or some by id or address.
-    Groups,
+    /// `/groups` or `/contacts`: a page, or some by id or address.
+    Addressees(Collection),
     /// A page of `/auditLogs/directoryAudits`.
     Audits,
     /// A batch of single users.
@@ -242,7 +243,7 @@ impl fmt::Display for Asked {
             Self::User(id) => write!(f, "user {id}"),
             Self::UserByName => f.write_str("a user by name"),
             Self::DeletedUser(id) => write!(f, "deleted user {id}"),
-            Self::Groups => f.write_str("the groups"),
+            Self::Addressees(collection) => write!(f, "the {}", collection.segment()),
             Self::Audits => f.write_str("the directory audit log"),
             Self::Batch => f.write_str("a batch of users"),
         }

@@ -3,7 +3,7 @@
 use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
 use crate::domain::name::{Name, Proxy};
 use crate::domain::time::Instant;
-use crate::graph::wire::group::WireGroup;
+use crate::graph::wire::addressee::WireAddressee;
 use crate::graph::wire::user::{RemovedReason, WirePlan, WireUser};
 
 /// The fact that a delta page, a listing or a live read tells about one user.
@@ -38,17 +38,17 @@ pub fn deleted_fact(user: &WireUser, reading: Reading) -> Fact {
     Fact::Removed(removed(user, reading, Removal::Soft, mangled.or(upn)))
 }
 
-/// The fact that an item of `/groups` tells: who else holds addresses.
-pub fn group_fact(group: &WireGroup, reading: Reading) -> Fact {
-    let (object, deleted) = (group.id, instant(group.deleted_date_time.as_deref()));
+/// The fact that an item of `/groups` or `/contacts` tells: who else holds addresses.
+pub fn addressee_fact(addressee: &WireAddressee, reading: Reading) -> Fact {
+    let (object, deleted) = (addressee.id, instant(addressee.deleted_date_time.as_deref()));
     if deleted.is_some() {
         return Fact::Removed(Removed { object, reading, removal: Removal::Soft, deleted, last_upn: None });
     }
     let profile = Profile {
-        kind: ObjectKind::Group,
-        mail: name(group.mail.as_deref()),
-        proxies: proxies(&group.proxy_addresses),
-        created: instant(group.created_date_time.as_deref()),
+        kind: addressee.collection.kind(),
+        mail: name(addressee.mail.as_deref()),
+        proxies: proxies(&addressee.proxy_addresses),
+        created: instant(addressee.created_date_time.as_deref()),
         ..Profile::default()
     };
     Fact::Seen(Seen { object, reading, profile })

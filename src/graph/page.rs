@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::cloud::Endpoints;
 use super::error::{Asked, GraphError};
+use super::wire::addressee::{Collection, WireAddressee};
 use super::wire::audit::WireAudit;
 use super::wire::failure::WireError;
-use super::wire::group::WireGroup;
 use super::wire::user::{WireUser, foreign_collection};
 use super::wire::{LinkUrl, Rejected, Rejection, json_fault};
 use crate::domain::time::Instant;
@@ -98,15 +98,16 @@ pub fn users_page(
     Page { at, items, rejected, next: page.next }.pinned(endpoints)
 }
 
-/// Reads a page of groups, likewise.
-pub fn groups_page(
+/// Reads a page of groups or contacts, likewise.
+pub fn addressees_page(
     endpoints: &Endpoints,
     asked: &Asked,
+    collection: Collection,
     at: Instant,
     body: &[u8],
-) -> Result<Page<WireGroup>, GraphError> {
+) -> Result<Page<WireAddressee>, GraphError> {
     let page = RawPage::parse(asked, body)?;
-    let (items, rejected) = page.read(WireGroup::read);
+    let (items, rejected) = page.read(|index, item| WireAddressee::read(collection, index, item));
     Page { at, items, rejected, next: page.next }.pinned(endpoints)
 }
 

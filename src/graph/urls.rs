@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::wire::group::SELECT as SELECT_GROUP;
+use super::wire::addressee::Collection;
 use super::wire::user::{SELECT, SELECT_DELETED};
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
@@ -48,25 +48,26 @@ pub(crate) fn deleted_user(id: ObjectId) -> String {
     format!("/directory/deletedItems/microsoft.graph.user/{id}?$select={SELECT_DELETED}")
 }
 
-pub(crate) fn groups() -> String {
-    format!("/groups?$select={SELECT_GROUP}&$top=999")
+pub(crate) fn addressees(collection: Collection) -> String {
+    format!("/{}?$select={}&$top=999", collection.segment(), collection.select())
 }
 
 /// At most fifteen ids: more clauses are refused.
-pub(crate) fn groups_by_id(ids: &[ObjectId]) -> String {
+pub(crate) fn addressees_by_id(collection: Collection, ids: &[ObjectId]) -> String {
     let clauses: Vec<String> = ids.iter().map(|id| format!("id eq '{id}'")).collect();
-    filtered_groups(&clauses.join(" or "))
+    filtered(collection, &clauses.join(" or "))
 }
 
 /// Both prefixes are asked for, because no page says that they compare without case.
-pub(crate) fn groups_by_address(address: &str) -> String {
+pub(crate) fn addressees_by_address(collection: Collection, address: &str) -> String {
     let address = address.replace('\'', "''");
     let clauses = ["smtp", "SMTP"].map(|prefix| format!("proxyAddresses/any(p:p eq '{prefix}:{address}')"));
-    filtered_groups(&clauses.join(" or "))
+    filtered(collection, &clauses.join(" or "))
 }
 
-fn filtered_groups(filter: &str) -> String {
-    format!("/groups?$select={SELECT_GROUP}&$filter={}", encode(filter, b":/()'"))
+fn filtered(collection: Collection, filter: &str) -> String {
+    let (segment, select) = (collection.segment(), collection.select());
+    format!("/{segment}?$select={select}&$filter={}", encode(filter, b":/()'"))
 }
 
 pub(crate) fn user(key: UserKey<'_>) -> String {
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_address_cannot_break_out_of_the_filter_for_groups() {
-        let url = groups_by_address("o'hara&$top=1@x.test");
+        let url = addressees_by_address(Collection::Groups, "o'hara&$top=1@x.test");
         let filter = url.split_once("&$filter=").unwrap().1;
         assert!(
             filter.starts_with("proxyAddresses/any(p:p%20eq%20'smtp:o''hara%26%24top%3D1@x.test')%20or%20"),

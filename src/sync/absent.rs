@@ -6,8 +6,9 @@ use crate::domain::fact::{Fact, Known, Life, ObjectKind, Reading, Removal, Remov
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::domain::timeline::State;
-use crate::graph::client::{GROUP_IDS_MAX, UserKey};
-use crate::graph::facts::{deleted_fact, fact, group_fact};
+use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
+use crate::graph::facts::{addressee_fact, deleted_fact, fact};
+use crate::graph::wire::addressee::Collection;
 use crate::ledger::KnownAt;
 
 use super::{Context, SyncError, refuse_unreadable};
@@ -55,27 +56,32 @@ pub(super) async fn missing_from(
     missing(context, kind, move |object, _| shown.contains(&object)).await
 }
 
-/// What the directory says of each of these groups now: live after all, or not found.
-pub(super) async fn read_absent_groups(context: &Context, missing: &[Missing]) -> Result<Vec<Fact>, SyncError> {
-    let groups: Vec<ObjectId> = missing.iter().map(|missing| missing.object).collect();
-    Ok(read_groups(context, &groups, Source::Reconcile).await?.1)
+/// What the directory says of each of these groups or contacts now: live after all, or not found.
+pub(super) async fn read_absent_addressees(
+    context: &Context,
+    collection: Collection,
+    missing: &[Missing],
+) -> Result<Vec<Fact>, SyncError> {
+    let objects: Vec<ObjectId> = missing.iter().map(|missing| missing.object).collect();
+    Ok(read_addressees(context, collection, &objects, Source::Reconcile).await?.1)
 }
 
-/// Reads groups by their ids. Gives the latest date of the answers, too.
-pub(super) async fn read_groups(
+/// Reads groups or contacts by their ids. Gives the latest date of the answers, too.
+pub(super) async fn read_addressees(
     context: &Context,
-    groups: &[ObjectId],
+    collection: Collection,
+    objects: &[ObjectId],
     source: Source,
 ) -> Result<(Option<Instant>, Vec<Fact>), SyncError> {
-    let (mut latest, mut facts) = (None, Vec::with_capacity(groups.len()));
-    for chunk in groups.chunks(GROUP_IDS_MAX) {
-        let page = context.client.groups_by_id(chunk).await?;
+    let (mut latest, mut facts) = (None, Vec::with_capacity(objects.len()));
+    for chunk in objects.chunks(ADDRESSEE_IDS_MAX) {
+        let page = context.client.addressees_by_id(collection, chunk).await?;
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         latest = latest.max(Some(page.at));
         let reading = Reading { source, ..reading(context, page.at) };
-        facts.extend(chunk.iter().map(|object| match page.items.iter().find(|group| group.id == *object) {
-            Some(group) => group_fact(group, reading),
+        facts.extend(chunk.iter().map(|object| match page.items.iter().find(|found| found.id == *object) {
+            Some(found) => addressee_fact(found, reading),
             None => Fact::Removed(Removed {
                 object: *object,
                 reading,

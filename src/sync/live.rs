@@ -1,16 +1,17 @@
 //! The live read: asks the directory at the moment of a question, and records what it says as facts.
 
-use crate::domain::fact::{Fact, ObjectKind, Reading, Source, Vacant};
+use crate::domain::fact::{Fact, Reading, Source, Vacant};
 use crate::domain::id::ObjectId;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
 use crate::graph::client::UserKey;
 use crate::graph::error::GraphError;
-use crate::graph::facts::{fact, group_fact};
+use crate::graph::facts::{addressee_fact, fact};
+use crate::graph::wire::addressee::Collection;
 use crate::ledger::{Batch, KnownAt};
 
-use super::absent::{read_deleted, read_groups};
+use super::absent::{read_addressees, read_deleted};
 use super::{Context, SyncError, refuse_unreadable};
 
 /// What a live read found.
@@ -26,11 +27,11 @@ pub struct LiveRead {
 #[derive(Default)]
 struct Wanted {
     users: Vec<ObjectId>,
-    groups: Vec<ObjectId>,
+    addressees: Vec<(Collection, ObjectId)>,
 }
 
 /// Reads the name asked, the object asked, the chain's object and everyone who may hold the name, and appends what the
-/// directory says of them. If no user holds the name, the groups are asked for it too.
+/// directory says of them. If no user holds the name, the groups and the contacts are asked for it too.
 ///
 /// # Errors
 /// If the directory cannot be reached or believed; nothing is then appended.
@@ -41,15 +42,26 @@ pub async fn read_live(context: &Context, ask: &Ask, policy: &Policy) -> Result<
     // Only a user principal name is a key of the directory; an address is read through whoever may hold it.
     let upn = name.filter(|_| ask.kind != NameKind::Smtp);
     let mut latest = read_users(context, upn, &wanted.users, &mut facts).await?;
-    let (at, groups) = read_groups(context, &wanted.groups, Source::Live).await?;
-    latest = latest.max(at);
-    facts.extend(groups);
-    let is_held = facts.iter().any(|fact| fact.names().iter().any(|(_, held)| Some(*held) == name));
-    if let Some(name) = name.filter(|_| ask.kind != NameKind::Upn && !is_held) {
-        latest = latest.max(read_group_of(context, name, &mut facts).await?);
+    for collection in Collection::ALL {
+        let of = |(from, object): &(Collection, ObjectId)| (*from == collection).then_some(*object);
+        let objects: Vec<ObjectId> = wanted.addressees.iter().filter_map(of).collect();
+        let (at, found) = read_addressees(context, collection, &objects, Source::Live).await?;
+        latest = latest.max(at);
+        facts.extend(found);
+    }
+    for collection in Collection::ALL {
+        let is_held = facts.iter().any(|fact| is_live_under(fact, name));
+        if let Some(name) = name.filter(|_| ask.kind != NameKind::Upn && !is_held) {
+            latest = latest.max(read_addressee_of(context, collection, name, &mut facts).await?);
+        }
     }
     let appended = context.append(Batch { facts, ..Batch::default() }).await?;
     Ok(LiveRead { at: latest.unwrap_or_else(|| context.clock.now()), facts: appended.summary.facts })
+}
+
+/// Whether the fact shows an object that is live under the name. A deleted one has only its last names left.
+fn is_live_under(fact: &Fact, name: Option<&Name>) -> bool {
+    matches!(fact, Fact::Seen(_)) && fact.names().iter().any(|(_, held)| Some(*held) == name)
 }
 
 async fn wanted(context: &Context, ask: &Ask, policy: &Policy) -> Result<Wanted, SyncError> {
@@ -58,10 +70,9 @@ async fn wanted(context: &Context, ask: &Ask, policy: &Policy) -> Result<Wanted,
         let view = ledger.view(tenant, KnownAt::Now)?;
         let mut wanted = Wanted::default();
         for object in ledger.objects_to_read(tenant, &ask, &policy)? {
-            match view.timeline(object)?.kind() {
-                ObjectKind::User => wanted.users.push(object),
-                ObjectKind::Group => wanted.groups.push(object),
-                ObjectKind::Contact => {}
+            match Collection::of(view.timeline(object)?.kind()) {
+                Some(collection) => wanted.addressees.push((collection, object)),
+                None => wanted.users.push(object),
             }
         }
         Ok(wanted)
@@ -99,9 +110,14 @@ async fn read_users(
     Ok(latest)
 }
 
-/// Reads the group that holds an address. Without the permission for groups nothing is learnt of them, as in a reconcile.
-async fn read_group_of(context: &Context, name: &Name, facts: &mut Vec<Fact>) -> Result<Option<Instant>, SyncError> {
-    let page = match context.client.groups_by_address(name.spelling()).await {
+/// Reads the group or the contact that holds an address. Without the permission nothing is learnt, as in a reconcile.
+async fn read_addressee_of(
+    context: &Context,
+    collection: Collection,
+    name: &Name,
+    facts: &mut Vec<Fact>,
+) -> Result<Option<Instant>, SyncError> {
+    let page = match context.client.addressees_by_address(collection, name.spelling()).await {
         Ok(page) => page,
         Err(GraphError::PermissionDenied { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -109,7 +125,7 @@ async fn read_group_of(context: &Context, name: &Name, facts: &mut Vec<Fact>) ->
     context.check_skew(page.at)?;
     refuse_unreadable(&page.rejected)?;
     let reading = reading(context, page.at);
-    facts.extend(page.items.iter().map(|group| group_fact(group, reading)));
+    facts.extend(page.items.iter().map(|addressee| addressee_fact(addressee, reading)));
     Ok(Some(page.at))
 }
 

@@ -9,9 +9,10 @@ use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
 use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
-use crate::graph::facts::{deleted_fact, fact, group_fact};
+use crate::graph::facts::{addressee_fact, deleted_fact, fact};
 use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
+use crate::graph::wire::addressee::Collection;
 use crate::ledger::{Batch, KnownAt};
 
 use super::run::Ticker;
@@ -25,7 +26,7 @@ const RESTARTS_MAX: u32 = 3;
 enum Listing {
     Deleted,
     Live,
-    Groups,
+    Addressees(Collection),
 }
 
 /// Reads the listings and appends what the ledger did not know.
@@ -56,28 +57,36 @@ async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> 
     list(context, Listing::Live, &mut shown, stage, ticker).await?;
     let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
     let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
-    facts.extend(groups(context, stage, ticker).await?);
+    for collection in Collection::ALL {
+        facts.extend(addressees(context, collection, stage, ticker).await?);
+    }
     Ok(facts)
 }
 
-/// Reads the groups, because an address can pass to one without any trace in the users' feed. Returns what became of
-/// those that are not listed any more.
-async fn groups(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
+/// Reads the groups or the contacts, because an address can pass to one without any trace in the users' feed. Returns what
+/// became of those that are not listed any more.
+async fn addressees(
+    context: &Context,
+    collection: Collection,
+    stage: &mut Stage,
+    ticker: &mut Ticker<'_>,
+) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
-    match list(context, Listing::Groups, &mut shown, stage, ticker).await {
+    match list(context, Listing::Addressees(collection), &mut shown, stage, ticker).await {
         Ok(_) => {}
         Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => {
-            ticker.entry.note = Some(
-                "the groups could not be read: the application lacks the permission (GroupMember.Read.All); an address \
-                 that passed to a group is not seen"
-                    .to_owned(),
-            );
+            ticker.note(format!(
+                "the {all} could not be read: the application lacks the permission ({permission}); an address that passed to \
+                 one of them is not seen",
+                all = collection.segment(),
+                permission = collection.permission()
+            ));
             return Ok(Vec::new());
         }
         Err(error) => return Err(error),
     }
-    let missing = absent::missing_from(context, ObjectKind::Group, shown).await?;
-    Ok(ticker.unless_stopped(absent::read_absent_groups(context, &missing)).await??)
+    let missing = absent::missing_from(context, collection.kind(), shown).await?;
+    Ok(ticker.unless_stopped(absent::read_absent_addressees(context, collection, &missing)).await??)
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.
@@ -124,7 +133,10 @@ async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result
             context.client.deleted_users_page(link).await?.map(|at, user| deleted_fact(user, reading(at)))
         }
         Listing::Live => context.client.users_page(link).await?.map(|at, user| fact(user, reading(at))),
-        Listing::Groups => context.client.groups_page(link).await?.map(|at, group| group_fact(group, reading(at))),
+        Listing::Addressees(collection) => {
+            let page = context.client.addressees_page(collection, link).await?;
+            page.map(|at, addressee| addressee_fact(addressee, reading(at)))
+        }
     })
 }
 

@@ -164,6 +164,12 @@ impl Ticker<'_> {
         self.entry.seen += items as u64;
     }
 
+    /// Adds a remark to the run's entry.
+    pub fn note(&mut self, words: String) {
+        let before = self.entry.note.take();
+        self.entry.note = Some(before.map_or_else(|| words.clone(), |before| format!("{before}; {words}")));
+    }
+
     /// Counts what a commit changed, and tells how far the run is.
     pub fn committed(&mut self, summary: &Summary) {
         self.entry.facts += summary.facts;

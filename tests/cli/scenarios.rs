@@ -725,6 +725,47 @@ fn groups_that_may_not_be_read_are_named_and_stop_nothing() {
 }
 
 #[test]
+fn an_address_that_passed_to_a_contact_is_held() {
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.delete(a);
+    let contact = w.directory(|directory| directory.create_contact("Tax office", "Tax@x.test")).unwrap();
+
+    // A live read by name looks among the contacts, where neither a user nor a group is found.
+    w.at("10:00");
+    w.ask_live(&["--name", "tax@x.test", "--chain", "cA"])
+        .mismatch()
+        .because("now a contact")
+        .instead(&[(a, "stop", Some("cA")), (contact, "stop", None)]);
+    w.ask_live(&["--object", &id(contact)]).frozen().because("is a contact");
+
+    // A reconcile finds it too, and that it is gone.
+    let run = w.reconcile();
+    assert_eq!((&run["note"], &run["outcome"]), (&Value::Null, &json!("completed")), "{run}");
+    assert_eq!(w.reconcile()["facts"], json!(0), "a contact that stays the same is no news");
+    w.at("12:00");
+    w.directory(|directory| directory.delete_contact(contact)).unwrap();
+    w.reconcile();
+    w.at("13:00");
+    let history = w.history("tax@x.test");
+    let held = history["holders"].as_array().unwrap().iter().find(|held| held["object"] == json!(contact)).unwrap();
+    assert_ne!(held["until"], Value::Null, "{history:#}");
+
+    // Without the permission that is said, and nothing else stops.
+    w.quirks([QuirkName::ContactsForbidden, QuirkName::GroupsForbidden].map(Quirk::new));
+    let run = w.reconcile();
+    assert_eq!(run["outcome"], json!("completed"), "{run}");
+    let note = run["note"].as_str().unwrap();
+    assert!(note.contains("OrgContact.Read.All") && note.contains("GroupMember.Read.All"), "{note}");
+    w.ask_live(&["--name", "tax@x.test", "--chain", "cA"]).frozen().of_object(a);
+    w.verify();
+}
+
+#[test]
 fn s22_token_expired_over_a_reuse() {
     let mut w = World::new();
     let a = w.create("eve");

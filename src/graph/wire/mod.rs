@@ -3,10 +3,10 @@
 //! Every item of a list is read on its own and refused with a reason if it is not what the list should hold: Graph was
 //! seen to answer 200 with an error object in place of a user, and its documents show items without an id.
 
+pub mod addressee;
 pub mod audit;
 pub mod batch;
 pub mod failure;
-pub mod group;
 pub mod other;
 pub mod token;
 pub mod user;

@@ -38,16 +38,24 @@ pub(super) fn deleted(world: &mut World, request: &Request, base: &str) -> Answe
 
 pub(super) fn groups(world: &mut World, request: &Request, base: &str) -> Answer {
     if world.quirks.fires(QuirkName::GroupsForbidden, &request.path).is_some() {
-        return Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
+        return forbidden();
     }
     if let Some(filter) = request.option("$filter") {
-        return filtered_groups(world, request, filter, base);
+        let groups = world.directory.groups_after(None);
+        return filtered::<Group>(request, filter, base, groups, |group| &group.proxies);
     }
     let path = format!("{base}/groups");
     list::<Group, _>(world, request, &path, base, |directory, id| directory.groups_after(id))
 }
 
 pub(super) fn contacts(world: &mut World, request: &Request, base: &str) -> Answer {
+    if world.quirks.fires(QuirkName::ContactsForbidden, &request.path).is_some() {
+        return forbidden();
+    }
+    if let Some(filter) = request.option("$filter") {
+        let contacts = world.directory.contacts_after(None);
+        return filtered::<Contact>(request, filter, base, contacts, |contact| &contact.proxies);
+    }
     let path = format!("{base}/contacts");
     list::<Contact, _>(world, request, &path, base, |directory, id| directory.contacts_after(id))
 }
@@ -121,8 +129,14 @@ fn list<'w, T: Entity + 'w, I: Iterator<Item = &'w T>>(
 }
 
 /// By id, or by an address with its prefix, which compares without case.
-fn filtered_groups(world: &World, request: &Request, filter: &str, base: &str) -> Answer {
-    let select = match selection::<Group>(request) {
+fn filtered<'w, T: Entity + 'w>(
+    request: &Request,
+    filter: &str,
+    base: &str,
+    all: impl Iterator<Item = &'w T>,
+    proxies: impl Fn(&T) -> &Vec<String>,
+) -> Answer {
+    let select = match selection::<T>(request) {
         Ok(select) => select,
         Err(refusal) => return refusal,
     };
@@ -130,16 +144,19 @@ fn filtered_groups(world: &World, request: &Request, filter: &str, base: &str) -
         return Answer::unsupported_query("Unsupported or invalid query filter clause specified.");
     };
     let is_any = |text: &str| values.iter().any(|value| value.eq_ignore_ascii_case(text));
-    let wanted = |group: &&Group| match property.as_str() {
-        "id" => is_any(&group.id.to_string()),
-        _ => group.proxies.iter().any(|proxy| is_any(proxy)),
+    let wanted = |object: &&T| match property.as_str() {
+        "id" => is_any(&object.id().to_string()),
+        _ => proxies(object).iter().any(|proxy| is_any(proxy)),
     };
     if property != "id" && property != "proxyAddresses/any(p:p" {
         return Answer::unsupported_query("Unsupported or invalid query filter clause specified.");
     }
-    let value: Vec<Value> =
-        world.directory.groups_after(None).filter(wanted).map(|group| render(group, select)).collect();
-    Answer::ok(json!({ "@odata.context": format!("{base}/$metadata#groups"), "value": value }))
+    let value: Vec<Value> = all.filter(wanted).map(|object| render(object, select)).collect();
+    Answer::ok(json!({ "@odata.context": format!("{base}/$metadata#{}", T::SET), "value": value }))
+}
+
+fn forbidden() -> Answer {
+    Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 
 fn filtered_users(world: &World, request: &Request, filter: &str, base: &str) -> Answer {
