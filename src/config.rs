@@ -12,6 +12,7 @@ use crate::domain::domain_change::SuffixMap;
 use crate::domain::fact::Widths;
 use crate::domain::guard::{self, Limits};
 use crate::domain::id::TenantId;
+use crate::domain::rhythm::Rhythm;
 use crate::domain::verdict::Policy;
 use crate::graph::auth::{Proof, SignIn};
 use crate::graph::client::{ClientOptions, GraphClient};
@@ -339,6 +340,17 @@ impl TenantConfig {
             max_skew: or(self.max_skew, default.max_skew),
             settling: Settling { propagation: or(self.propagation, default.settling.propagation), audit_lag },
             ..default
+        }
+    }
+
+    /// How often it is read.
+    pub fn rhythm(&self) -> Rhythm {
+        let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
+        let default = Rhythm::default();
+        Rhythm {
+            // Less than a second would only wait for the directory's clock.
+            sync_every: or(self.sync_every, default.sync_every).max(Duration::from_secs(1)),
+            reconcile_every: or(self.reconcile_every, default.reconcile_every),
         }
     }
 

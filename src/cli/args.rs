@@ -76,6 +76,8 @@ pub enum Command {
     },
     /// One sync round now
     Sync(SyncOptions),
+    /// Keep every tenant current, each at its rhythm, until it is stopped
+    Serve(ServeOptions),
     /// Last sync, horizon, blind periods, counts
     Status,
     /// May I append to this chain, and whose mailbox is it? Exit: 0 incremental, 10 full, 20 stop, 30 refresh
@@ -155,6 +157,14 @@ pub struct SyncOptions {
     /// A change of domain, whose renames the guard lets pass in this run; also `announce` in whowas.toml
     #[arg(long, value_name = "OLD=NEW")]
     pub announce: Vec<SuffixMap>,
+}
+
+/// `serve`.
+#[derive(Debug, ClapArgs)]
+pub struct ServeOptions {
+    /// How many tenants are read at the same time
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub at_once: usize,
 }
 
 /// `check`.

@@ -102,12 +102,17 @@ impl CliError {
 
     /// Prints the error, its causes and what to do.
     pub fn print(&self) {
-        let mut message = format!("error: {}", self.say());
+        super::output::note(&format!("error: {}", self.text()));
+    }
+
+    /// The error, its causes and what to do.
+    pub fn text(&self) -> String {
+        let mut message = self.say();
         if let Some(hint) = self.hint() {
             message.push_str("\n  hint: ");
             message.push_str(&hint);
         }
-        super::output::note(&message);
+        message
     }
 
     fn say(&self) -> String {
@@ -163,7 +168,9 @@ impl From<SyncError> for CliError {
 
 fn store_hint(error: &StoreError) -> Option<String> {
     let hint = match error {
-        StoreError::Held { holder, .. } if holder.command == "serve" => "ask the service instead, with --server URL",
+        StoreError::Held { holder, .. } if holder.command == "serve" => {
+            "the service reads a tenant just now and lets the ledger go when it is done: ask again in a moment"
+        }
         StoreError::Held { .. } => "wait until it is done, or ask the service with --server URL if one is running",
         StoreError::DiskFull { .. } => "free some space or move the ledger to a larger disk",
         StoreError::Damaged { .. } => {

@@ -24,6 +24,8 @@ credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", feder
 # The application needs the Graph permission User.Read.All (application, with admin consent). With GroupMember.Read.All too
 # it sees that an address passed to a group, with OrgContact.Read.All that it passed to a mail contact.
 
+# sync_every = "15m"                    # how often `whowas serve` reads the directory
+# reconcile_every = "24h"               # and how often the listings too, which show what the delta feed misses
 # audits = true                         # read the audit log too: needs AuditLog.Read.All, Directory.Read.All and Entra ID P1 or P2
 # audit_lag = "12h"                     # how late the audit log may still speak
 # lag = "5m"                            # directory replication: a round proves everything up to its start less this

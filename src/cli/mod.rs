@@ -20,6 +20,7 @@ mod plan;
 mod report;
 mod reuse;
 mod scenario;
+mod serve;
 mod snapshots;
 mod status;
 mod sync;
@@ -69,6 +70,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
     let app = App::new(global)?;
     match command {
         Command::Sync(options) => sync::sync(&app, &options),
+        Command::Serve(options) => serve::serve(app, &options),
         Command::Status => status::status(&app),
         Command::Check(options) => ask::check(&app, &options),
         Command::Who(options) => ask::who(&app, &options),

@@ -90,6 +90,11 @@ impl App {
         self.open_for("sync", How::Create, Some(tenant))
     }
 
+    /// The same for the service, which tells its tenants apart by its progress.
+    pub fn open_to_serve(&self, tenant: TenantId) -> Result<Opened, CliError> {
+        self.open_for("serve", How::Create, Some(tenant))
+    }
+
     fn open_for(&self, command: &str, how: How, syncing: Option<TenantId>) -> Result<Opened, CliError> {
         let path = self.ledger_path()?;
         if how != How::Create && !path.exists() {
@@ -180,21 +185,30 @@ impl App {
 
     /// A client for the tenant's directory. Nothing is sent yet.
     pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
-        Ok(Arc::new(self.configured()?.client(|name| std::env::var(name).ok())?))
+        client(self.configured()?)
     }
 
     /// What reading the tenant's directory into a ledger needs.
     pub fn context(&self, ledger: &Ledger, client: Arc<GraphClient>) -> Result<Context, CliError> {
-        let tenant = self.configured()?;
-        let (ledger, widths, clock) = (ledger.clone(), tenant.widths(), self.clock);
-        let (settling, guard) = (tenant.policy().settling, tenant.guard());
-        Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, clock })
+        Ok(context(self.configured()?, ledger, client, self.clock))
     }
 
     /// The short name of a tenant.
     pub fn alias(&self, tenant: TenantId) -> Option<String> {
         self.config.tenants.iter().find(|configured| configured.id == tenant)?.alias.clone()
     }
+}
+
+/// A client for a tenant's directory. Nothing is sent yet.
+pub fn client(tenant: &TenantConfig) -> Result<Arc<GraphClient>, CliError> {
+    Ok(Arc::new(tenant.client(|name| std::env::var(name).ok())?))
+}
+
+/// What reading a tenant's directory into a ledger needs.
+pub fn context(tenant: &TenantConfig, ledger: &Ledger, client: Arc<GraphClient>, clock: Clock) -> Context {
+    let (ledger, widths) = (ledger.clone(), tenant.widths());
+    let (settling, guard) = (tenant.policy().settling, tenant.guard());
+    Context { ledger, tenant: tenant.id, client, widths, settling, guard, clock }
 }
 
 /// How to open a ledger.
@@ -214,7 +228,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 fn is_short(command: &str) -> bool {
-    !matches!(command, "sync" | "serve" | "demo" | "rebuild" | "verify")
+    // A service holds the ledger for its rounds only.
+    !matches!(command, "sync" | "demo" | "rebuild" | "verify")
 }
 
 fn default_files() -> Vec<PathBuf> {

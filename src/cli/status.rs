@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
-use crate::domain::id::TenantId;
-use crate::service::status::{self, StatusAnswer};
+use crate::service::status::{self, Configured, StatusAnswer};
 
 pub fn status(app: &App) -> Result<Exit, CliError> {
     let opened = app.open("status", How::Existing)?;
-    let configured: Vec<TenantId> = app.config.tenants.iter().map(|tenant| tenant.id).collect();
-    let answer = status::status(&opened.ledger, &configured, |tenant| app.alias(tenant))?;
+    let configured = app.config.tenants.iter();
+    let configured =
+        configured.map(|tenant| Configured { tenant: tenant.id, alias: tenant.alias.clone(), rhythm: tenant.rhythm() });
+    let answer = status::status(&opened.ledger, &configured.collect::<Vec<_>>(), app.clock.now())?;
     output::answer(&app.global, &answer, || say(&answer))?;
     Ok(Exit::Done)
 }
@@ -41,6 +42,9 @@ fn say(answer: &StatusAnswer) -> String {
                 }
             }
             None => text.push_str("  never synced; run `whowas sync`\n"),
+        }
+        if let Some(next) = tenant.next_sync {
+            let _ = writeln!(text, "  next sync: due {next}, if `whowas serve` runs");
         }
         let horizon = tenant.horizon.map_or_else(|| "none yet".to_owned(), |horizon| horizon.to_string());
         let _ = writeln!(text, "  horizon: {horizon}; commit {}", tenant.sequence);

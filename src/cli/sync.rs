@@ -103,7 +103,7 @@ fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit,
 
 /// The first interrupt or termination ends the run at once, with its entry in the run log; the second one ends the
 /// program.
-fn stop_on_signal(stop: Stop) {
+pub fn stop_on_signal(stop: Stop) {
     tokio::spawn(async move {
         let Ok(mut signals) = Signals::listen() else { return };
         signals.next().await;

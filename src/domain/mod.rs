@@ -18,6 +18,7 @@ pub mod name;
 pub mod plan;
 mod readings;
 pub mod restore;
+pub mod rhythm;
 pub mod time;
 pub mod timeline;
 pub mod track;

@@ -5,9 +5,11 @@ use serde::Serialize;
 use crate::domain::fact::Fact;
 use crate::domain::guard::{HeldPart, Impact};
 use crate::domain::id::{Sequence, TenantId};
+use crate::domain::rhythm::Rhythm;
 use crate::domain::time::Instant;
 use crate::ledger::{Hold, Ledger, LedgerError};
 use crate::store::{FindingCounts, Run};
+use crate::sync::{RUNS_READ, past};
 
 /// The status of a ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,7 +33,7 @@ pub struct TenantStatus {
     pub last_sync: Option<Run>,
     /// The run under way.
     pub running: Option<Run>,
-    /// When the next one is due.
+    /// When the next one is due, if a service keeps the tenant current.
     pub next_sync: Option<Instant>,
     /// The instant through which the feed proves everything.
     pub horizon: Option<Instant>,
@@ -116,14 +118,21 @@ pub struct LedgerStatus {
     pub bytes: u64,
 }
 
-/// The status of every tenant. `alias` gives a tenant's short name; `configured` adds tenants that were never synced.
-pub fn status(
-    ledger: &Ledger,
-    configured: &[TenantId],
-    alias: impl Fn(TenantId) -> Option<String>,
-) -> Result<StatusAnswer, LedgerError> {
+/// A tenant as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configured {
+    /// Which tenant.
+    pub tenant: TenantId,
+    /// Its short name.
+    pub alias: Option<String>,
+    /// How often a service reads it.
+    pub rhythm: Rhythm,
+}
+
+/// The status of every tenant at `now`, those that are configured and were never synced included.
+pub fn status(ledger: &Ledger, configured: &[Configured], now: Instant) -> Result<StatusAnswer, LedgerError> {
     let mut ids = ledger.tenants()?;
-    ids.extend(configured);
+    ids.extend(configured.iter().map(|configured| configured.tenant));
     ids.sort();
     ids.dedup();
     let mut tenants = Vec::new();
@@ -135,13 +144,16 @@ pub fn status(
             Fact::Blind(blind) => Some(BlindPart { from: blind.from, until: blind.until, why: blind.why }),
             _ => None,
         });
+        let configured = configured.iter().find(|configured| configured.tenant == tenant);
+        let runs = ledger.store().runs(tenant, RUNS_READ)?;
+        let next = configured.map(|configured| configured.rhythm.due(tenant, &past(&runs), now).at);
         tenants.push(TenantStatus {
             tenant,
-            alias: alias(tenant),
+            alias: configured.and_then(|configured| configured.alias.clone()),
             sequence: head.sequence,
-            last_sync: ledger.store().runs(tenant, 1)?.into_iter().next(),
+            last_sync: runs.into_iter().next(),
             running: None,
-            next_sync: None,
+            next_sync: next,
             horizon: state.coverage.horizon(),
             half_round: state.open_round.is_some(),
             held: ledger.holds(tenant)?.iter().map(HoldStatus::from).collect(),

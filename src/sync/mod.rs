@@ -8,10 +8,12 @@
 mod absent;
 mod audits;
 mod guard;
+mod keeper;
 mod live;
 mod reconcile;
 mod round;
 mod run;
+mod schedule;
 mod stage;
 
 use std::sync::Arc;
@@ -30,8 +32,10 @@ use crate::store::RunKind;
 pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
 pub use guard::reject;
+pub use keeper::{Event, Keeper, Kept, Ready};
 pub use live::{LiveRead, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
+pub use schedule::{RUNS_READ, past};
 
 /// What a run works with.
 #[derive(Clone)]

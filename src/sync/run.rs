@@ -28,7 +28,7 @@ impl Stop {
         self.0.send_replace(true);
     }
 
-    async fn asked(&self) {
+    pub(super) async fn asked(&self) {
         // It ends early only if every asker is gone, and this is one.
         let mut seen = self.0.subscribe();
         let _asked = seen.wait_for(|asked| *asked).await;

@@ -17,4 +17,5 @@ mod guards;
 mod imports;
 mod report;
 mod scenarios;
+mod serve;
 mod world;

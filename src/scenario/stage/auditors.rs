@@ -42,7 +42,7 @@ impl Stage {
                 }
             }
             Question::Status => {
-                let all = status::status(&desk.ledger, &[desk.tenant], |_| None).map_err(refuse)?;
+                let all = status::status(&desk.ledger, &[], desk.clock.now()).map_err(refuse)?;
                 let own = all.tenants.into_iter().find(|status| status.tenant == desk.tenant);
                 answer(&own.ok_or_else(|| "the ledger has no such tenant".to_owned())?)
             }

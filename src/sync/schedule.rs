@@ -1,0 +1,82 @@
+//! What a run log tells of when the next run is due.
+
+use crate::domain::rhythm::Past;
+use crate::store::{Outcome, Run, RunKind};
+
+/// How many entries of a run log tell what is due. With a round a minute that is two days, more than a reconcile takes to
+/// come round.
+pub const RUNS_READ: usize = 3_000;
+
+/// What these entries tell, newest first.
+pub fn past(runs: &[Run]) -> Past {
+    let is_whole = |run: &&Run| matches!(run.outcome, Outcome::Completed | Outcome::Held);
+    let failures = runs.iter().take_while(|run| !is_whole(run)).count();
+    let mut whole = runs.iter().filter(is_whole);
+    Past {
+        started: runs.iter().find(|run| run.kind != RunKind::Reconcile).map(|run| run.started),
+        reconciled: whole.find(|run| run.kind == RunKind::Reconcile).map(|run| run.started),
+        failures: u32::try_from(failures).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::TenantId;
+    use crate::domain::rhythm::Rhythm;
+    use crate::domain::time::Instant;
+    use crate::store::Trigger;
+
+    const MINUTE: u64 = 60_000_000;
+
+    fn at(minute: u64) -> Instant {
+        Instant::from_micros(i64::try_from(minute * MINUTE).unwrap())
+    }
+
+    fn tenant(number: u8) -> TenantId {
+        TenantId::from_bytes([number; 16])
+    }
+
+    fn run(kind: RunKind, minute: u64, outcome: Outcome) -> Run {
+        Run {
+            run: minute,
+            trigger: Trigger::Schedule,
+            kind,
+            started: at(minute),
+            ended: None,
+            outcome,
+            pages: 0,
+            seen: 0,
+            changed: 0,
+            removed: 0,
+            restored: 0,
+            facts: 0,
+            throttled_ms: 0,
+            horizon: None,
+            error: None,
+            note: None,
+        }
+    }
+
+    #[test]
+    fn the_run_log_tells_what_is_due() {
+        use Outcome::{Completed, Failed, Held, Interrupted};
+        use RunKind::{Delta, Full, Reconcile};
+        let rhythm = Rhythm::default();
+        for (runs, now, earliest, latest, reconcile) in [
+            (vec![], 5, 5, 5, true),
+            (vec![run(Reconcile, 11, Completed), run(Full, 10, Completed)], 12, 25, 27, false),
+            (vec![run(Delta, 30, Completed), run(Reconcile, 11, Completed)], 31, 45, 47, false),
+            (vec![run(Delta, 30, Held), run(Reconcile, 11, Completed)], 31, 45, 47, false),
+            (vec![run(Delta, 1_440, Completed), run(Reconcile, 11, Completed)], 1_441, 1_455, 1_457, true),
+            (vec![run(Delta, 30, Failed), run(Reconcile, 11, Completed)], 31, 31, 32, false),
+            (vec![run(Delta, 31, Failed), run(Delta, 30, Interrupted), run(Reconcile, 11, Held)], 31, 33, 34, false),
+            (vec![run(Reconcile, 31, Failed), run(Delta, 30, Completed)], 31, 31, 32, true),
+            (vec![run(Delta, 90, Completed), run(Reconcile, 11, Completed)], 60, 60, 60, false),
+        ] {
+            let due = rhythm.due(tenant(1), &past(&runs), at(now));
+            assert!(at(earliest) <= due.at && due.at <= at(latest), "{runs:?} at {now}: {due:?}");
+            assert_eq!(due.reconcile, reconcile, "{runs:?} at {now}");
+        }
+    }
+}

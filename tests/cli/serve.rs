@@ -1,0 +1,207 @@
+//! `serve` as a process: several tenants at their rhythm on a real clock, with other commands in between.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use whowas::graph::emulator::{Clock, Directory, Emulator, EmulatorOptions, NewUser, Quirk, QuirkName};
+
+use super::world::{SECRET, bare, finished, ran, wait_until};
+
+const OTHER: &str = "0e1d6a3e-58f4-4c1b-9d2e-7a5f0c9b8e22";
+
+/// Two directories whose clocks go, and a configuration that leads to both.
+struct Place {
+    emulators: [Emulator; 2],
+    _runtime: Runtime,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new(more: [&str; 2]) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let now = whowas::clock::Clock::default().now();
+        let tenants = [EmulatorOptions::TENANT, OTHER];
+        let emulators = {
+            let _inside = runtime.enter();
+            tenants.map(|tenant| {
+                let mut directory = Directory::new("x.onmicrosoft.com", now, 1);
+                directory.create_user(NewUser::mailbox("ann@x.test")).unwrap();
+                let clock = Some(Clock::Ticking { from: now, base: std::time::Instant::now() });
+                let options =
+                    EmulatorOptions { tenant: tenant.to_owned(), directory, clock, ..EmulatorOptions::default() };
+                Emulator::start(options).unwrap()
+            })
+        };
+        let place = Self { emulators, _runtime: runtime, folder: tempfile::tempdir().unwrap() };
+        let mut text = "[ledger]\npath = \"ledger\"\n".to_owned();
+        for (tenant, (alias, (emulator, more))) in
+            tenants.iter().zip(["one", "two"].into_iter().zip(place.emulators.iter().zip(more)))
+        {
+            let (url, client) = (emulator.url(), EmulatorOptions::CLIENT_ID);
+            text += &format!(
+                "\n[[tenant]]\nid = \"{tenant}\"\nalias = \"{alias}\"\nclient_id = \"{client}\"\n\
+                 graph_url = \"{url}\"\nlogin_url = \"{url}\"\nretry_attempts = 2\nretry_base = \"10ms\"\n{more}\n"
+            );
+        }
+        fs::write(place.folder.path().join("whowas.toml"), text).unwrap();
+        place
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare(self.folder.path());
+        command.env(SECRET, EmulatorOptions::SECRET).args(["--output", "jsonl"]).args(arguments);
+        command
+    }
+
+    fn serve(&self) -> Serving {
+        let mut child = self
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (send, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(serde_json::from_str(&line).unwrap()))
+        });
+        Serving { child, lines, runs: Vec::new() }
+    }
+
+    /// An answer of another command while the service may be reading.
+    fn ask(&self, arguments: &[&str]) -> Value {
+        ran(&mut self.command(arguments)).done()
+    }
+
+    fn status(&self, alias: &str) -> Value {
+        let status = self.ask(&["status"]);
+        status["tenants"].as_array().unwrap().iter().find(|tenant| tenant["alias"] == alias).unwrap().clone()
+    }
+}
+
+/// A running service and the runs that it has told of.
+struct Serving {
+    child: Child,
+    lines: Receiver<Value>,
+    runs: Vec<Value>,
+}
+
+impl Serving {
+    fn of(&mut self, tenant: &str) -> Vec<Value> {
+        self.runs.extend(self.lines.try_iter());
+        let of = self.runs.iter().filter(|line| line["tenant"] == tenant);
+        of.map(|line| line["run"].clone()).collect()
+    }
+
+    fn terminate(self) -> super::world::Ran {
+        signal(&self.child);
+        finished(self.child.wait_with_output().unwrap())
+    }
+}
+
+fn signal(child: &Child) {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+}
+
+const SECRETLY: &str = "credential = { secret_env = \"WHOWAS_TEST_SECRET\" }\nsync_every = \"1s\"";
+
+#[test]
+fn every_tenant_is_read_at_its_rhythm_and_others_ask_in_between() {
+    let place = Place::new([SECRETLY, SECRETLY]);
+    let mut serving = place.serve();
+    for tenant in [EmulatorOptions::TENANT, OTHER] {
+        wait_until("three rounds", || serving.of(tenant).len() >= 3);
+        let runs = serving.of(tenant);
+        assert_eq!((&runs[0]["kind"], &runs[0]["trigger"]), (&json!("reconcile"), &json!("startup")), "{runs:#?}");
+        assert_eq!((&runs[1]["kind"], &runs[1]["trigger"]), (&json!("delta"), &json!("schedule")), "{runs:#?}");
+        assert!(runs.iter().all(|run| run["outcome"] == "completed"), "{runs:#?}");
+    }
+    let bob = place.emulators[1].with(|directory| directory.create_user(NewUser::mailbox("bob@x.test"))).unwrap();
+    let found = || place.ask(&["--tenant", "two", "history", &bob.to_string()])["state"] == "active";
+    wait_until("the next rounds show a newcomer", || {
+        ran(&mut place.command(&["--tenant", "two", "history", &bob.to_string()])).code == 0
+    });
+    assert!(found());
+    assert_ne!(place.status("one")["next_sync"], Value::Null);
+    let ended = serving.terminate();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:#?}");
+    assert_eq!(ran(&mut place.command(&["--tenant", "one", "verify"])).code, 0);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_page_ends_the_run_at_once_and_the_next_goes_on() {
+    let place = Place::new([SECRETLY, "credential = { secret_env = \"WHOWAS_TEST_SECRET\" }\nsync_every = \"1h\""]);
+    let mut slow = Quirk::new(QuirkName::SlowBody);
+    slow.seconds = Some(3_600.0);
+    slow.path = Some("users/delta".to_owned());
+    place.emulators[0].set_quirks([slow]);
+    let mut serving = place.serve();
+    wait_until("the other tenant is read", || !serving.of(OTHER).is_empty());
+    wait_until("half a page", || place.emulators[0].requests().last.iter().any(|seen| seen.target.contains("delta")));
+    let ended = serving.terminate();
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    assert_eq!(place.status("one")["last_sync"]["outcome"], json!("interrupted"));
+    place.emulators[0].set_quirks([]);
+    let mut serving = place.serve();
+    wait_until("the run is made up for", || serving.of(EmulatorOptions::TENANT).len() > 1);
+    assert!(serving.of(OTHER).is_empty(), "read an hour ago at most");
+    serving.terminate();
+}
+
+#[test]
+fn a_tenant_that_cannot_be_read_is_named_with_the_cure_and_does_not_stop_the_others() {
+    let place = Place::new(["credential = { secret_env = \"WRONG\" }\nsync_every = \"1s\"", SECRETLY]);
+    let mut child = place
+        .command(&["serve"])
+        .env("WRONG", "not the secret")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        let run: Value = serde_json::from_str(&stdout.next().unwrap().unwrap()).unwrap();
+        assert_eq!(run["tenant"], OTHER);
+    }
+    signal(&child);
+    let ended = finished(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    assert!(ended.stderr.contains("one: ") && ended.stderr.contains("AADSTS7000215"), "{ended:#?}");
+    assert!(ended.stderr.contains("copy the secret's Value"), "{ended:#?}");
+    assert!(!ended.stderr.contains("not the secret"), "{ended:#?}");
+}
+
+#[test]
+fn what_could_never_run_is_refused_at_once() {
+    let place = Place::new([SECRETLY, SECRETLY]);
+    ran(&mut place.command(&["--now", "2026-03-01T00:00:00Z", "serve"])).failed(2, &["--now stands still"]);
+    ran(&mut place.command(&["--tenant", "three", "serve"])).failed(2, &["three"]);
+    ran(place.command(&["serve"]).env_remove(SECRET)).failed(2, &[SECRET, "is not set"]);
+    fs::write(place.folder.path().join("whowas.toml"), "").unwrap();
+    ran(&mut place.command(&["serve"])).failed(2, &["no tenant is configured"]);
+    assert!(!place.folder.path().join("ledger").exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_service_started_again_and_again_does_not_ask_the_directory_each_time() {
+    let hourly = "credential = { secret_env = \"WHOWAS_TEST_SECRET\" }\nsync_every = \"1h\"";
+    let place = Place::new([hourly, hourly]);
+    let mut serving = place.serve();
+    wait_until("both are read", || [EmulatorOptions::TENANT, OTHER].iter().all(|t| !serving.of(t).is_empty()));
+    serving.terminate();
+    let asked = place.emulators[0].requests().total;
+    for _ in 0..3 {
+        let serving = place.serve();
+        std::thread::sleep(Duration::from_millis(300));
+        serving.terminate();
+    }
+    assert_eq!(place.emulators[0].requests().total, asked);
+}
