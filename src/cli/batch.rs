@@ -5,83 +5,115 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use super::error::{CliError, Exit};
 use super::open::runtime;
 use super::output;
+use crate::domain::verdict::Ask;
 use crate::import::lines::{Line, read_line};
 use crate::ledger::KnownAt;
 use crate::service::Desk;
-use crate::service::check::{CheckRequest, check, check_live};
+use crate::service::check::{CheckRequest, check, check_live_together};
 use crate::sync::Context;
 
 /// Longest line, in bytes. A longer one is refused like any bad line, without being held in memory.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// How much is read ahead, in bytes, and how many asks share their live reads at most. More would make the first of them wait,
+/// and a live read counts as made now for half a minute only.
+const AHEAD_BYTES: usize = 256 * 1024;
+const TOGETHER_MAX: usize = 400;
+
 /// Answers the lines of a file, or of standard input.
 pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, file: &Path) -> Result<Exit, CliError> {
+    let runtime = context.map(|_| runtime()).transpose()?;
+    let live = runtime.as_ref().zip(context);
+    let mut checker = Checker { desk, live, known_at, waiting: Vec::new(), bad: 0 };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let bad = if file == Path::new("-") {
-        check_batch(desk, context, known_at, &mut BufReader::new(std::io::stdin().lock()), &mut out)?
+    if file == Path::new("-") {
+        checker.check(&mut BufReader::with_capacity(AHEAD_BYTES, std::io::stdin().lock()), &mut out)?;
     } else {
         let opened = File::open(file).map_err(CliError::io(format!("read {}", file.display())))?;
-        check_batch(desk, context, known_at, &mut BufReader::new(opened), &mut out)?
-    };
-    Ok(if bad == 0 { Exit::Done } else { Exit::Partly })
+        checker.check(&mut BufReader::with_capacity(AHEAD_BYTES, opened), &mut out)?;
+    }
+    Ok(if checker.bad == 0 { Exit::Done } else { Exit::Partly })
 }
 
 /// Answers every line. A line that is no ask is answered with its number and what is wrong with it, and the exit code
 /// then says that not every line had a verdict. Whoever waits for an answer before asking on gets it: nothing is held back
 /// while the next line is not there yet.
-fn check_batch<R: Read>(
-    desk: &Desk,
-    context: Option<&Context>,
+struct Checker<'a> {
+    desk: &'a Desk,
+    live: Option<(&'a Runtime, &'a Context)>,
     known_at: KnownAt,
-    lines: &mut BufReader<R>,
-    out: &mut dyn Write,
-) -> Result<u64, CliError> {
-    let runtime = context.map(|_| runtime()).transpose()?;
-    let (mut number, mut bad) = (0u64, 0u64);
-    let mut line = Vec::new();
-    loop {
-        if !lines.buffer().contains(&b'\n') && !is_written(out.flush())? {
-            return Ok(bad);
-        }
-        let kind = read_line(lines, LINE_BYTES_MAX, &mut line).map_err(CliError::io("read the asks"))?;
-        if kind == Line::End {
-            return Ok(bad);
-        }
-        number += 1;
-        let asked = match (kind, std::str::from_utf8(&line)) {
-            (Line::TooLong, _) => Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")),
-            (_, Err(_)) => Err("the line is not UTF-8 text".to_owned()),
-            (_, Ok(text)) if text.trim().is_empty() => continue,
-            (_, Ok(text)) => serde_json::from_str::<CheckRequest>(text).map_err(|error| error.to_string()),
-        };
-        let asked = asked.and_then(|request| {
-            let empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
-            if empty { Err("give a chain, a name or an object".to_owned()) } else { Ok(request) }
-        });
-        let answer = match asked {
-            Ok(request) => {
-                let ask = request.into();
-                let answer = match (&runtime, context) {
-                    (Some(runtime), Some(context)) => runtime.block_on(check_live(desk, context, &ask))?,
-                    _ => check(desk, &ask, known_at)?,
-                };
-                serde_json::to_string(&answer)
+    /// Lines that are read and not answered yet.
+    waiting: Vec<Result<Ask, (u64, String)>>,
+    bad: u64,
+}
+
+impl Checker<'_> {
+    fn check<R: Read>(&mut self, lines: &mut BufReader<R>, out: &mut dyn Write) -> Result<(), CliError> {
+        let mut number = 0u64;
+        let mut line = Vec::new();
+        loop {
+            let is_idle = !lines.buffer().contains(&b'\n');
+            let is_full = self.live.is_none() || self.waiting.len() >= TOGETHER_MAX;
+            if (is_idle || is_full) && !self.answer(out)? {
+                return Ok(());
             }
-            Err(why) => {
-                bad += 1;
-                output::note(&format!("line {number}: {why}"));
-                serde_json::to_string(&json!({"line": number, "error": why}))
+            if is_idle && !is_written(out.flush())? {
+                return Ok(());
             }
-        };
-        let answer = answer.map_err(|error| CliError::io("write an answer as JSON")(error.into()))?;
-        if !is_written(writeln!(out, "{answer}"))? {
-            return Ok(bad);
+            let kind = read_line(lines, LINE_BYTES_MAX, &mut line).map_err(CliError::io("read the asks"))?;
+            number += 1;
+            let asked = match (kind, std::str::from_utf8(&line)) {
+                (Line::End, _) => {
+                    self.answer(out)?;
+                    return is_written(out.flush()).map(drop);
+                }
+                (Line::TooLong, _) => Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")),
+                (_, Err(_)) => Err("the line is not UTF-8 text".to_owned()),
+                (_, Ok(text)) if text.trim().is_empty() => continue,
+                (_, Ok(text)) => read_ask(text),
+            };
+            self.waiting.push(asked.map_err(|why| (number, why)));
         }
     }
+
+    /// Answers what waits. False if nobody reads the answers any more.
+    fn answer(&mut self, out: &mut dyn Write) -> Result<bool, CliError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
+        let answers = match self.live {
+            Some((runtime, context)) if !asks.is_empty() => {
+                runtime.block_on(check_live_together(self.desk, context, &asks))?
+            }
+            _ => asks.iter().map(|ask| check(self.desk, ask, self.known_at)).collect::<Result<_, _>>()?,
+        };
+        let mut answers = answers.iter();
+        for asked in &waiting {
+            let text = match asked {
+                Ok(_) => serde_json::to_string(&answers.next()),
+                Err((number, why)) => {
+                    self.bad += 1;
+                    output::note(&format!("line {number}: {why}"));
+                    serde_json::to_string(&json!({"line": number, "error": why}))
+                }
+            };
+            let text = text.map_err(|error| CliError::io("write an answer as JSON")(error.into()))?;
+            if !is_written(writeln!(out, "{text}"))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn read_ask(text: &str) -> Result<Ask, String> {
+    let request: CheckRequest = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let is_empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
+    if is_empty { Err("give a chain, a name or an object".to_owned()) } else { Ok(request.into()) }
 }
 
 /// Whether somebody still reads. A reader that has gone away, as `head` does, is no failure.

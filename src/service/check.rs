@@ -107,18 +107,32 @@ pub fn check(desk: &Desk, ask: &Ask, known_at: KnownAt) -> Result<CheckAnswer, L
 /// Reads the directory first, then judges. If the directory cannot be read the verdict says so; only a ledger that fails
 /// is an error.
 pub async fn check_live(desk: &Desk, context: &Context, ask: &Ask) -> Result<CheckAnswer, SyncError> {
-    let read = tokio::time::timeout(LIVE_PATIENCE, read_live(context, ask, &desk.policy)).await;
-    let Ok(read) = read else {
-        let failure = format!("the directory did not answer within {} s", LIVE_PATIENCE.as_secs());
-        return judge(desk, ask, desk.clock.now(), Some(failure)).await;
+    let mut answers = check_live_together(desk, context, std::slice::from_ref(ask)).await?;
+    // There is an answer for each ask.
+    answers.pop().ok_or(SyncError::Stopped)
+}
+
+/// The same for many asks whose live reads share their requests. The answers stand in the order of the asks.
+pub async fn check_live_together(desk: &Desk, context: &Context, asks: &[Ask]) -> Result<Vec<CheckAnswer>, SyncError> {
+    let read = tokio::time::timeout(LIVE_PATIENCE, read_live(context, asks, &desk.policy)).await;
+    let reads = match read {
+        Ok(reads) => Some(reads?),
+        Err(_) => None,
     };
-    let (failure, now) = match read {
-        // The ask is judged at the server's time, which dates what was read.
-        Ok(read) => (None, read.at),
-        Err(error @ (SyncError::Ledger(_) | SyncError::Thread(_))) => return Err(error),
-        Err(error) => (Some(say(&error)), desk.clock.now()),
-    };
-    judge(desk, ask, now, failure).await
+    let mut answers = Vec::with_capacity(asks.len());
+    for (index, ask) in asks.iter().enumerate() {
+        let (failure, now) = match reads.as_ref().and_then(|reads| reads.get(index)) {
+            // The ask is judged at the server's time, which dates what was read.
+            Some(Ok(at)) => (None, *at),
+            Some(Err(error)) => (Some(say(error)), desk.clock.now()),
+            None => {
+                let failure = format!("the directory did not answer within {} s", LIVE_PATIENCE.as_secs());
+                (Some(failure), desk.clock.now())
+            }
+        };
+        answers.push(judge(desk, ask, now, failure).await?);
+    }
+    Ok(answers)
 }
 
 /// Judges beside the asynchronous threads, because the ledger blocks.

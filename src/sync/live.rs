@@ -1,132 +1,228 @@
 //! The live read: asks the directory at the moment of a question, and records what it says as facts.
+//!
+//! A whole night's asks are read together: each object and name once, twenty to a request, a few requests at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::domain::fact::{Fact, Reading, Source, Vacant};
 use crate::domain::id::ObjectId;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
-use crate::graph::client::UserKey;
+use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
 use crate::graph::error::GraphError;
 use crate::graph::facts::{addressee_fact, fact};
 use crate::graph::wire::addressee::Collection;
-use crate::ledger::{Batch, KnownAt};
+use crate::graph::wire::batch::BATCH_MAX;
+use crate::ledger::{Batch, KnownAt, Ledger};
 
 use super::absent::{read_addressees, read_deleted};
 use super::{Context, SyncError, refuse_unreadable};
 
-/// What a live read found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveRead {
-    /// The server's time of the read, by which the ask is judged.
-    pub at: Instant,
-    /// Facts that were new.
-    pub facts: u64,
+/// How many requests are under way at once. Graph throttles by the cost of all of them, so more would only wait.
+const AT_ONCE: usize = 4;
+
+/// For each ask the server's time of the read by which it is judged, or why it could not be read.
+pub type LiveReads = Vec<Result<Instant, Arc<SyncError>>>;
+
+/// What is asked of the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    User(ObjectId),
+    /// Only a user principal name is a key of the directory; an address is read through whoever may hold it.
+    Upn(Name),
+    Addressee(Collection, ObjectId),
+    Address(Collection, Name),
 }
 
-/// Whom a live read looks at.
-#[derive(Default)]
-struct Wanted {
-    users: Vec<ObjectId>,
-    addressees: Vec<(Collection, ObjectId)>,
-}
+/// What the directory said, and when; at no time if it may not be asked.
+type Told = Result<(Instant, Vec<Fact>), Arc<SyncError>>;
 
-/// Reads the name asked, the object asked, the chain's object and everyone who may hold the name, and appends what the
-/// directory says of them. If no user holds the name, the groups and the contacts are asked for it too.
+/// Reads for each ask the name asked, the object asked, the chain's object and everyone who may hold the name, and appends
+/// what the directory says of them. If no user holds the name, the groups and the contacts are asked for it too.
 ///
 /// # Errors
-/// If the directory cannot be reached or believed; nothing is then appended.
-pub async fn read_live(context: &Context, ask: &Ask, policy: &Policy) -> Result<LiveRead, SyncError> {
-    let wanted = wanted(context, ask, policy).await?;
-    let name = ask.name.as_ref().filter(|name| name.spelling().contains('@'));
-    let mut facts = Vec::new();
-    // Only a user principal name is a key of the directory; an address is read through whoever may hold it.
-    let upn = name.filter(|_| ask.kind != NameKind::Smtp);
-    let mut latest = read_users(context, upn, &wanted.users, &mut facts).await?;
+/// If the ledger fails. That the directory cannot be reached or believed is the error of each ask that it concerns; what it
+/// said of the others is kept.
+pub async fn read_live(context: &Context, asks: &[Ask], policy: &Policy) -> Result<LiveReads, SyncError> {
+    let mut wanted = wanted(context, asks, policy).await?;
+    let mut told = tell(context, wanted.iter().flatten().cloned().collect()).await?;
     for collection in Collection::ALL {
-        let of = |(from, object): &(Collection, ObjectId)| (*from == collection).then_some(*object);
-        let objects: Vec<ObjectId> = wanted.addressees.iter().filter_map(of).collect();
-        let (at, found) = read_addressees(context, collection, &objects, Source::Live).await?;
-        latest = latest.max(at);
-        facts.extend(found);
-    }
-    for collection in Collection::ALL {
-        let is_held = facts.iter().any(|fact| is_live_under(fact, name));
-        if let Some(name) = name.filter(|_| ask.kind != NameKind::Upn && !is_held) {
-            latest = latest.max(read_addressee_of(context, collection, name, &mut facts).await?);
-        }
-    }
-    let appended = context.append(Batch { facts, ..Batch::default() }).await?;
-    Ok(LiveRead { at: latest.unwrap_or_else(|| context.clock.now()), facts: appended.summary.facts })
-}
-
-/// Whether the fact shows an object that is live under the name. A deleted one has only its last names left.
-fn is_live_under(fact: &Fact, name: Option<&Name>) -> bool {
-    matches!(fact, Fact::Seen(_)) && fact.names().iter().any(|(_, held)| Some(*held) == name)
-}
-
-async fn wanted(context: &Context, ask: &Ask, policy: &Policy) -> Result<Wanted, SyncError> {
-    let (ask, policy) = (ask.clone(), *policy);
-    let sort = move |ledger: &crate::ledger::Ledger, tenant| {
-        let view = ledger.view(tenant, KnownAt::Now)?;
-        let mut wanted = Wanted::default();
-        for object in ledger.objects_to_read(tenant, &ask, &policy)? {
-            match Collection::of(view.timeline(object)?.kind()) {
-                Some(collection) => wanted.addressees.push((collection, object)),
-                None => wanted.users.push(object),
+        for (ask, keys) in asks.iter().zip(&mut wanted) {
+            let name = ask.name.as_ref().filter(|name| ask.kind != NameKind::Upn && is_address(name));
+            if let Some(name) = name.filter(|name| !is_answered(name, keys, &told)) {
+                keys.push(Key::Address(collection, name.clone()));
             }
+        }
+        let new = wanted.iter().flatten().filter(|key| !told.contains_key(key)).cloned().collect();
+        told.extend(tell(context, new).await?);
+    }
+    let mut said = HashSet::new();
+    let keys = wanted.iter().flatten().filter(|key| said.insert(*key));
+    let facts = keys.filter_map(|key| told.get(key)).flatten().flat_map(|(_, facts)| facts.iter().cloned()).collect();
+    context.append(Batch { facts, ..Batch::default() }).await?;
+    let now = context.clock.now();
+    let at = |keys: &Vec<Key>| {
+        let dates = keys.iter().filter_map(|key| told.get(key)).map(|told| match told {
+            Ok((at, _)) => Ok(*at),
+            Err(error) => Err(Arc::clone(error)),
+        });
+        let latest = dates.collect::<Result<Vec<Instant>, _>>().map(|dates| dates.into_iter().max());
+        latest.map(|latest| latest.filter(|at| *at > Instant::MIN).unwrap_or(now))
+    };
+    Ok(wanted.iter().map(at).collect())
+}
+
+/// What to read for each ask at first.
+async fn wanted(context: &Context, asks: &[Ask], policy: &Policy) -> Result<Vec<Vec<Key>>, SyncError> {
+    let (asks, policy) = (asks.to_vec(), *policy);
+    let sort = move |ledger: &Ledger, tenant| {
+        let view = ledger.view(tenant, KnownAt::Now)?;
+        let mut wanted = Vec::with_capacity(asks.len());
+        for ask in &asks {
+            let upn = ask.name.iter().filter(|name| ask.kind != NameKind::Smtp && is_address(name));
+            let mut keys: Vec<Key> = upn.map(|name| Key::Upn(name.clone())).collect();
+            for object in ledger.objects_to_read(tenant, ask, &policy)? {
+                keys.push(match Collection::of(view.timeline(object)?.kind()) {
+                    Some(collection) => Key::Addressee(collection, object),
+                    None => Key::User(object),
+                });
+            }
+            wanted.push(keys);
         }
         Ok(wanted)
     };
     context.blocking(sort).await
 }
 
-/// Reads by name and by id. Returns the latest date of the answers.
-async fn read_users(
-    context: &Context,
-    name: Option<&Name>,
-    objects: &[ObjectId],
-    facts: &mut Vec<Fact>,
-) -> Result<Option<Instant>, SyncError> {
-    let mut keys: Vec<UserKey<'_>> = name.iter().map(|name| UserKey::Upn(name.spelling())).collect();
-    keys.extend(objects.iter().map(|object| UserKey::Id(*object)));
+fn is_address(name: &Name) -> bool {
+    name.spelling().contains('@')
+}
+
+/// Whether what was told for an ask shows an object that is live under the name, so that nobody else can hold it, or could
+/// not be read. A deleted object has only its last names left.
+fn is_answered(name: &Name, keys: &[Key], told: &HashMap<Key, Told>) -> bool {
+    let is_live_under =
+        |fact: &Fact| matches!(fact, Fact::Seen(_)) && fact.names().iter().any(|(_, held)| held.key() == name.key());
+    keys.iter().filter_map(|key| told.get(key)).any(|told| match told {
+        Ok((_, facts)) => facts.iter().any(is_live_under),
+        Err(_) => true,
+    })
+}
+
+/// Asks the directory, in as few requests as it takes and a few of them at once.
+async fn tell(context: &Context, keys: HashSet<Key>) -> Result<HashMap<Key, Told>, SyncError> {
+    let gate = Arc::new(Semaphore::new(AT_ONCE));
+    let mut requests = JoinSet::new();
+    for part in parts(keys) {
+        let (context, gate) = (context.clone(), Arc::clone(&gate));
+        requests.spawn(async move {
+            // It is closed by nobody, and without its permit the request would only be made sooner.
+            let _permit = gate.acquire_owned().await;
+            let told = match part.first() {
+                Some(Key::User(_) | Key::Upn(_)) => read_users(&context, &part).await,
+                Some(Key::Addressee(collection, _)) => read_known_addressees(&context, *collection, &part).await,
+                Some(Key::Address(collection, name)) => {
+                    read_address(&context, *collection, name).await.map(|told| vec![Ok(told)])
+                }
+                None => Ok(Vec::new()),
+            };
+            // A request that fails as a whole fails for everyone in it.
+            let told = told.unwrap_or_else(|error| {
+                let error = Arc::new(error);
+                part.iter().map(|_| Err(Arc::clone(&error))).collect()
+            });
+            part.into_iter().zip(told).collect::<Vec<_>>()
+        });
+    }
+    let mut told = HashMap::new();
+    while let Some(done) = requests.join_next().await {
+        told.extend(done?);
+    }
+    Ok(told)
+}
+
+/// What can be asked in one request each.
+fn parts(keys: HashSet<Key>) -> Vec<Vec<Key>> {
+    let (mut users, mut addressees, mut single) = (Vec::new(), HashMap::<Collection, Vec<Key>>::new(), Vec::new());
+    for key in keys {
+        match key {
+            Key::User(_) | Key::Upn(_) => users.push(key),
+            Key::Addressee(collection, _) => addressees.entry(collection).or_default().push(key),
+            Key::Address(..) => single.push(vec![key]),
+        }
+    }
+    let cut = |keys: Vec<Key>, most: usize| keys.chunks(most).map(<[Key]>::to_vec).collect::<Vec<_>>();
+    let addressees = addressees.into_values().flat_map(|keys| cut(keys, ADDRESSEE_IDS_MAX));
+    cut(users, BATCH_MAX).into_iter().chain(addressees).chain(single).collect()
+}
+
+/// Reads users by name and by id.
+async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncError> {
+    let keys: Vec<UserKey<'_>> = part
+        .iter()
+        .filter_map(|key| match key {
+            Key::User(object) => Some(UserKey::Id(*object)),
+            Key::Upn(name) => Some(UserKey::Upn(name.spelling())),
+            Key::Addressee(..) | Key::Address(..) => None,
+        })
+        .collect();
     let answers = match keys.as_slice() {
-        [] => Vec::new(),
         [one] => vec![context.client.user(*one).await],
         several => context.client.batch_users(several).await?,
     };
-    let mut latest = None;
-    for (key, answer) in keys.iter().zip(answers) {
-        let answer = answer?;
-        context.check_skew(answer.at)?;
-        latest = latest.max(Some(answer.at));
-        let reading = reading(context, answer.at);
-        match (answer.value, key, name) {
-            (Some(user), ..) => facts.push(fact(&user, reading)),
-            (None, UserKey::Id(object), _) => facts.push(read_deleted(context, *object, Source::Live).await?),
-            (None, UserKey::Upn(_), Some(name)) => facts.push(Fact::Vacant(Vacant { name: name.clone(), reading })),
-            (None, UserKey::Upn(_), None) => {}
-        }
+    let mut told = Vec::with_capacity(part.len());
+    for (key, answer) in part.iter().zip(answers) {
+        let read = async {
+            let answer = answer?;
+            context.check_skew(answer.at)?;
+            let reading = reading(context, answer.at);
+            let fact = match (answer.value, key) {
+                (Some(user), _) => Some(fact(&user, reading)),
+                (None, Key::User(object)) => Some(read_deleted(context, *object, Source::Live).await?),
+                (None, Key::Upn(name)) => Some(Fact::Vacant(Vacant { name: name.clone(), reading })),
+                (None, Key::Addressee(..) | Key::Address(..)) => None,
+            };
+            Ok::<_, SyncError>((answer.at, fact.into_iter().collect()))
+        };
+        told.push(read.await.map_err(Arc::new));
     }
-    Ok(latest)
+    Ok(told)
+}
+
+/// Reads groups or contacts that are known by their ids.
+async fn read_known_addressees(
+    context: &Context,
+    collection: Collection,
+    part: &[Key],
+) -> Result<Vec<Told>, SyncError> {
+    let object = |key: &Key| if let Key::Addressee(_, object) = key { Some(*object) } else { None };
+    let objects: Vec<ObjectId> = part.iter().filter_map(object).collect();
+    let (at, facts) = read_addressees(context, collection, &objects, Source::Live).await?;
+    // They come in the order of the ids.
+    let at = at.unwrap_or_else(|| context.clock.now());
+    Ok(facts.into_iter().map(|fact| Ok((at, vec![fact]))).collect())
 }
 
 /// Reads the group or the contact that holds an address. Without the permission nothing is learnt, as in a reconcile.
-async fn read_addressee_of(
+async fn read_address(
     context: &Context,
     collection: Collection,
     name: &Name,
-    facts: &mut Vec<Fact>,
-) -> Result<Option<Instant>, SyncError> {
+) -> Result<(Instant, Vec<Fact>), SyncError> {
     let page = match context.client.addressees_by_address(collection, name.spelling()).await {
         Ok(page) => page,
-        Err(GraphError::PermissionDenied { .. }) => return Ok(None),
+        Err(GraphError::PermissionDenied { .. }) => return Ok((Instant::MIN, Vec::new())),
         Err(error) => return Err(error.into()),
     };
     context.check_skew(page.at)?;
     refuse_unreadable(&page.rejected)?;
     let reading = reading(context, page.at);
-    facts.extend(page.items.iter().map(|addressee| addressee_fact(addressee, reading)));
-    Ok(Some(page.at))
+    Ok((page.at, page.items.iter().map(|addressee| addressee_fact(addressee, reading)).collect()))
 }
 
 fn reading(context: &Context, at: Instant) -> Reading {

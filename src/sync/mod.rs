@@ -33,7 +33,7 @@ pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
 pub use guard::reject;
 pub use keeper::{Event, Keeper, Kept, Ready};
-pub use live::{LiveRead, read_live};
+pub use live::{LiveReads, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
 pub use schedule::{RUNS_READ, past};
 

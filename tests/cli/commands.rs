@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use whowas::domain::id::ObjectId;
+use whowas::graph::emulator::{Quirk, QuirkName};
 
 use super::world::{World, bare, ran, ran_with};
 
@@ -396,6 +397,71 @@ fn wrong_settings_say_what_is_right() {
     assert_eq!(w.run(&["--tenant", "x", "check", "--object", &object]).code, 10);
     assert_eq!(w.run(&["--tenant", "y", "check", "--object", &object]).code, 20, "tenants are apart");
     assert_eq!(w.run(&["status"]).done()["tenants"].as_array().unwrap().len(), 2);
+}
+
+/// A night's asks by name, of which some were renamed, some passed to others, some are gone and some were never there.
+#[test]
+fn a_nights_live_reads_share_their_requests_and_answer_what_each_alone_would() {
+    let mut w = World::new();
+    let people: Vec<ObjectId> = (0..90).map(|n| w.create(&format!("p{n}"))).collect();
+    w.at("00:00");
+    w.poll();
+    for (n, person) in people.iter().enumerate() {
+        w.snapshot(&format!("c{n}"), "1", *person);
+    }
+    w.at("08:00");
+    for n in 0..10 {
+        w.rename(people[n], &format!("new{n}"));
+        w.create(&format!("p{n}"));
+        w.rename_keeping_alias(people[n + 10], &format!("other{n}"));
+        w.delete(people[n + 20]);
+    }
+    w.directory(|directory| directory.create_group("G", Some("p20@x.test"))).unwrap();
+    w.at("22:00");
+    let ask = |n: usize| format!("{{\"chain\": \"c{n}\", \"name\": \"p{n}@x.test\"}}\n");
+    let mut text: String = (0..100).map(ask).collect();
+    text.insert_str(0, "nonsense\n");
+    text.push_str(&ask(5));
+
+    let before = w.requests().len();
+    let answered = ran_with(&mut w.command("json", &["check", "--verify", "--batch", "-"]), &text);
+    answered.failed(1, &["line 1:"]);
+    let answers: Vec<Value> = answered.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 102);
+    let asked: Vec<String> = w.requests().split_off(before).into_iter().map(|request| request.target).collect();
+    let batches = asked.iter().filter(|target| target.contains("$batch")).count();
+    // 100 names and 100 people, twenty to a request; each deletion is looked up in the bin, and a name without a user among the
+    // groups and the contacts.
+    assert_eq!(batches, 10, "{asked:#?}");
+    assert!(asked.len() < 10 + 20 + 2 * 40 + 5, "{}: {asked:#?}", asked.len());
+
+    let verdicts = |n: usize| answers[n + 1]["verdict"].as_str().unwrap().to_owned();
+    let told: Vec<String> = [0, 10, 20, 21, 40, 95].into_iter().map(verdicts).collect();
+    assert_eq!(told, ["mismatch", "renamed", "mismatch", "frozen", "continue", "unknown"]);
+    assert_eq!(answers[101]["verdict"], answers[6]["verdict"], "asked twice, answered twice");
+    for n in [0, 10, 20, 21, 40, 95] {
+        let alone = w.run(&["check", "--verify", "--chain", &format!("c{n}"), "--name", &format!("p{n}@x.test")]);
+        let mut alone: Value = serde_json::from_str(&alone.stdout).unwrap();
+        let mut together = answers[n + 1].clone();
+        for answer in [&mut alone, &mut together] {
+            answer["basis"] = Value::Null;
+        }
+        assert_eq!(alone, together);
+    }
+
+    // A part that stays throttled is its own ask's refresh and nobody else's.
+    let mut throttle = Quirk::new(QuirkName::Throttle);
+    throttle.path = Some("p40@x.test".to_owned());
+    w.quirks([throttle]);
+    let text = ask(40) + &ask(41);
+    let answered = ran_with(&mut w.command("json", &["check", "--verify", "--batch", "-"]), &text);
+    let answers: Vec<Value> = answered.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&answers[0]["verdict"], &answers[1]["verdict"]),
+        (&json!("refresh"), &json!("continue")),
+        "{answers:#?}"
+    );
+    w.verify();
 }
 
 #[test]
