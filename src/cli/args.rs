@@ -580,6 +580,9 @@ pub struct EmulateOptions {
     /// Stop the clock at --now, or at the start, until it is moved
     #[arg(long)]
     pub frozen: bool,
+    /// Register the certificates of a PEM file for the application, so that it may sign in with one of their keys
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
     /// Switch a quirk of the real service on, by name; may be repeated (see GET /_emulator/quirks)
     #[arg(long, value_name = "NAME")]
     pub quirk: Vec<String>,

@@ -13,7 +13,7 @@ use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
-use crate::service::Desk;
+use crate::service::{Desk, moments};
 use crate::store::StoreError;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::sync::Context;
@@ -180,7 +180,7 @@ impl App {
 
     /// A client for the tenant's directory. Nothing is sent yet.
     pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
-        Ok(Arc::new(self.configured()?.client(|name| std::env::var(name).ok())?))
+        Ok(Arc::new(self.configured()?.client(|name| std::env::var(name).ok(), moments(self.clock))?))
     }
 
     /// What reading the tenant's directory into a ledger needs.

@@ -12,6 +12,7 @@ mod audit;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod credentials;
 mod failures;
 mod guards;
 mod imports;
