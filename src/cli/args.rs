@@ -74,6 +74,8 @@ pub enum Command {
         #[arg(default_value = crate::config::FILE_NAME)]
         file: PathBuf,
     },
+    /// What keeps whowas from working, and what to do about it. Exit: 1 if a check failed, 2 if the configuration is unusable
+    Doctor,
     /// One sync round now
     Sync(SyncOptions),
     /// Last sync, horizon, blind periods, counts

@@ -3,6 +3,8 @@
 //! It only reads. The token goes to the configured Graph and nowhere else: redirects are not followed, links are pinned
 //! to the configured origin before they are asked. Nothing here logs a name, a token, a link or a body.
 
+mod probe;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
+pub use self::probe::{Greeting, Readable};
 use super::auth::{Proof, SignIn, Tokens, innermost};
 use super::cloud::{Endpoints, host_of};
 pub use super::delta::{DeltaPage, DeltaRequest};

@@ -3,6 +3,8 @@
 
 pub mod check;
 mod cursor;
+#[cfg(feature = "cli")]
+pub mod doctor;
 pub mod explain;
 pub mod findings;
 pub mod history;

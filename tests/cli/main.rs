@@ -13,6 +13,7 @@ mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod credentials;
+mod doctor;
 mod failures;
 mod guards;
 mod imports;
