@@ -14,7 +14,8 @@ use crate::domain::guard::{self, Limits};
 use crate::domain::id::TenantId;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::verdict::Policy;
-use crate::graph::auth::{Proof, SignIn};
+use crate::graph::auth::{Moments, Proof, SignIn};
+use crate::graph::certificate::CertificateFiles;
 use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::cloud::{Cloud, Endpoints};
 use crate::graph::error::GraphError;
@@ -367,17 +368,47 @@ impl TenantConfig {
         guard::Guard { limits, announced, ..guard::Guard::default() }
     }
 
-    /// A client for the tenant's directory. `variable` looks an environment variable up.
-    pub fn client(&self, variable: impl Fn(&str) -> Option<String>) -> Result<GraphClient, ConfigError> {
-        let cloud: Cloud = self.cloud.parse()?;
-        let endpoints = Endpoints::new(cloud, self.graph_url.as_deref(), self.login_url.as_deref())?;
-        if self.client_id.is_empty() {
+    /// A client for the tenant's directory. `variable` looks an environment variable up; `moments` dates what is signed.
+    pub fn client(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+        moments: Moments,
+    ) -> Result<GraphClient, ConfigError> {
+        self.client_with(variable, moments, self.client_options())
+    }
+
+    /// The same, with other options than those of [`Self::client_options`].
+    pub fn client_with(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+        moments: Moments,
+        options: ClientOptions,
+    ) -> Result<GraphClient, ConfigError> {
+        let endpoints = self.endpoints()?;
+        if self.client_id.is_empty() && !self.credential.managed_identity {
             return Err(self.bad_credential("client_id is not set; it is the application's id in Entra".to_owned()));
         }
-        let proof = self.proof(variable)?;
+        let proof = self.proof(variable, moments)?;
         let sign_in = SignIn { tenant: self.id, client_id: self.client_id.clone(), proof };
-        let options = ClientOptions { ca_file: self.ca_file.clone(), retry: self.retry(), ..ClientOptions::default() };
         Ok(GraphClient::new(endpoints, sign_in, options)?)
+    }
+
+    /// A client without a credential, who can see whether the hosts answer and nothing more.
+    pub fn visitor(&self, options: ClientOptions) -> Result<GraphClient, ConfigError> {
+        let client_id = if self.client_id.is_empty() { "nobody".to_owned() } else { self.client_id.clone() };
+        let sign_in = SignIn { tenant: self.id, client_id, proof: Proof::Secret(SecretString::from("none")) };
+        Ok(GraphClient::new(self.endpoints()?, sign_in, options)?)
+    }
+
+    /// Where sign-in and Graph are.
+    pub fn endpoints(&self) -> Result<Endpoints, GraphError> {
+        let cloud: Cloud = self.cloud.parse()?;
+        Endpoints::new(cloud, self.graph_url.as_deref(), self.login_url.as_deref())
+    }
+
+    /// How the client is configured to behave.
+    pub fn client_options(&self) -> ClientOptions {
+        ClientOptions { ca_file: self.ca_file.clone(), retry: self.retry(), ..ClientOptions::default() }
     }
 
     fn retry(&self) -> RetryPolicy {
@@ -389,29 +420,47 @@ impl TenantConfig {
         }
     }
 
-    fn proof(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Proof, ConfigError> {
+    fn proof(&self, variable: impl Fn(&str) -> Option<String>, moments: Moments) -> Result<Proof, ConfigError> {
         let credential = &self.credential;
-        let named = credential.named();
-        if let [first, second, ..] = named.as_slice() {
+        if let [first, second, ..] = credential.named().as_slice() {
             return Err(self.bad_credential(format!("{first} and {second} are both set; keep one")));
+        }
+        if credential.key.is_some() && credential.certificate.is_none() {
+            return Err(
+                self.bad_credential("key is set without certificate; name the certificate's file too".to_owned())
+            );
+        }
+        if let Some(name) = &credential.secret_env {
+            let secret = variable(name).filter(|secret| !secret.is_empty());
+            return secret.map(|secret| Proof::Secret(SecretString::from(secret))).ok_or_else(|| {
+                self.bad_credential(format!("the environment variable {name} is not set; put the secret there"))
+            });
+        }
+        if let Some(file) = &credential.secret_file {
+            return self.secret_in(file);
+        }
+        if let Some(files) = credential.certificate_files() {
+            return Ok(Proof::Certificate(files, moments));
         }
         if let Some(file) = &credential.federated_token_file {
             return Ok(Proof::FederatedTokenFile(file.clone()));
         }
-        match (&credential.secret_env, &credential.secret_file) {
-            (Some(name), _) => variable(name)
-                .filter(|secret| !secret.is_empty())
-                .map(|secret| Proof::Secret(SecretString::from(secret)))
-                .ok_or_else(|| self.bad_credential(format!("the environment variable {name} is not set; put the secret there"))),
-            (None, Some(file)) => std::fs::read_to_string(file)
-                .map(|secret| Proof::Secret(SecretString::from(secret.trim().to_owned())))
-                .map_err(|error| self.bad_credential(format!("secret_file {} cannot be read: {error}", file.display()))),
-            (None, None) if !named.is_empty() => Err(self.bad_credential(
-                "certificates and managed identities are not supported yet; use secret_env, secret_file or federated_token_file".to_owned(),
-            )),
-            (None, None) => Err(self.bad_credential(
-                "no credential is set; write credential = { secret_env = \"VARIABLE\" }".to_owned(),
-            )),
+        if credential.managed_identity {
+            return Ok(Proof::ManagedIdentity);
+        }
+        Err(self.bad_credential(
+            "no credential is set; write credential = { secret_env = \"VARIABLE\" }, or { certificate = \"FILE.pem\", key = \
+             \"FILE.pem\" }, { federated_token_file = \"FILE\" }, { managed_identity = true }"
+                .to_owned(),
+        ))
+    }
+
+    fn secret_in(&self, file: &Path) -> Result<Proof, ConfigError> {
+        let bad = |why: String| self.bad_credential(format!("secret_file {} {why}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        match text.trim() {
+            "" => Err(bad("is empty; put the secret there".to_owned())),
+            secret => Ok(Proof::Secret(SecretString::from(secret.to_owned()))),
         }
     }
 
@@ -425,6 +474,23 @@ impl TenantConfig {
 }
 
 impl Credential {
+    /// The certificate and its key, if that is the way.
+    pub fn certificate_files(&self) -> Option<CertificateFiles> {
+        let certificate = self.certificate.clone()?;
+        Some(CertificateFiles { certificate, key: self.key.clone() })
+    }
+
+    /// The way to sign in, in words; `None` unless exactly one is set.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self.named().as_slice() {
+            ["secret_env" | "secret_file"] => Some("a client secret"),
+            ["certificate"] => Some("a certificate"),
+            ["federated_token_file"] => Some("a federated token"),
+            ["managed_identity"] => Some("a managed identity"),
+            _ => None,
+        }
+    }
+
     /// The ways to sign in that are set; exactly one should be.
     fn named(&self) -> Vec<&'static str> {
         let set = [
@@ -486,6 +552,11 @@ mod tests {
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
         Config::parse(text, Path::new("whowas.toml"))
+    }
+
+    fn moments() -> Moments {
+        let now = crate::domain::time::Instant::from_micros(0);
+        std::sync::Arc::new(move || crate::graph::certificate::Moment { now, salt: [0; 16] })
     }
 
     /// The whole example of the contract.
@@ -566,16 +637,32 @@ mod tests {
             let text =
                 format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nclient_id = \"c\"\n{credential}");
             let config = parse(&text).unwrap();
-            config.tenants[0].client(|_| None).err().unwrap().to_string()
+            config.tenants[0].client(|_| None, moments()).err().unwrap().to_string()
         };
         assert!(with("").contains("secret_env"));
         assert!(with("credential = { secret_env = \"NOWHERE\" }").contains("NOWHERE"));
-        assert!(with("credential = { managed_identity = true }").contains("not supported yet"));
+        assert!(with("credential = { key = \"k.pem\" }").contains("key is set without certificate"));
+        let absent = with("credential = { certificate = \"/nowhere/c.pem\" }");
+        assert!(absent.contains("/nowhere/c.pem: it cannot be read"), "{absent}");
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        assert!(with(&format!("credential = {{ secret_file = {:?} }}", empty.path())).contains("is empty"));
         assert!(with("credential = { secret_env = \"A\", secret_file = \"b\" }").contains("both"));
         let two = with("credential = { federated_token_file = \"/t\", managed_identity = true }");
         assert!(two.contains("federated_token_file and managed_identity are both set"), "{two}");
         let missing = with("credential = { federated_token_file = \"/nowhere/token\" }");
         assert!(missing.contains("/nowhere/token"), "{missing}");
+    }
+
+    #[test]
+    fn a_managed_identity_needs_no_client_id_and_all_else_does() {
+        let with = |more: &str| {
+            let text = format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\n{more}");
+            parse(&text).unwrap().tenants[0].client(|_| Some("s".to_owned()), moments())
+        };
+        with("credential = { managed_identity = true }").unwrap();
+        with("client_id = \"c\"\ncredential = { managed_identity = true }").unwrap();
+        let text = with("credential = { secret_env = \"S\" }").unwrap_err().to_string();
+        assert!(text.contains("client_id is not set"), "{text}");
     }
 
     #[test]

@@ -167,6 +167,86 @@ async fn wrong_credentials_are_refused_with_the_codes_of_entra() {
     assert_eq!(app.login(&[("tenant", "contoso.onmicrosoft.com")]).await.status(), 200);
 }
 
+/// A registered certificate's key signs these claims.
+fn signed(key: &rcgen::KeyPair, der: &[u8], claims: &Value) -> String {
+    let header = jsonwebtoken::Header {
+        x5t_s256: Some(whowas::graph::certificate::thumbprint(der)),
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::PS256)
+    };
+    let key = jsonwebtoken::EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes()).unwrap();
+    jsonwebtoken::encode(&header, claims, &key).unwrap()
+}
+
+#[tokio::test]
+async fn an_assertion_is_checked_in_every_part() {
+    let pair = || {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let parameters = rcgen::CertificateParams::new(vec!["x.test".to_owned()]).unwrap();
+        let der = parameters.self_signed(&key).unwrap().der().to_vec();
+        (key, der)
+    };
+    let ((key, der), (other, other_der)) = (pair(), pair());
+    let app = App::with(EmulatorOptions { certificates: vec![der.clone()], ..EmulatorOptions::default() }).await;
+    let audience = format!("{}/{}/oauth2/v2.0/token", app.emulator.url(), EmulatorOptions::TENANT);
+    // The directory stands at 2026-03-01T00:00:00Z.
+    let now = 1_772_323_200_i64;
+    let good = json!({ "aud": audience, "iss": EmulatorOptions::CLIENT_ID, "sub": EmulatorOptions::CLIENT_ID, "jti": "1",
+                       "nbf": now, "exp": now + 600 });
+    let with = |field: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[field] = value;
+        signed(&key, &der, &claims)
+    };
+    let fine = signed(&key, &der, &good);
+    let (message, signature) = fine.rsplit_once('.').unwrap();
+    let wrong_claims = with("jti", json!("2"));
+    let swapped = format!("{}.{signature}", wrong_claims.rsplit_once('.').unwrap().0);
+    for (what, assertion, code) in [
+        ("another's certificate", signed(&other, &other_der, &good), 700_027),
+        ("another's key", signed(&other, &der, &good), 700_027),
+        ("another's signature", swapped, 700_027),
+        ("no signature", format!("{message}."), 700_027),
+        ("another audience", with("aud", json!("https://login.test/t/oauth2/v2.0/token")), 700_023),
+        ("another application", with("iss", json!("c0ffee")), 700_021),
+        ("expired", with("exp", json!(now - 301)), 700_024),
+        ("not yet valid", with("nbf", json!(now + 301)), 700_024),
+        ("no claims of ours", signed(&key, &der, &json!({ "aud": audience })), 700_027),
+    ] {
+        let answer = app.login(&assertion_fields(&assertion)).await;
+        assert_eq!(answer.status(), 401, "{what}");
+        assert_eq!(body(answer).await["error_codes"], json!([code]), "{what}");
+    }
+    assert_eq!(app.login(&assertion_fields(&fine)).await.status(), 200);
+}
+
+fn assertion_fields(assertion: &str) -> [(&str, &str); 3] {
+    let jwt = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    [("client_assertion", assertion), ("client_assertion_type", jwt), ("client_secret", "")]
+}
+
+#[tokio::test]
+async fn the_endpoint_for_managed_identities_wants_its_header_and_knows_two_identities() {
+    let app = App::start().await;
+    let own = format!("client_id={}", EmulatorOptions::CLIENT_ID);
+    for (metadata, query, status) in [
+        (Some("true"), "api-version=2019-08-01&resource=https://graph.microsoft.com", 200),
+        (Some("true"), &format!("api-version=2019-08-01&resource=https://graph.microsoft.com&{own}"), 200),
+        (Some("true"), "api-version=2019-08-01&resource=https://graph.microsoft.com&client_id=c0ffee", 400),
+        (Some("true"), "api-version=2019-08-01", 400),
+        (Some("true"), "resource=https://graph.microsoft.com", 400),
+        (None, "api-version=2019-08-01&resource=https://graph.microsoft.com", 400),
+    ] {
+        let url = format!("{}/metadata/identity/oauth2/token?{query}", app.emulator.url());
+        let request =
+            metadata.into_iter().fold(app.client.get(url), |request, value| request.header("metadata", value));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{metadata:?} {query}");
+        let answer = body(answer).await;
+        assert_eq!(answer["expires_on"].is_string(), status == 200, "{answer}");
+        assert_eq!(answer["error"] == "invalid_request", status == 400, "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn graph_asks_for_a_token_and_the_log_of_requests_tells_who_had_one() {
     let app = App::start().await;

@@ -74,6 +74,8 @@ pub enum Command {
         #[arg(default_value = crate::config::FILE_NAME)]
         file: PathBuf,
     },
+    /// What keeps whowas from working, and what to do about it. Exit: 1 if a check failed, 2 if the configuration is unusable
+    Doctor,
     /// One sync round now
     Sync(SyncOptions),
     /// Keep every tenant current, each at its rhythm, until it is stopped
@@ -590,6 +592,9 @@ pub struct EmulateOptions {
     /// Stop the clock at --now, or at the start, until it is moved
     #[arg(long)]
     pub frozen: bool,
+    /// Register the certificates of a PEM file for the application, so that it may sign in with one of their keys
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
     /// Switch a quirk of the real service on, by name; may be repeated (see GET /_emulator/quirks)
     #[arg(long, value_name = "NAME")]
     pub quirk: Vec<String>,

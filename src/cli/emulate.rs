@@ -8,7 +8,9 @@ use super::error::{CliError, Exit};
 use super::open::runtime;
 use super::output;
 use crate::clock::Clock;
+use crate::config::ConfigError;
 use crate::domain::time::Instant;
+use crate::graph::certificate::certificates;
 use crate::graph::emulator::{self, Directory, Emulator, EmulatorOptions, Quirk, Quirks};
 use crate::scenario::{self, Aftermath};
 
@@ -23,6 +25,10 @@ pub fn emulate(options: &EmulateOptions, clock: Clock) -> Result<Exit, CliError>
     };
     // A pretended time later than what the directory begins with is waited for; an earlier one has passed.
     let start = clock.fixed.map_or(directory.now(), |pretended| pretended.max(directory.now()));
+    let certificates = match &options.certificate {
+        Some(file) => certificates(file).map_err(ConfigError::from)?,
+        None => Vec::new(),
+    };
     let names: Vec<&str> = options.quirk.iter().map(String::as_str).collect();
     let named = Quirks::named(&names).map_err(|error| CliError::usage(error.to_string()))?;
     let quirks = Quirks::of(quirks.into_iter().chain(named.active().iter().cloned()));
@@ -36,6 +42,7 @@ pub fn emulate(options: &EmulateOptions, clock: Clock) -> Result<Exit, CliError>
             listen: Some(listener),
             page_size: options.page_size.unwrap_or(page_size).max(1),
             quirks,
+            certificates,
             directory,
             clock: Some(clock),
             ..defaults

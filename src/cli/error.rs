@@ -20,6 +20,8 @@ pub enum Exit {
     Found,
     /// Some of it failed; the messages were printed.
     Partly,
+    /// The configuration cannot be used; what is wrong with it was printed.
+    Unusable,
     /// A sync of this tenant is already running.
     Running,
 }
@@ -53,6 +55,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done | Exit::Verdict(Action::Incremental) => 0,
             Exit::Partly => 1,
+            Exit::Unusable => 2,
             Exit::Verdict(Action::Full) => 10,
             Exit::Verdict(Action::Stop) => 20,
             Exit::Verdict(Action::Refresh) => 30,
@@ -126,10 +129,11 @@ impl CliError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Ledger(LedgerError::Store(error)) | Self::Sync(SyncError::Ledger(LedgerError::Store(error))) => {
-                store_hint(error)
+                error.hint().map(str::to_owned)
             }
             Self::Sync(error) => error.hint(),
             Self::Config(ConfigError::Graph(error)) => Some(error.hint()),
@@ -164,19 +168,4 @@ impl From<SyncError> for CliError {
             other => Self::Sync(other),
         }
     }
-}
-
-fn store_hint(error: &StoreError) -> Option<String> {
-    let hint = match error {
-        StoreError::Held { holder, .. } if holder.command == "serve" => {
-            "the service reads a tenant just now and lets the ledger go when it is done: ask again in a moment"
-        }
-        StoreError::Held { .. } => "wait until it is done, or ask the service with --server URL if one is running",
-        StoreError::DiskFull { .. } => "free some space or move the ledger to a larger disk",
-        StoreError::Damaged { .. } => {
-            "`whowas rebuild` mends derived records and goes on without lost commits; all else needs a backup of the ledger"
-        }
-        _ => return None,
-    };
-    Some(hint.to_owned())
 }

@@ -20,9 +20,11 @@ id = "00000000-0000-0000-0000-000000000000"     # Entra admin center > Overview 
 alias = "contoso"                       # a short name for --tenant
 cloud = "global"                        # or us-gov, us-gov-high, china
 client_id = ""                          # App registrations > your application > Application (client) ID
-credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", federated_token_file = "path"
+credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", certificate = "path.pem" with key = "path.pem",
+                                        # federated_token_file = "path", managed_identity = true
 # The application needs the Graph permission User.Read.All (application, with admin consent). With GroupMember.Read.All too
 # it sees that an address passed to a group, with OrgContact.Read.All that it passed to a mail contact.
+# docs/PERMISSIONS.md tells more; `whowas doctor` looks at all of it.
 
 # sync_every = "15m"                    # how often `whowas serve` reads the directory
 # reconcile_every = "24h"               # and how often the listings too, which show what the delta feed misses
@@ -52,7 +54,9 @@ pub fn init(file: &Path) -> Result<Exit, CliError> {
         other => other.map_err(CliError::io(format!("create {name}")))?,
     };
     created.write_all(TEMPLATE.as_bytes()).map_err(CliError::io(format!("write {name}")))?;
-    output::note(&format!("wrote {name}; fill in id and client_id, set the secret, then run `whowas sync`"));
+    output::note(&format!(
+        "wrote {name}; fill in id and client_id, set the secret, then run `whowas doctor` and `whowas sync`"
+    ));
     Ok(Exit::Done)
 }
 

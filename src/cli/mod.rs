@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod batch;
 mod demo;
+mod doctor;
 mod emulate;
 mod error;
 mod findings;
@@ -65,6 +66,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
         Command::Demo(options) => return demo::demo(&options, &global),
         Command::Scenario(action) => return scenario::scenario(&action, &global),
+        Command::Doctor => return doctor::doctor(global),
         _ => {}
     }
     let app = App::new(global)?;
@@ -88,6 +90,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Rebuild => integrity::rebuild(&app),
         Command::Completions { .. }
         | Command::Init { .. }
+        | Command::Doctor
         | Command::Emulate(_)
         | Command::Demo(_)
         | Command::Scenario(_) => Ok(Exit::Done),

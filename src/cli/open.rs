@@ -13,7 +13,7 @@ use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
-use crate::service::Desk;
+use crate::service::{Desk, moments};
 use crate::store::StoreError;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::sync::Context;
@@ -185,7 +185,7 @@ impl App {
 
     /// A client for the tenant's directory. Nothing is sent yet.
     pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
-        client(self.configured()?)
+        client(self.configured()?, self.clock)
     }
 
     /// What reading the tenant's directory into a ledger needs.
@@ -200,8 +200,8 @@ impl App {
 }
 
 /// A client for a tenant's directory. Nothing is sent yet.
-pub fn client(tenant: &TenantConfig) -> Result<Arc<GraphClient>, CliError> {
-    Ok(Arc::new(tenant.client(|name| std::env::var(name).ok())?))
+pub fn client(tenant: &TenantConfig, clock: Clock) -> Result<Arc<GraphClient>, CliError> {
+    Ok(Arc::new(tenant.client(|name| std::env::var(name).ok(), moments(clock))?))
 }
 
 /// What reading a tenant's directory into a ledger needs.

@@ -1,9 +1,14 @@
-//! Signing in to Entra as an application, with a client secret or with another issuer's token.
+//! Signing in to Entra as an application: with a client secret, a certificate, another issuer's token, or as the machine's
+//! own managed identity.
 //!
 //! Tokens come from `azure_identity`, which caches them and renews them five minutes early. It refuses an `http`
-//! authority by design; the emulator's loopback sign-in is reached by rewriting the request under it. All of its
-//! requests go through one transport of ours, which keeps the last refusal: the library parses Entra's refusals into
-//! borrowed text and so loses those that contain an escape, as real ones do (`\r\n`).
+//! authority by design; the emulator's loopback sign-in is reached by rewriting the request under it, and so is its
+//! stand-in for the machine's own endpoint. All of its requests go through one transport of ours, which keeps the last
+//! refusal: the library parses Entra's refusals into borrowed text and so loses those that contain an escape, as real
+//! ones do (`\r\n`).
+
+mod assertion;
+mod transport;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,17 +16,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{
-    AsyncRawResponse, ClientOptions, ExponentialRetryOptions, HttpClient, Request, RetryOptions, Transport, Url,
-};
+use azure_core::http::{ClientOptions, Transport};
 use azure_identity::{
-    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use self::assertion::Assertion;
+use self::transport::{LastRefusal, SignInTransport, retries};
+use super::certificate::{CertificateFiles, Moment};
 use super::cloud::{Endpoints, host_of};
-use super::error::GraphError;
+use super::error::{GraphError, MANAGED_IDENTITY};
 use super::retry::{RetryPolicy, is_retryable};
 use crate::domain::id::TenantId;
 
@@ -30,7 +36,7 @@ use crate::domain::id::TenantId;
 pub struct SignIn {
     /// The tenant.
     pub tenant: TenantId,
-    /// The application (client) id.
+    /// The application (client) id. Of a managed identity that of a user-assigned one, or empty for the machine's own.
     pub client_id: String,
     /// What shows that it is this application.
     pub proof: Proof,
@@ -41,13 +47,18 @@ pub struct SignIn {
 pub enum Proof {
     /// A client secret.
     Secret(SecretString),
+    /// A certificate whose key signs an assertion, and where the time of each assertion comes from.
+    Certificate(CertificateFiles, Moments),
     /// The file in which a platform (Kubernetes, a CI) keeps the token that it issues to this workload and renews. Entra trusts
     /// the issuer by a federated credential of the application (entra-docs: workload-id/workload-identity-federation.md).
     FederatedTokenFile(PathBuf),
+    /// The identity that Azure gave this machine, told by an endpoint that only it can reach (entra-docs:
+    /// managed-identities-azure-resources/how-to-use-vm-token.md). No proxy may stand before it.
+    ManagedIdentity,
 }
 
-/// Status and body of the last answer that was no success.
-type LastRefusal = Arc<Mutex<Option<(u16, Vec<u8>)>>>;
+/// Tells the time and gives random bytes.
+pub type Moments = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 /// A source of tokens for one tenant.
 pub(crate) struct Tokens {
@@ -73,12 +84,17 @@ impl Tokens {
         Ok(Self { sign_in, endpoints, scope, retry, http, refusal, credential: Mutex::new(credential) })
     }
 
+    /// Who signs in.
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        &self.sign_in
+    }
+
     /// A token that is still good for some minutes.
     pub(crate) async fn get(&self) -> Result<SecretString, GraphError> {
         let credential = Arc::clone(&self.credential.lock().unwrap_or_else(PoisonError::into_inner));
         match credential.get_token(&[&self.scope], None).await {
             Ok(token) => Ok(SecretString::from(token.token.secret())),
-            Err(error) => Err(self.explain(error)),
+            Err(error) => Err(self.explain(&error)),
         }
     }
 
@@ -89,10 +105,16 @@ impl Tokens {
         Ok(())
     }
 
-    fn explain(&self, error: azure_core::Error) -> GraphError {
+    fn explain(&self, error: &azure_core::Error) -> GraphError {
+        if let Some(fault) = assertion::fault(error) {
+            return fault;
+        }
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if matches!(self.sign_in.proof, Proof::ManagedIdentity) {
+            return self.explain_identity(error, refusal);
+        }
         let client_id = self.sign_in.client_id.clone();
         let host = host_of(self.endpoints.login());
-        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
         match refusal {
             Some((status, body)) => match GraphError::of_token_refusal(&client_id, &body) {
                 Some(refused) => refused,
@@ -104,9 +126,34 @@ impl Tokens {
                 },
                 None => GraphError::TokenUnreadable { client_id, host },
             },
-            None => match transport_cause(&error) {
+            None => match transport_cause(error) {
                 Some(source) => GraphError::Unreachable { host, asked: "a token".to_owned(), source },
                 None => GraphError::TokenUnreadable { client_id, host },
+            },
+        }
+    }
+
+    fn explain_identity(&self, error: &azure_core::Error, refusal: Option<(u16, Vec<u8>)>) -> GraphError {
+        let unreachable = |source| GraphError::Unreachable {
+            host: rewrite(&self.endpoints).map_or_else(|| IDENTITY_HOST.to_owned(), |local| host_of(&local)),
+            asked: MANAGED_IDENTITY.to_owned(),
+            source,
+        };
+        match refusal {
+            // 404 and 410 too: the endpoint is being updated (how-to-use-vm-token.md, error handling).
+            Some((status, _)) if is_retryable(status) || matches!(status, 404 | 410) => {
+                unreachable(format!("HTTP {status}").into())
+            }
+            Some((status, body)) => {
+                let said = GraphError::oauth_error(&body).unwrap_or_else(|| "no reason".to_owned());
+                let whose = if self.sign_in.client_id.is_empty() { "of its own" } else { "with this client_id" };
+                let what =
+                    if status == 400 { format!("; this machine has no identity {whose}") } else { String::new() };
+                GraphError::NoManagedIdentity { why: format!("refused with HTTP {status} ({said}){what}") }
+            }
+            None => match transport_cause(error) {
+                Some(source) => unreachable(source),
+                None => GraphError::NoManagedIdentity { why: "the answer is no token".to_owned() },
             },
         }
     }
@@ -121,6 +168,15 @@ impl fmt::Debug for SignIn {
     }
 }
 
+/// Where the machine's own endpoint is.
+const IDENTITY_HOST: &str = "http://169.254.169.254";
+
+/// The loopback origin that stands for the sign-in, if one does.
+fn rewrite(endpoints: &Endpoints) -> Option<url::Url> {
+    let login = endpoints.login();
+    (login.scheme() == "http").then(|| login.clone())
+}
+
 fn credential(
     sign_in: &SignIn,
     endpoints: &Endpoints,
@@ -128,12 +184,11 @@ fn credential(
     http: &reqwest::Client,
     refusal: &LastRefusal,
 ) -> Result<Arc<dyn TokenCredential>, GraphError> {
-    let login = endpoints.login();
-    let rewrite = (login.scheme() == "http").then(|| login.clone());
+    let rewrite = rewrite(endpoints);
     let mut cloud = CustomConfiguration::default();
     cloud.authority_host = match &rewrite {
         Some(_) => "https://login.emulator.invalid".to_owned(),
-        None => login.as_str().to_owned(),
+        None => endpoints.login().as_str().to_owned(),
     };
     let transport = SignInTransport { http: http.clone(), rewrite, refusal: Arc::clone(refusal) };
     let client_options = ClientOptions {
@@ -143,84 +198,34 @@ fn credential(
         ..ClientOptions::default()
     };
     let (tenant, client_id) = (sign_in.tenant.to_string(), sign_in.client_id.clone());
-    let no_client = |step: String| |error: azure_core::Error| GraphError::NoClient { step, source: error.into() };
-    match &sign_in.proof {
+    let no_client = |step: &str| {
+        let step = step.to_owned();
+        |error: azure_core::Error| GraphError::NoClient { step, source: error.into() }
+    };
+    let assertion = match &sign_in.proof {
         Proof::Secret(secret) => {
             let options = ClientSecretCredentialOptions { client_options };
             let secret = Secret::new(secret.expose_secret().to_owned());
-            ClientSecretCredential::new(&tenant, client_id, secret, Some(options))
+            return ClientSecretCredential::new(&tenant, client_id, secret, Some(options))
                 .map(|credential| credential as Arc<dyn TokenCredential>)
-                .map_err(no_client("set up the client secret credential".to_owned()))
+                .map_err(no_client("set up the client secret credential"));
         }
-        Proof::FederatedTokenFile(file) => {
-            let options = WorkloadIdentityCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions { client_options },
-                client_id: Some(client_id),
-                tenant_id: Some(tenant),
-                token_file_path: Some(file.clone()),
-            };
-            WorkloadIdentityCredential::new(Some(options))
+        Proof::ManagedIdentity => {
+            let user_assigned_id = (!client_id.is_empty()).then_some(UserAssignedId::ClientId(client_id));
+            let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
+            return ManagedIdentityCredential::new(Some(options))
                 .map(|credential| credential as Arc<dyn TokenCredential>)
-                .map_err(no_client(format!("sign in with the token in federated_token_file {}", file.display())))
+                .map_err(|error| GraphError::NoManagedIdentity { why: error.to_string() });
         }
-    }
-}
-
-fn retries(policy: RetryPolicy) -> RetryOptions {
-    let time = |duration| azure_core::time::Duration::try_from(duration).unwrap_or(azure_core::time::Duration::MAX);
-    RetryOptions::exponential(ExponentialRetryOptions {
-        initial_delay: time(policy.base),
-        max_retries: policy.attempts.saturating_sub(1),
-        max_delay: time(policy.cap),
-        ..ExponentialRetryOptions::default()
-    })
-}
-
-/// Sends the library's requests on our client, bounds the answer, and keeps the body of a refusal.
-struct SignInTransport {
-    http: reqwest::Client,
-    /// The loopback origin to go to in place of the authority.
-    rewrite: Option<Url>,
-    refusal: LastRefusal,
-}
-
-#[async_trait::async_trait]
-impl HttpClient for SignInTransport {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        // A refusal of an earlier attempt must not explain the failure of a later one.
-        self.keep(None);
-        let mut request = request.clone();
-        if let Some(to) = &self.rewrite {
-            redirect_to(request.url_mut(), to);
-        }
-        let response = self.http.execute_request(&request).await?;
-        let (status, headers, body) = (response.status(), response.headers().clone(), response.into_body());
-        let bytes = body.collect().await?;
-        if !status.is_success() {
-            self.keep(Some((u16::from(status), bytes.to_vec())));
-        }
-        Ok(AsyncRawResponse::from_bytes(status, headers, bytes))
-    }
-}
-
-impl SignInTransport {
-    fn keep(&self, refusal: Option<(u16, Vec<u8>)>) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
-    }
-}
-
-impl fmt::Debug for SignInTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignInTransport")
-    }
-}
-
-/// Scheme, host and port of `to`; path and query stay.
-fn redirect_to(url: &mut Url, to: &Url) {
-    let mut rewritten = to.clone();
-    rewritten.set_path(url.path());
-    rewritten.set_query(url.query());
-    *url = rewritten;
+        Proof::Certificate(files, moments) => Assertion::signed(files.clone(), Arc::clone(moments), endpoints, sign_in),
+        Proof::FederatedTokenFile(file) => Assertion::File(file.clone()),
+    };
+    // What is wrong with the files is said at once, not at the first request.
+    assertion.make()?;
+    let options = ClientAssertionCredentialOptions { client_options };
+    ClientAssertionCredential::new(tenant, client_id, assertion, Some(options))
+        .map(|credential| credential as Arc<dyn TokenCredential>)
+        .map_err(no_client("set up the client assertion credential"))
 }
 
 /// The transport's own error in the library's chain, without its URL.

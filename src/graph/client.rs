@@ -3,6 +3,8 @@
 //! It only reads. The token goes to the configured Graph and nowhere else: redirects are not followed, links are pinned
 //! to the configured origin before they are asked. Nothing here logs a name, a token, a link or a body.
 
+mod probe;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,7 +17,8 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
-use super::auth::{SignIn, Tokens, innermost};
+pub use self::probe::{Greeting, Readable};
+use super::auth::{Proof, SignIn, Tokens, innermost};
 use super::cloud::{Endpoints, host_of};
 pub use super::delta::{DeltaPage, DeltaRequest};
 use super::error::{Asked, GraphError};
@@ -109,8 +112,12 @@ impl Default for ClientOptions {
 impl GraphClient {
     /// A client for one tenant. Nothing is sent yet.
     pub fn new(endpoints: Endpoints, sign_in: SignIn, options: ClientOptions) -> Result<Self, GraphError> {
-        let http = http_client(&endpoints, &options)?;
-        let tokens = Tokens::new(sign_in, endpoints.clone(), options.retry, http.clone())?;
+        let http = http_client(&endpoints, &options, Way::AsConfigured)?;
+        let sign_in_http = match sign_in.proof {
+            Proof::ManagedIdentity => http_client(&endpoints, &options, Way::Direct)?,
+            _ => http.clone(),
+        };
+        let tokens = Tokens::new(sign_in, endpoints.clone(), options.retry, sign_in_http)?;
         let ClientOptions { retry, body_bytes_max, .. } = options;
         Ok(Self { endpoints, http, tokens, retry, body_bytes_max, throttled_ms: AtomicU64::new(0) })
     }
@@ -490,7 +497,15 @@ fn read_part(
     if error.is_absence() { Ok(Dated { at, value: None }) } else { Err(error) }
 }
 
-fn http_client(endpoints: &Endpoints, options: &ClientOptions) -> Result<Client, GraphError> {
+/// Whether a proxy may stand between.
+enum Way {
+    /// As the environment says (`HTTPS_PROXY`, `NO_PROXY`).
+    AsConfigured,
+    /// Never: the endpoint belongs to this machine.
+    Direct,
+}
+
+fn http_client(endpoints: &Endpoints, options: &ClientOptions, way: Way) -> Result<Client, GraphError> {
     let mut builder = Client::builder()
         .user_agent(concat!("whowas/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -500,7 +515,7 @@ fn http_client(endpoints: &Endpoints, options: &ClientOptions) -> Result<Client,
         .gzip(true)
         .connect_timeout(options.connect_timeout)
         .timeout(options.total_timeout);
-    if endpoints.is_local() {
+    if endpoints.is_local() || matches!(way, Way::Direct) {
         // What goes to this machine in plain text must not pass through a proxy.
         builder = builder.no_proxy();
     }

@@ -5,8 +5,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::aadsts;
 use super::wire::LinkUrl;
 use super::wire::addressee::Collection;
 use super::wire::failure::WireError;
@@ -85,6 +87,28 @@ pub enum GraphError {
         aadsts: Option<u32>,
         /// The OAuth error, for example `invalid_client`.
         error: String,
+    },
+    /// A certificate or its key cannot be used.
+    #[error("sign in with the certificate in {}: {why}", .file.display())]
+    Certificate {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file with another issuer's token cannot be used.
+    #[error("sign in with the token in federated_token_file {}: {why}", .file.display())]
+    FederatedToken {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The machine's endpoint for managed identities gave no token.
+    #[error("sign in with the machine's managed identity: {why}")]
+    NoManagedIdentity {
+        /// What it said.
+        why: String,
     },
     /// The token endpoint answered something else than a token or a refusal.
     #[error("sign in as application {client_id}: the answer of {host} is no token")]
@@ -229,6 +253,7 @@ impl Asked {
     pub fn permission(&self) -> &'static str {
         match self {
             Self::Audits => "AuditLog.Read.All and Directory.Read.All",
+            Self::Addressees(collection) => collection.permission(),
             _ => "User.Read.All",
         }
     }
@@ -341,14 +366,19 @@ impl GraphError {
         Some(Self::TokenRefused {
             client_id: client_id.to_owned(),
             aadsts: refusal.aadsts(),
-            error: refusal.error.chars().filter(|c| !c.is_control()).take(60).collect(),
+            error: said(&refusal.error),
         })
+    }
+
+    /// The OAuth code of a refusal, for example `invalid_request`.
+    pub(super) fn oauth_error(body: &[u8]) -> Option<String> {
+        serde_json::from_slice::<WireTokenError>(body).ok().map(|refusal| said(&refusal.error))
     }
 
     /// Whether the same question may be answered a little later, with nothing changed by a person.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Throttled { .. } | Self::ServerError { .. })
-            || matches!(self, Self::TokenRefused { aadsts: Some(code), .. } if TRANSIENT_AADSTS.contains(code))
+            || matches!(self, Self::TokenRefused { aadsts: Some(code), .. } if aadsts::is_transient(*code))
             || matches!(self, Self::PageExpired { .. })
     }
 
@@ -357,10 +387,16 @@ impl GraphError {
         match self {
             Self::BadEndpoint { setting, .. } => format!("correct {setting} of the tenant in whowas.toml"),
             Self::NoClient { .. } => "check ca_file and that the system's ca-certificates are installed".to_owned(),
+            Self::Unreachable { asked, .. } if asked == MANAGED_IDENTITY => NO_IMDS.to_owned(),
+            Self::Certificate { .. } => CERTIFICATE.to_owned(),
+            Self::FederatedToken { .. } => {
+                "name the file into which the platform (Kubernetes, a CI) writes this workload's token".to_owned()
+            }
+            Self::NoManagedIdentity { .. } => MANAGED_IDENTITY_HINT.to_owned(),
             Self::Unreachable { host, .. } => {
                 format!("check that this machine can reach {host} (DNS, firewall, proxy, certificates) and try again")
             }
-            Self::TokenRefused { aadsts, .. } => token_hint(*aadsts).to_owned(),
+            Self::TokenRefused { aadsts, .. } => aadsts::hint(*aadsts).to_owned(),
             Self::TokenUnreadable { host, .. } => {
                 format!("check login_url and any proxy before {host}: something else than Entra answered")
             }
@@ -416,8 +452,15 @@ const EXPIRED_CODES: [&str; 6] = [
 /// Codes of a 404 that speaks of the object.
 const ABSENCE_CODES: [&str; 3] = ["Request_ResourceNotFound", "ResourceNotFound", "Directory_ObjectNotFound"];
 
-/// Entra's own "try again" codes.
-const TRANSIENT_AADSTS: [u32; 2] = [90_033, 90_099];
+/// What is asked for at the machine's own endpoint.
+pub(super) const MANAGED_IDENTITY: &str = "a token of the managed identity";
+
+const NO_IMDS: &str = "managed_identity works on a machine of Azure that has an identity; elsewhere take a certificate or a \
+                       federated token";
+const MANAGED_IDENTITY_HINT: &str = "in Azure, assign the identity to this machine, and leave client_id empty for the one that \
+                                     the machine itself has or set it to the client id of a user-assigned one";
+const CERTIFICATE: &str = "certificate must name a PEM file with the X.509 certificate that was uploaded to Entra, key one with \
+                           its unencrypted RSA key in PKCS#8 (or leave key out if both are in one file)";
 
 fn permission_hint(asked: &Asked, refusal: &Refusal) -> String {
     let permission = asked.permission();
@@ -431,33 +474,9 @@ fn permission_hint(asked: &Asked, refusal: &Refusal) -> String {
     format!("in Entra, add the application permission {permission} to the app registration and grant admin consent")
 }
 
-/// What each code asks for (azure_identity TROUBLESHOOTING.md; Entra's reference of AADSTS codes).
-fn token_hint(aadsts: Option<u32>) -> &'static str {
-    match aadsts {
-        Some(7_000_215) => {
-            "the client secret is wrong: in Entra, under App registrations > Certificates & secrets, copy the secret's \
-             Value, not its ID, or create a new one"
-        }
-        Some(7_000_222) => {
-            "the client secret has expired: create a new one in Entra under App registrations > Certificates & secrets"
-        }
-        Some(700_016) => {
-            "the application is unknown in this tenant: check client_id and the tenant id, or grant the application \
-             admin consent in the tenant"
-        }
-        Some(700_027) => {
-            "the certificate's signature is not accepted: upload this very certificate to the app registration in Entra"
-        }
-        Some(90_002) => "the tenant is unknown there: check the tenant id, and that cloud is the tenant's own",
-        Some(70_011) => "the scope is not accepted: check graph_url and that it belongs to this cloud",
-        Some(50_049) => "the sign-in host is unknown: check login_url",
-        Some(7_000_229) => "the application has no service principal in this tenant: grant it admin consent",
-        Some(53_003) => {
-            "a Conditional Access policy blocks this application: exclude the workload identity or its location"
-        }
-        Some(90_033 | 90_099) => "Entra is temporarily unavailable: try again later",
-        _ => "check client_id, the credential and the tenant id against the app registration in Entra",
-    }
+/// What a server said, as far as it may be shown.
+fn said(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 struct TokenCode<'a>(Option<u32>, &'a str);

@@ -3,8 +3,10 @@
 //! Pure, without I/O or clock: [`wire`], [`page`], [`delta`], [`facts`], [`audits`], [`cloud`]. Only [`auth`] and
 //! [`client`] talk to the network. What Microsoft's side really does, and where that is written, stands beside each rule.
 
+mod aadsts;
 pub mod audits;
 pub mod auth;
+pub mod certificate;
 pub mod client;
 pub mod cloud;
 pub mod delta;

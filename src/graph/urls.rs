@@ -34,6 +34,23 @@ pub(crate) fn delta() -> String {
     format!("/users/delta?$select={SELECT}")
 }
 
+/// The delta feed from now on: no items, only a link (graph: concepts/delta-query-overview.md).
+pub(crate) fn delta_from_now() -> String {
+    format!("{}&$deltatoken=latest", delta())
+}
+
+pub(crate) fn one_deleted_user() -> String {
+    "/directory/deletedItems/microsoft.graph.user?$select=id&$top=1".to_owned()
+}
+
+pub(crate) fn one_addressee(collection: Collection) -> String {
+    format!("/{}?$select={}&$top=1", collection.segment(), collection.select())
+}
+
+pub(crate) fn one_audit() -> String {
+    "/auditLogs/directoryAudits?$top=1".to_owned()
+}
+
 pub(crate) fn users() -> String {
     format!("/users?$select={SELECT}&$top=999")
 }

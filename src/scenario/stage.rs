@@ -20,7 +20,7 @@ use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
 use crate::graph::emulator::{Directory, Emulator, EmulatorOptions, Quirk, Refusal};
 use crate::ledger::Ledger;
-use crate::service::Desk;
+use crate::service::{Desk, moments};
 use crate::store::StoreError;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::sync::Context;
@@ -205,7 +205,7 @@ impl Stage {
         let config = Config::parse(&text, Path::new("the head's config"))?;
         let none = || ConfigError::Tenant { why: "the head has none".to_owned() };
         let config = config.tenants.into_iter().next().ok_or_else(none)?;
-        let client = Arc::new(config.client(|_| Some(secret.clone()))?);
+        let client = Arc::new(config.client(|_| Some(secret.clone()), moments(self.clock()))?);
         Ok(Place { emulator, tenant, config, client, quirks: Vec::new() })
     }
 

@@ -3,6 +3,8 @@
 
 pub mod check;
 mod cursor;
+#[cfg(feature = "cli")]
+pub mod doctor;
 pub mod explain;
 pub mod findings;
 pub mod history;
@@ -19,9 +21,13 @@ pub mod snapshot;
 pub mod status;
 pub mod who;
 
+use std::sync::Arc;
+
 use crate::clock::Clock;
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
+use crate::graph::auth::Moments;
+use crate::graph::certificate::Moment;
 use crate::ledger::Ledger;
 
 /// One tenant of a ledger, with the policy and the clock by which it is asked.
@@ -35,4 +41,9 @@ pub struct Desk {
     pub policy: Policy,
     /// What time it is.
     pub clock: Clock,
+}
+
+/// What dates the assertions that are signed with a certificate.
+pub fn moments(clock: Clock) -> Moments {
+    Arc::new(move || Moment { now: clock.now(), salt: clock.salt() })
 }

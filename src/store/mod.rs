@@ -4,6 +4,7 @@
 //! [`LedgerStore::append`] writes a commit and its derived changes in one atomic, durable step. Deriving is the
 //! ledger's work; a store only keeps what it is given. Both stores pass the suite in `tests/conformance.rs`.
 
+mod advice;
 mod audit;
 mod codec;
 pub mod hash;

@@ -290,11 +290,11 @@ fn a_ledger_on_a_read_only_disk_is_named() {
 }
 
 /// A disk that is gone when the test ends.
-struct Mounted(PathBuf);
+pub struct Mounted(pub PathBuf);
 
 impl Mounted {
     /// A small disk in memory there, if this user may mount one.
-    fn small(at: PathBuf) -> Option<Self> {
+    pub fn small(at: PathBuf) -> Option<Self> {
         fs::create_dir(&at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(&at).output();
         if mounted.is_ok_and(|mounted| mounted.status.success()) {

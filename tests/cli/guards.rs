@@ -13,6 +13,7 @@ use whowas::domain::guard::{Guard, Limits};
 use whowas::domain::id::{ObjectId, TenantId};
 use whowas::graph::emulator::{EmulatorOptions, NameChange, NewUser, Quirk, QuirkName};
 use whowas::ledger::Ledger;
+use whowas::service::moments;
 use whowas::store::sled::{SledOptions, SledStore};
 use whowas::store::{LedgerStore, Link, Outcome, Run, RunKind, Trigger};
 use whowas::sync::{self, Context, Stop, Wanted};
@@ -306,10 +307,12 @@ fn what_a_reconcile_finds_missing_is_counted_before_it_is_applied() {
 /// The library's sync with so many renames or removals allowed, and hardly any memory: four items of two pages are a part.
 fn sparing(w: &World, limit: u64) -> Context {
     let config = Config::read(&w.file("whowas.toml")).unwrap();
+    let clock = Clock::new(Some(w.now()));
+    let client = config.tenants[0].client(|_| Some(EmulatorOptions::SECRET.to_owned()), moments(clock)).unwrap();
     Context {
         ledger: Ledger::new(open(w)),
         tenant: tenant(),
-        client: Arc::new(config.tenants[0].client(|_| Some(EmulatorOptions::SECRET.to_owned())).unwrap()),
+        client: Arc::new(client),
         widths: Widths::default(),
         guard: Guard {
             limits: Limits { removals: limit, renames: limit, percent: 100, ..Limits::default() },
@@ -317,7 +320,7 @@ fn sparing(w: &World, limit: u64) -> Context {
             ..Guard::default()
         },
         settling: config.tenants[0].policy().settling,
-        clock: Clock::new(Some(w.now())),
+        clock,
     }
 }
 

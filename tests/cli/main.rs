@@ -12,6 +12,8 @@ mod audit;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod credentials;
+mod doctor;
 mod failures;
 mod guards;
 mod imports;

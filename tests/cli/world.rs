@@ -45,12 +45,17 @@ impl World {
 
     /// The same, with so many users on a delta page.
     pub fn paged(page_size: usize) -> Self {
+        Self::with(EmulatorOptions { page_size, ..EmulatorOptions::default() })
+    }
+
+    /// The same, with whatever else is registered for the application.
+    pub fn with(options: EmulatorOptions) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = {
             let _inside = runtime.enter();
             let before = MIDNIGHT.minus(Duration::from_secs(86_400));
             let directory = Directory::new("x.onmicrosoft.com", before, 1);
-            Emulator::start(EmulatorOptions { directory, page_size, ..EmulatorOptions::default() }).unwrap()
+            Emulator::start(EmulatorOptions { directory, ..options }).unwrap()
         };
         let world = Self { emulator, _runtime: runtime, folder: tempfile::tempdir().unwrap(), day: 0, now: MIDNIGHT };
         world.configure("");
@@ -59,11 +64,15 @@ impl World {
 
     /// Writes `whowas.toml`, with these lines added to the tenant's.
     pub fn configure(&self, more: &str) {
-        let url = self.emulator.url();
-        let (tenant, client) = (EmulatorOptions::TENANT, EmulatorOptions::CLIENT_ID);
+        self.configure_as(EmulatorOptions::CLIENT_ID, &format!("{{ secret_env = \"{SECRET}\" }}"), more);
+    }
+
+    /// The same for an application that signs in in another way.
+    pub fn configure_as(&self, client: &str, credential: &str, more: &str) {
+        let (url, tenant) = (self.emulator.url(), EmulatorOptions::TENANT);
         let text = format!(
             "[ledger]\npath = \"ledger\"\n\n[[tenant]]\nid = \"{tenant}\"\nalias = \"x\"\nclient_id = \"{client}\"\n\
-             credential = {{ secret_env = \"{SECRET}\" }}\ngraph_url = \"{url}\"\nlogin_url = \"{url}\"\n\
+             credential = {credential}\ngraph_url = \"{url}\"\nlogin_url = \"{url}\"\n\
              retry_attempts = 3\nretry_base = \"10ms\"\n{more}\n"
         );
         fs::write(self.file("whowas.toml"), text).unwrap();

@@ -36,6 +36,9 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     if let Some(busy) = busy(world, request, false) {
         return busy;
     }
+    if world.quirks.fires(QuirkName::Forbidden, &request.path).is_some() {
+        return Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
+    }
     let base = format!("http://{host}/v1.0");
     let mut answer = match (request.method.as_str(), route.as_slice()) {
         ("GET", ["users", "delta" | "microsoft.graph.delta"]) => rounds::answer::<User>(world, request, &base),

@@ -1,4 +1,8 @@
-//! The login host: access tokens for client credentials, and the discovery documents some clients ask for first.
+//! The login host: access tokens for client credentials, the discovery documents some clients ask for first, and the
+//! endpoint by which a machine gets tokens of its managed identity.
+
+mod assertion;
+mod identity;
 
 use serde_json::json;
 
@@ -12,7 +16,11 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Option
     match (request.method.as_str(), request.route().as_slice()) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => Some(match busy(world, request, true) {
             Some(busy) => busy,
-            None => token(world, request, tenant),
+            None => token(world, request, tenant, host),
+        }),
+        ("GET", ["metadata", "identity", "oauth2", "token"]) => Some(match busy(world, request, true) {
+            Some(busy) => busy,
+            None => identity::token(world, request),
         }),
         ("GET", ["common", "discovery", "instance"]) => Some(Answer::ok(json!({
             "tenant_discovery_endpoint":
@@ -48,7 +56,7 @@ pub(super) fn is_authorized(world: &World, request: &Request) -> bool {
 
 const TOKEN_PREFIX: &str = "emulator-access-token-";
 
-fn token(world: &mut World, request: &Request, tenant: &str) -> Answer {
+fn token(world: &mut World, request: &Request, tenant: &str, host: &str) -> Answer {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&request.body).into_owned().collect();
     let field = |name: &str| form.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     if !known_tenant(world, tenant) {
@@ -74,28 +82,29 @@ fn token(world: &mut World, request: &Request, tenant: &str) -> Answer {
         );
         return refused(world, 400, "invalid_scope", 70011, &text);
     }
-    // An assertion is a JWT of some issuer; its signature is not checked, only that it looks like one.
     let assertion = field("client_assertion");
-    let assertion_fits = field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        && assertion.split('.').count() == 3;
     if !assertion.is_empty() {
-        if !assertion_fits {
-            let text = "Client assertion failed signature validation.";
-            return refused(world, 401, "invalid_client", 700_027, text);
+        let audience = format!("http://{host}/{tenant}/oauth2/v2.0/token");
+        if let Err(refusal) = assertion::check(world, field("client_assertion_type"), assertion, &audience) {
+            return refused(world, 401, "invalid_client", refusal.code, &refusal.text);
         }
     } else if field("client_secret") != world.application.secret {
         let text = "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
                     value, not the client secret ID, for a secret added to the app.";
         return refused(world, 401, "invalid_client", 7_000_215, text);
     }
-    world.tokens_issued = world.tokens_issued.saturating_add(1);
     Answer::ok(json!({
         "token_type": "Bearer",
         "expires_in": 3599,
         "ext_expires_in": 3599,
-        "access_token": format!("{TOKEN_PREFIX}{}", world.tokens_issued),
+        "access_token": issue(world),
     }))
     .header("Cache-Control", "no-store, no-cache")
+}
+
+fn issue(world: &mut World) -> String {
+    world.tokens_issued = world.tokens_issued.saturating_add(1);
+    format!("{TOKEN_PREFIX}{}", world.tokens_issued)
 }
 
 fn known_tenant(world: &World, tenant: &str) -> bool {

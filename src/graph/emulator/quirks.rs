@@ -81,6 +81,8 @@ quirk_names! {
     GroupsForbidden = "groups_forbidden",
     /// Contacts answer 403, as to an application without the permission.
     ContactsForbidden = "contacts_forbidden",
+    /// Requests to Graph answer 403, as to an application without the permission; with `path` only those.
+    Forbidden = "forbidden",
     /// The audit log does not show the last `seconds` (300).
     AuditLag = "audit_lag",
     /// The audit log does not tell of what Exchange changed.

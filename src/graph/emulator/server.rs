@@ -35,6 +35,11 @@ pub struct EmulatorOptions {
     pub client_id: String,
     /// Its secret.
     pub secret: String,
+    /// The certificates registered for it, in DER: whoever signs with the key of one may ask too.
+    pub certificates: Vec<Vec<u8>>,
+    /// The subject of its one federated credential. Without it any token of another issuer will do; the signature of such a
+    /// token is never checked, for the emulator does not know the issuer.
+    pub federated_subject: Option<String>,
     /// Users a delta page holds.
     pub page_size: usize,
     /// The quirks switched on from the start.
@@ -65,6 +70,8 @@ impl Default for EmulatorOptions {
             tenant: Self::TENANT.to_owned(),
             client_id: Self::CLIENT_ID.to_owned(),
             secret: Self::SECRET.to_owned(),
+            certificates: Vec::new(),
+            federated_subject: None,
             page_size: 200,
             quirks: Quirks::default(),
             directory: Directory::new("contoso.onmicrosoft.com", start, 1),
@@ -97,7 +104,13 @@ impl Emulator {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
 
-        let application = Application { tenant: options.tenant, client_id: options.client_id, secret: options.secret };
+        let application = Application {
+            tenant: options.tenant,
+            client_id: options.client_id,
+            secret: options.secret,
+            certificates: options.certificates,
+            federated_subject: options.federated_subject,
+        };
         let clock = options.clock.unwrap_or(Clock::Frozen(options.directory.now()));
         let mut directory = options.directory;
         let (Clock::Frozen(from) | Clock::Ticking { from, .. }) = clock;

@@ -58,6 +58,9 @@ pub(super) struct Application {
     pub(super) tenant: String,
     pub(super) client_id: String,
     pub(super) secret: String,
+    /// In DER.
+    pub(super) certificates: Vec<Vec<u8>>,
+    pub(super) federated_subject: Option<String>,
 }
 
 pub(super) struct World {

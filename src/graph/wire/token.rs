@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// An access token as Entra or the instance metadata service (IMDS) gives it. Entra sends numbers, IMDS the same
@@ -49,7 +49,7 @@ pub struct AssertionHeader {
 }
 
 /// The decoded claims of a signed client assertion.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssertionClaims {
     /// The token URL.
     pub aud: String,

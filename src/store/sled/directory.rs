@@ -40,7 +40,7 @@ impl Directory {
             .write(true)
             .open(path.join(LOCK))
             .map_err(|error| io_error(path, "open the lock file", error))?;
-        wait_for_lock(path, &file)?;
+        wait_for_lock(path, || file.try_lock())?;
         let directory = Self { path: path.to_owned(), _lock: file };
         directory.remove_leftovers()?;
         Ok(directory)
@@ -56,18 +56,7 @@ impl Directory {
 
     /// The format's version; `None` if the ledger has not been created in full.
     pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
-        let text = match fs::read_to_string(self.path.join(FORMAT_FILE)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.io_error("read the format file", error)),
-        };
-        let Ok(found) = text.trim().parse::<u32>() else {
-            return Err(self.not_a_ledger("its format file holds no version number"));
-        };
-        if found > FORMAT {
-            return Err(StoreError::NewerFormat { path: self.shown(), found, known: FORMAT });
-        }
-        Ok(Some(found))
+        read_format(&self.path)
     }
 
     /// Completes the creation: from now on this is a ledger.
@@ -175,6 +164,84 @@ impl Drop for Directory {
     }
 }
 
+/// A ledger that nobody writes for as long as this lives, and in which nothing is changed by it.
+#[derive(Debug)]
+pub(super) struct Quiet {
+    path: PathBuf,
+    _lock: Option<File>,
+}
+
+impl Quiet {
+    /// Keeps writers away; others may look at the same time. `None` if there is no ledger yet.
+    pub(super) fn keep(path: &Path) -> Result<Option<Self>, StoreError> {
+        if entries_strict(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |found| found.is_empty()) {
+            return Ok(None);
+        }
+        check_is_ours(path, false)?;
+        let lock = match File::open(path.join(LOCK)) {
+            Ok(file) => {
+                wait_for_lock(path, || file.try_lock_shared())?;
+                Some(file)
+            }
+            // A copy from a backup may lack it; then nobody has it open either.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io_error(path, "open the lock file", error)),
+        };
+        let quiet = Self { path: path.to_owned(), _lock: lock };
+        // An interrupted creation left no commit.
+        Ok(read_format(path)?.map(|_| quiet))
+    }
+
+    pub(super) fn is_rebuilding(&self) -> bool {
+        self.path.join(REBUILD).exists()
+    }
+
+    /// Bytes of what a copy needs.
+    pub(super) fn bytes(&self) -> Result<u64, StoreError> {
+        bytes_below(&self.path).map_err(|error| io_error(&self.path, "measure", error))
+    }
+
+    /// Copies what opening the ledger needs into an existing directory.
+    pub(super) fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        let failed = |error| io_error(&self.path, "copy", error);
+        for name in [FORMAT_FILE, COMMITS] {
+            match fs::copy(self.path.join(name), to.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        copy_below(&self.path.join(ENGINE), &to.join(ENGINE)).map_err(failed)
+    }
+}
+
+fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for (name, path) in entries(from)? {
+        if fs::metadata(&path)?.is_dir() {
+            copy_below(&path, &to.join(name))?;
+        } else {
+            fs::copy(path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_format(path: &Path) -> Result<Option<u32>, StoreError> {
+    let text = match fs::read_to_string(path.join(FORMAT_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(path, "read the format file", error)),
+    };
+    let shown = path.display().to_string();
+    let Ok(found) = text.trim().parse::<u32>() else {
+        return Err(StoreError::NotALedger { path: shown, why: "its format file holds no version number".to_owned() });
+    };
+    if found > FORMAT {
+        return Err(StoreError::NewerFormat { path: shown, found, known: FORMAT });
+    }
+    Ok(Some(found))
+}
+
 /// Makes the names in a directory durable, and its own name too.
 pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     // Windows has no such call, and needs none: its file systems write names through their log.
@@ -236,12 +303,12 @@ fn is_our_name(name: &str) -> bool {
 }
 
 /// A command that is just ending, or a program that this process is just starting, holds the lock for a moment longer.
-fn wait_for_lock(path: &Path, file: &File) -> Result<(), StoreError> {
+fn wait_for_lock(path: &Path, lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), StoreError> {
     for attempt in 0..LOCK_ATTEMPTS {
         if attempt > 0 {
             std::thread::sleep(LOCK_PAUSE);
         }
-        match file.try_lock() {
+        match lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(io_error(path, "lock", error)),

@@ -12,6 +12,7 @@ mod audit;
 mod changes;
 mod directory;
 mod engine;
+mod inspect;
 mod read;
 
 use std::collections::HashMap;
@@ -46,6 +47,7 @@ use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 
 pub use self::directory::FORMAT;
+pub use self::inspect::{Inspection, inspect};
 
 /// How much sled may keep in memory unless told otherwise. It takes about twice as much.
 pub const CACHE_CAPACITY_BYTES: u64 = 128 << 20;

@@ -1,0 +1,162 @@
+//! Whether the ledger opens, and whether there is room to write it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Patient, Sheet};
+use crate::domain::time::Instant;
+use crate::store::StoreError;
+use crate::store::sled::{FREE_BYTES_MIN, Inspection, inspect};
+use crate::sync::with_causes;
+
+pub(super) fn ledger_sheet(patient: &Patient<'_>) -> Sheet {
+    let mut sheet = Sheet::new(None);
+    let bytes = ledger(&mut sheet, patient.ledger, patient.clock.now());
+    room(&mut sheet, patient.ledger, bytes);
+    sheet
+}
+
+/// A short command that holds the ledger is waited for so often and so long.
+const PATIENCE: (u32, Duration) = (10, Duration::from_millis(200));
+
+/// Looks at the ledger; its size, if it could be looked at.
+fn ledger(sheet: &mut Sheet, path: &Path, now: Instant) -> u64 {
+    let shown = path.display();
+    let mut tries = 0;
+    let found = loop {
+        match look(path, now) {
+            Err(Fault { holder: Holder::Somebody, .. }) if tries < PATIENCE.0 => {
+                tries += 1;
+                std::thread::sleep(PATIENCE.1);
+            }
+            other => break other,
+        }
+    };
+    match found {
+        Ok(Inspection::Nothing) => {
+            sheet.ok("ledger", format!("there is none at {shown} yet; `whowas sync` makes it"));
+            0
+        }
+        Ok(Inspection::Whole { bytes, tenants }) => {
+            let commits: Vec<String> = tenants.iter().map(|(_, sequence)| sequence.to_string()).collect();
+            let what =
+                if commits.is_empty() { "empty".to_owned() } else { format!("at commit {}", commits.join(", ")) };
+            sheet.ok("ledger", format!("{shown} opens, {what}, {bytes} bytes"));
+            bytes
+        }
+        Ok(Inspection::TooLarge { bytes }) => {
+            let why =
+                format!("{shown} has {bytes} bytes, too many to look at a copy; `whowas verify` looks at all of it");
+            sheet.skip("ledger", &why);
+            bytes
+        }
+        // A service holds its ledger for as long as it runs.
+        Err(Fault { said, cure, holder: Holder::Service }) => {
+            sheet.warn("ledger", said, cure);
+            0
+        }
+        Err(Fault { said, cure, .. }) => {
+            sheet.fail("ledger", said, cure);
+            0
+        }
+    }
+}
+
+/// Why the ledger could not be looked at.
+struct Fault {
+    said: String,
+    cure: &'static str,
+    holder: Holder,
+}
+
+/// Who has the ledger open.
+enum Holder {
+    Nobody,
+    Somebody,
+    Service,
+}
+
+fn look(path: &Path, now: Instant) -> Result<Inspection, Fault> {
+    let workspace = tempfile::tempdir().map_err(|error| Fault {
+        said: format!("make a copy of the ledger to look at: {error}"),
+        cure: "set TMPDIR to a directory with room",
+        holder: Holder::Nobody,
+    })?;
+    inspect(path, workspace.path(), now).map_err(|error| {
+        let holder = match &error {
+            StoreError::Held { holder, .. } if holder.command == "serve" => Holder::Service,
+            StoreError::Held { .. } | StoreError::HeldBySomeone { .. } => Holder::Somebody,
+            _ => Holder::Nobody,
+        };
+        // What is wrong with the copy is wrong with the ledger.
+        let (copy, own) = (workspace.path().display().to_string(), path.display().to_string());
+        Fault { said: with_causes(&error).replace(&copy, &own), cure: cure(&error), holder }
+    })
+}
+
+fn cure(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::NewerFormat { .. } => "upgrade whowas to the release that wrote it, or a later one",
+        StoreError::NeedsRebuild { .. } => "run `whowas rebuild`",
+        StoreError::HeldBySomeone { .. } => "wait until the other process is done",
+        StoreError::NotALedger { .. } => "correct path in [ledger] of whowas.toml, or --ledger",
+        error => error
+            .hint()
+            .unwrap_or("see that this user may read and write the directory, and that --ledger names the right one"),
+    }
+}
+
+/// How much is written to see whether it can be. It is gone before it ever has a name.
+const PROBE_BYTES: usize = 64 << 10;
+/// How much room there should be at least, in bytes.
+const ROOM_BYTES: u64 = 256 << 20;
+
+fn room(sheet: &mut Sheet, path: &Path, bytes: u64) {
+    let folder = existing(path);
+    let shown = folder.display();
+    if let Err(error) = probe(&folder) {
+        let cure = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                "free some space or move the ledger to a larger disk"
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => "mount the disk for writing, or move the ledger",
+            _ => "let this user write to the directory, or name another with --ledger",
+        };
+        sheet.fail("disk", format!("nothing can be written to {shown}: {error}"), cure);
+        return;
+    }
+    match fs4::available_space(&folder) {
+        Ok(free) if free < FREE_BYTES_MIN => {
+            let said = format!("{free} bytes are free in {shown}, and a sync keeps {FREE_BYTES_MIN} free");
+            sheet.fail("disk", said, "free some space or move the ledger to a larger disk");
+        }
+        // Verifying and rebuilding derive everything anew beside the ledger.
+        Ok(free) if free < ROOM_BYTES.max(bytes) => {
+            let said =
+                format!("only {free} bytes are free in {shown}; `whowas verify` needs as much as the ledger has");
+            sheet.warn("disk", said, "free some space or move the ledger to a larger disk");
+        }
+        Ok(free) => sheet.ok("disk", format!("{free} bytes are free in {shown}, and it can be written to")),
+        Err(error) => {
+            sheet.warn("disk", format!("the room in {shown} cannot be measured: {error}"), "see how full the disk is")
+        }
+    }
+}
+
+/// Writes to a file without a name, so nothing of it is ever seen.
+fn probe(folder: &Path) -> std::io::Result<()> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&[0x77; PROBE_BYTES])?;
+    file.sync_all()
+}
+
+/// The directory in which something would be written first: the ledger's own, or the nearest one above that is there.
+fn existing(path: &Path) -> PathBuf {
+    let found = path.ancestors().find(|folder| folder.is_dir());
+    match found {
+        Some(folder) => folder.to_owned(),
+        // A relative path has the working directory above it.
+        None => PathBuf::from("."),
+    }
+}
