@@ -10,6 +10,7 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
 use crate::domain::id::TenantId;
+use crate::domain::mapping::Mapping;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
@@ -179,16 +180,21 @@ impl App {
     }
 
     /// A client for the tenant's directory. Nothing is sent yet.
-    pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
-        Ok(Arc::new(self.configured()?.client(|name| std::env::var(name).ok())?))
+    pub fn client(&self) -> Result<GraphClient, CliError> {
+        Ok(self.configured()?.client(|name| std::env::var(name).ok())?)
     }
 
-    /// What reading the tenant's directory into a ledger needs.
-    pub fn context(&self, ledger: &Ledger, client: Arc<GraphClient>) -> Result<Context, CliError> {
+    /// What reading the tenant's directory into a ledger needs. The client asks for the attributes that the rules in force
+    /// look at, and those configured.
+    pub fn context(&self, ledger: &Ledger, client: GraphClient) -> Result<Context, CliError> {
         let tenant = self.configured()?;
+        let mapping = tenant.mapping();
+        let mut attributes = ledger.mapping(tenant.id)?.attributes();
+        attributes.extend(mapping.iter().flat_map(Mapping::attributes));
+        let client = Arc::new(client.selecting(attributes));
         let (ledger, widths, clock) = (ledger.clone(), tenant.widths(), self.clock);
         let (settling, guard) = (tenant.policy().settling, tenant.guard());
-        Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, clock })
+        Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, mapping, clock })
     }
 
     /// The short name of a tenant.

@@ -29,6 +29,8 @@ pub enum Asked {
     DeletedUser(ObjectId),
     /// `/groups`: a page, or some by id or address.
     Groups,
+    /// A page of `/groups/{id}/transitiveMembers`.
+    Members(ObjectId),
     /// A page of `/auditLogs/directoryAudits`.
     Audits,
     /// A batch of single users.
@@ -228,6 +230,7 @@ impl Asked {
     pub fn permission(&self) -> &'static str {
         match self {
             Self::Audits => "AuditLog.Read.All and Directory.Read.All",
+            Self::Members(_) => "GroupMember.Read.All",
             _ => "User.Read.All",
         }
     }
@@ -243,6 +246,7 @@ impl fmt::Display for Asked {
             Self::UserByName => f.write_str("a user by name"),
             Self::DeletedUser(id) => write!(f, "deleted user {id}"),
             Self::Groups => f.write_str("the groups"),
+            Self::Members(group) => write!(f, "the members of group {group}"),
             Self::Audits => f.write_str("the directory audit log"),
             Self::Batch => f.write_str("a batch of users"),
         }

@@ -46,16 +46,11 @@ pub(super) async fn read(
             return Err(error);
         }
         Err(ended) => {
-            note(ticker, say(&ended));
+            ticker.note(say(&ended));
             Vec::new()
         }
     };
     ticker.close(context, horizons.into_iter().map(Fact::Horizon).collect(), None).await
-}
-
-fn note(ticker: &mut Ticker<'_>, words: String) {
-    let entry = &mut ticker.entry;
-    entry.note = Some(entry.note.take().map_or_else(|| words.clone(), |before| format!("{before}; {words}")));
 }
 
 /// Why the log was not read to its end.
@@ -115,8 +110,7 @@ async fn reading(
     };
     stage.commit(context, ticker).await?;
     if reading.is_too_long {
-        note(
-            ticker,
+        ticker.note(
             format!(
                 "the audit log is too long to be read whole: after {PAGES_MAX} pages it was left; what was read is kept, and \
                  proves nothing of objects without an event"

@@ -7,7 +7,7 @@ use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
 use crate::graph::client::UserKey;
 use crate::graph::error::GraphError;
-use crate::graph::facts::{fact, group_fact};
+use crate::graph::facts::{self as graph, group_fact};
 use crate::ledger::{Batch, KnownAt};
 
 use super::absent::{read_deleted, read_groups};
@@ -90,7 +90,7 @@ async fn read_users(
         latest = latest.max(Some(answer.at));
         let reading = reading(context, answer.at);
         match (answer.value, key, name) {
-            (Some(user), ..) => facts.push(fact(&user, reading)),
+            (Some(user), ..) => facts.extend(graph::facts(&user, reading, context.client.attributes())),
             (None, UserKey::Id(object), _) => facts.push(read_deleted(context, *object, Source::Live).await?),
             (None, UserKey::Upn(_), Some(name)) => facts.push(Fact::Vacant(Vacant { name: name.clone(), reading })),
             (None, UserKey::Upn(_), None) => {}

@@ -12,6 +12,7 @@ mod live;
 mod reconcile;
 mod round;
 mod run;
+mod scope;
 mod stage;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::attribution::Settling;
 use crate::domain::id::TenantId;
+use crate::domain::mapping::Mapping;
 use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
 use crate::graph::error::GraphError;
@@ -32,6 +34,7 @@ pub use crate::domain::guard::Guard;
 pub use guard::reject;
 pub use live::{LiveRead, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
+pub use scope::{apply, lacking, read_ahead, say};
 
 /// What a run works with.
 #[derive(Clone)]
@@ -48,6 +51,8 @@ pub struct Context {
     pub settling: Settling,
     /// When a round is held.
     pub guard: Guard,
+    /// The rules that are configured; `None` leaves those in force as they are.
+    pub mapping: Option<Mapping>,
     /// What time it is.
     pub clock: Clock,
 }

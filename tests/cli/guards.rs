@@ -317,6 +317,7 @@ fn sparing(w: &World, limit: u64) -> Context {
             ..Guard::default()
         },
         settling: config.tenants[0].policy().settling,
+        mapping: None,
         clock: Clock::new(Some(w.now())),
     }
 }

@@ -15,6 +15,7 @@ mod common;
 mod failures;
 mod guards;
 mod imports;
+mod mapping;
 mod report;
 mod scenarios;
 mod world;
