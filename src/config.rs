@@ -1,5 +1,9 @@
 //! `whowas.toml`: what it may say, read strictly. An unknown key is an error that names the nearest known one.
 
+mod mapping;
+
+pub use mapping::tables_of;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +16,7 @@ use crate::domain::domain_change::SuffixMap;
 use crate::domain::fact::Widths;
 use crate::domain::guard::{self, Limits};
 use crate::domain::id::TenantId;
+use crate::domain::mapping::Mapping;
 use crate::domain::rhythm::Rhythm;
 use crate::domain::verdict::Policy;
 use crate::graph::auth::{Moments, Proof, SignIn};
@@ -213,7 +218,7 @@ pub enum ConfigError {
 
 /// The nearest known key, as the end of a sentence.
 #[derive(Debug)]
-pub struct Nearest(Option<&'static str>);
+pub struct Nearest(Option<String>);
 
 const KEYS: &[&str] = &[
     "ledger",
@@ -263,6 +268,7 @@ const KEYS: &[&str] = &[
     "match",
     "exclude",
     "labels",
+    "priority",
 ];
 
 impl Config {
@@ -285,8 +291,12 @@ impl Config {
         })
         .map_err(invalid)?;
         if let Some(key) = unknown {
-            let nearest = nearest_key(key.rsplit('.').next().unwrap_or(&key));
+            let nearest = nearest(key.rsplit('.').next().unwrap_or(&key), KEYS);
             return Err(ConfigError::UnknownKey { file: file.to_owned(), key, nearest });
+        }
+        for tenant in &config.tenants {
+            let invalid = |why| ConfigError::Invalid { file: file.to_owned(), why };
+            mapping::parse(&tenant.mapping).map_err(|why| invalid(format!("tenant {}: {why}", tenant.label())))?;
         }
         Ok(config)
     }
@@ -366,6 +376,12 @@ impl TenantConfig {
         };
         let announced = self.announce.iter().map(|announced| announced.0.clone()).collect();
         guard::Guard { limits, announced, ..guard::Guard::default() }
+    }
+
+    /// Who is protected: the rules, in order of priority; `None` if there are none, which leaves those that were applied.
+    pub fn mapping(&self) -> Option<Mapping> {
+        // The rules were looked at when the file was read.
+        mapping::parse(&self.mapping).ok().filter(|mapping| !mapping.is_empty())
     }
 
     /// A client for the tenant's directory. `variable` looks an environment variable up; `moments` dates what is signed.
@@ -530,20 +546,48 @@ impl std::str::FromStr for Span {
 
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match &self.0 {
             Some(key) => write!(f, "; did you mean {key:?}?"),
             None => Ok(()),
         }
     }
 }
 
+/// Reads mapping rules from the text of a file: `[[mapping]]` tables alone, or a whole configuration, of which those of this
+/// tenant are taken. `mapping = []` means no rules, so that everyone is protected.
+pub fn rules_in(text: &str, file: &Path, tenant: TenantId) -> Result<Mapping, ConfigError> {
+    let invalid = |why: String| ConfigError::Invalid { file: file.to_owned(), why };
+    let table: toml::Table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    if ["tenant", "ledger", "server"].into_iter().any(|key| table.contains_key(key)) {
+        let config = Config::parse(text, file)?;
+        let found = config.tenants.iter().find(|configured| configured.id == tenant);
+        let found = found.ok_or_else(|| invalid(format!("it has no tenant {tenant}")))?;
+        return found.mapping().ok_or_else(|| invalid(format!("tenant {} has no [[tenant.mapping]]", found.label())));
+    }
+    if let Some(key) = table.keys().find(|key| *key != "mapping") {
+        let nearest = nearest(key, &["mapping"]);
+        return Err(ConfigError::UnknownKey { file: file.to_owned(), key: key.clone(), nearest });
+    }
+    let shape = || invalid("mapping is to be a list of tables, [[mapping]]".to_owned());
+    let tables = match table.get("mapping") {
+        Some(toml::Value::Array(tables)) => tables,
+        Some(_) => return Err(shape()),
+        None => {
+            return Err(invalid("it has no [[mapping]]; write mapping = [] to protect everyone".to_owned()));
+        }
+    };
+    let tables: Option<Vec<toml::Table>> = tables.iter().map(|rule| rule.as_table().cloned()).collect();
+    mapping::parse(&tables.ok_or_else(shape)?).map_err(invalid)
+}
+
 fn global() -> String {
     "global".to_owned()
 }
 
-fn nearest_key(key: &str) -> Nearest {
-    let scored = KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
-    Nearest(scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known))
+fn nearest(key: &str, known: &[&str]) -> Nearest {
+    let scored = known.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
+    let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
+    Nearest(best.map(|(_, known)| known.to_owned()))
 }
 
 #[cfg(test)]
@@ -584,7 +628,7 @@ mod tests {
         guard = { removals = 500, renames = 1000, takeovers = 50, percent = 10 }
         [[tenant.mapping]]
         name = "staff"
-        match = { any_of = [{ group = "g" }, { attribute = "department", equals = "Sales" }, { domain = "contoso.com" }] }
+        match = { any_of = [{ group = "00000000-0000-0000-0000-0000000000a1" }, { attribute = "department", equals = "Sales" }, { domain = "contoso.com" }] }
         exclude = { user_type = "Guest" }
         labels = { profile = "gold", region = "eu" }
     "#;
@@ -594,6 +638,7 @@ mod tests {
         let config = parse(FULL).unwrap();
         let tenant = config.tenant(Some("contoso")).unwrap().unwrap();
         assert_eq!(tenant.widths(), Widths::default());
+        assert_eq!(tenant.mapping().unwrap().rules()[0].labels["profile"], "gold");
         assert_eq!(tenant.policy().id_max_age, Duration::from_secs(7 * 86_400));
         assert_eq!(tenant.policy().settling.audit_lag, Some(Duration::from_secs(43_200)));
     }
@@ -620,6 +665,41 @@ mod tests {
             parse("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nname_max_ago = \"1h\"").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("name_max_ago") && text.contains("\"name_max_age\""), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_rule_is_an_error_of_the_file_and_names_the_tenant() {
+        let rule = "[[tenant.mapping]]\nname = \"staff\"\nmatch = { domian = \"x.test\" }";
+        let text = parse(&format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nalias = \"x\"\n{rule}"));
+        let text = text.unwrap_err().to_string();
+        assert!(text.contains("tenant x: mapping rule \"staff\": unknown key \"domian\" in match"), "{text}");
+        assert!(text.contains("did you mean \"domain\"?"), "{text}");
+    }
+
+    /// Rules in a file of their own, or in a whole configuration.
+    #[test]
+    fn rules_are_read_from_a_file_of_their_own_and_from_a_configuration() {
+        let read = |text: &str, tenant| rules_in(text, Path::new("rules.toml"), tenant);
+        let rule = |table: &str| format!("[[{table}]]\nname = \"staff\"\nmatch = {{ any = true }}");
+        let id: TenantId = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+        let whole = format!("[[tenant]]\nid = \"{id}\"\n{}", rule("tenant.mapping"));
+        let alone = read(&rule("mapping"), id).unwrap();
+        assert_eq!((alone.rules().len(), read(&whole, id).unwrap()), (1, alone));
+        assert!(read("mapping = []", id).unwrap().is_empty());
+        for (text, said) in [
+            ("", "no [[mapping]]"),
+            ("[[maping]]\nname = \"x\"", "unknown key \"maping\"; did you mean \"mapping\"?"),
+            ("mapping = 7", "mapping is to be"),
+            ("name = ", "rules.toml"),
+            (
+                "[[tenant]]\nid = \"00000000-0000-0000-0000-000000000002\"",
+                "has no tenant 00000000-0000-0000-0000-000000000001",
+            ),
+            ("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"", "has no [[tenant.mapping]]"),
+        ] {
+            let why = read(text, id).unwrap_err().to_string();
+            assert!(why.contains(said), "{text}: {why}");
+        }
     }
 
     #[test]

@@ -626,6 +626,7 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
         for n in 0..4 {
             let object = ObjectId::from_bytes([n; 16]);
             told.push(format!("{:?}", store.owned(tenant, object).unwrap()));
+            told.push(format!("{:?}", store.members(tenant, object).unwrap()));
             told.push(format!("{:?}", store.mailboxes(tenant, object).unwrap()));
             told.push(format!("{:?}", store.links(tenant, object).unwrap()));
             told.push(format!("{:?}", store.object(tenant, object).unwrap()));

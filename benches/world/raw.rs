@@ -232,6 +232,10 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.store.snapshots_ending(tenant, proved, from, through, after, limit)
     }
 
+    fn members(&self, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
+        self.store.members(tenant, group)
+    }
+
     fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {
         self.store.owned(tenant, object)
     }

@@ -101,6 +101,9 @@ pub enum Command {
     /// Two objects that are the same person, one after the other; never changes a verdict
     #[command(subcommand)]
     Link(LinkAction),
+    /// Who is protected: the rules in force, what other rules would change, and making them so
+    #[command(subcommand)]
+    Mapping(MappingAction),
     /// How to repair a chain that holds more than one person's data, or why nothing is to be done
     Plan {
         /// The chain
@@ -229,6 +232,37 @@ pub struct HistoryOptions {
     /// As known at this commit or time
     #[arg(long, value_name = "SEQ|T")]
     pub known_at: Option<String>,
+}
+
+/// `mapping …`.
+#[derive(Debug, Subcommand)]
+pub enum MappingAction {
+    /// The rules in force
+    Show,
+    /// Who would enter, who would leave, and whose chain would freeze. Nothing is written
+    Preview {
+        #[command(flatten)]
+        file: MappingFile,
+        /// By what the ledger knows alone: read nothing of the directory that the rules look at for the first time
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Make these rules those in force. Exit: 1 if the guard does not let them pass
+    Apply {
+        #[command(flatten)]
+        file: MappingFile,
+        /// Even if more chains would freeze than the guard allows
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A file with rules.
+#[derive(Debug, ClapArgs)]
+pub struct MappingFile {
+    /// [[mapping]] rules, or a whole whowas.toml; - is standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
 }
 
 /// `snapshot …`.

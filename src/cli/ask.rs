@@ -7,6 +7,7 @@ use super::batch;
 use super::error::{CliError, Exit};
 use super::lanes;
 use super::link;
+use super::mapping::say_scope;
 use super::open::{App, How, runtime};
 use super::output::{self, edge, word_of};
 use crate::domain::id::{ObjectId, Sequence};
@@ -104,6 +105,11 @@ pub fn say_check(answer: &CheckAnswer) -> String {
     for candidate in &answer.candidates {
         let _ = writeln!(text, "  candidate: object {} ({})", candidate.object, candidate.confidence);
     }
+    if let Some(rule) = &answer.mapping {
+        let labels: Vec<String> = answer.labels.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
+        let _ = writeln!(text, "  mapping: {rule}{labels}");
+    }
     let proved = answer.evidence.proved_at.map_or_else(|| "not proved".to_owned(), |at| format!("proved at {at}"));
     let live = if answer.evidence.live { ", by a live read" } else { "" };
     let _ = writeln!(text, "  {proved}{live}; basis {} at {}", answer.basis.sequence, answer.basis.clock);
@@ -162,6 +168,15 @@ fn say_object(answer: &ObjectAnswer) -> String {
     for chain in &answer.chains {
         let count = answer.snapshots.iter().filter(|snapshot| snapshot.chain == *chain).count();
         let _ = writeln!(text, "  chain {chain}: {count} snapshot(s)");
+    }
+    for period in &answer.scopes {
+        let _ = writeln!(
+            text,
+            "  mapping: {} since {} (commit {})",
+            say_scope(&period.scope),
+            period.since,
+            period.sequence
+        );
     }
     for link in &answer.links {
         let _ = writeln!(text, "  link: {}", link::sentence(link));

@@ -294,7 +294,8 @@ impl Story {
     fn context(&self) -> Context {
         let (ledger, client) = (self.ledger.clone(), self.client.clone());
         let (widths, settling, guard) = (Widths::default(), Policy::default().settling, Guard::default());
-        Context { ledger, tenant: self.tenant, client, widths, settling, guard, clock: self.clock() }
+        let mapping = None;
+        Context { ledger, tenant: self.tenant, client, widths, settling, guard, mapping, clock: self.clock() }
     }
 
     fn desk(&self) -> Desk {

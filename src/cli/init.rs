@@ -43,6 +43,15 @@ credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", certi
 # ca_file = "proxy-ca.pem"              # further root certificates, beside the system's
 # graph_url = "https://graph.microsoft.com"     # only for private endpoints and the emulator
 # login_url = "https://login.microsoftonline.com"
+
+# Who is protected; without rules everyone is. The first rule that matches and does not exclude decides (those with a `priority`
+# first, the smallest before all). `whowas mapping preview whowas.toml` shows whom it concerns before a sync applies it.
+# Groups need GroupMember.Read.All.
+# [[tenant.mapping]]
+# name = "staff"
+# match = { any_of = [{ group = "00000000-0000-0000-0000-000000000000" }, { attribute = "department", equals = "Sales" }, { domain = "contoso.com" }] }
+# exclude = { user_type = "Guest" }
+# labels = { profile = "gold", region = "eu" }
 "#;
 
 pub fn init(file: &Path) -> Result<Exit, CliError> {
@@ -71,5 +80,10 @@ mod tests {
         let set = TEMPLATE.replace("# guard", "guard").replace("# announce = [\"old.example=new.example\"]", "");
         let config = crate::config::Config::parse(&set, Path::new("whowas.toml")).unwrap();
         assert!(config.tenants.iter().all(|tenant| tenant.guard() == crate::domain::guard::Guard::default()));
+        // So is the example of a mapping.
+        let (_, example) = TEMPLATE.split_once("# [[tenant.mapping]]").unwrap();
+        let example = format!("{TEMPLATE}[[tenant.mapping]]{}", example.replace("\n# ", "\n"));
+        let config = crate::config::Config::parse(&example, Path::new("whowas.toml")).unwrap();
+        assert_eq!(config.tenants[0].mapping().unwrap().rules().len(), 1);
     }
 }

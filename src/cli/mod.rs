@@ -14,6 +14,7 @@ mod init;
 mod integrity;
 mod lanes;
 mod link;
+mod mapping;
 mod open;
 mod output;
 mod people;
@@ -82,6 +83,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Finding(action) => findings::finding(&app, action),
         Command::Reuse(options) => reuse::reuse(&app, &options),
         Command::Link(action) => link::link(&app, action),
+        Command::Mapping(action) => mapping::mapping(&app, &action),
         Command::Plan { chain } => plan::plan(&app, &chain),
         Command::RestoreCheck(options) => plan::restore_check(&app, options),
         Command::Import(options) => import::run(&app, &options),

@@ -10,6 +10,7 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
 use crate::domain::id::TenantId;
+use crate::domain::mapping::Mapping;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
@@ -184,13 +185,13 @@ impl App {
     }
 
     /// A client for the tenant's directory. Nothing is sent yet.
-    pub fn client(&self) -> Result<Arc<GraphClient>, CliError> {
+    pub fn client(&self) -> Result<GraphClient, CliError> {
         client(self.configured()?, self.clock)
     }
 
     /// What reading the tenant's directory into a ledger needs.
-    pub fn context(&self, ledger: &Ledger, client: Arc<GraphClient>) -> Result<Context, CliError> {
-        Ok(context(self.configured()?, ledger, client, self.clock))
+    pub fn context(&self, ledger: &Ledger, client: GraphClient) -> Result<Context, CliError> {
+        context(self.configured()?, ledger, client, self.clock)
     }
 
     /// The short name of a tenant.
@@ -200,15 +201,20 @@ impl App {
 }
 
 /// A client for a tenant's directory. Nothing is sent yet.
-pub fn client(tenant: &TenantConfig, clock: Clock) -> Result<Arc<GraphClient>, CliError> {
-    Ok(Arc::new(tenant.client(|name| std::env::var(name).ok(), moments(clock))?))
+pub fn client(tenant: &TenantConfig, clock: Clock) -> Result<GraphClient, CliError> {
+    Ok(tenant.client(|name| std::env::var(name).ok(), moments(clock))?)
 }
 
-/// What reading a tenant's directory into a ledger needs.
-pub fn context(tenant: &TenantConfig, ledger: &Ledger, client: Arc<GraphClient>, clock: Clock) -> Context {
+/// What reading a tenant's directory into a ledger needs. The client asks for the attributes that the rules in force look at,
+/// and those configured.
+pub fn context(tenant: &TenantConfig, ledger: &Ledger, client: GraphClient, clock: Clock) -> Result<Context, CliError> {
+    let mapping = tenant.mapping();
+    let mut attributes = ledger.mapping(tenant.id)?.attributes();
+    attributes.extend(mapping.iter().flat_map(Mapping::attributes));
+    let client = Arc::new(client.selecting(attributes));
     let (ledger, widths) = (ledger.clone(), tenant.widths());
     let (settling, guard) = (tenant.policy().settling, tenant.guard());
-    Context { ledger, tenant: tenant.id, client, widths, settling, guard, clock }
+    Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, mapping, clock })
 }
 
 /// How to open a ledger.

@@ -97,7 +97,7 @@ impl Opener {
         let configured = self.app.config.tenants.iter().find(|configured| configured.id == tenant);
         let configured = configured.ok_or_else(|| CliError::usage(format!("tenant {tenant} is not configured")))?;
         // The client is made anew for each run, and so reads a secret that was changed.
-        let context = context(configured, &opened.ledger, client(configured, self.app.clock)?, self.app.clock);
+        let context = context(configured, &opened.ledger, client(configured, self.app.clock)?, self.app.clock)?;
         let tell = move |progress: Progress| {
             let _untold = opened.store.set_progress(Some(tenant), Some(json!(progress)));
         };

@@ -6,7 +6,6 @@ use super::args::SyncOptions;
 use super::error::{CliError, Exit};
 use super::open::{App, runtime};
 use super::output::{self, word_of};
-use crate::config::TenantConfig;
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
 use crate::service::status::HoldStatus;
@@ -14,11 +13,7 @@ use crate::store::{Holder, Outcome, Run, StoreError, Trigger};
 use crate::sync::{self, Progress, Stop, Wanted};
 
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
-    let tenant = app.configured()?;
-    let id = tenant.id;
-    if !app.global.quiet {
-        say_unapplied(tenant);
-    }
+    let id = app.configured()?.id;
     // A configuration that cannot sign in leaves no ledger behind.
     let client = app.client()?;
     let opened = match app.open_to_sync(id) {
@@ -68,15 +63,6 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
         return Ok(Exit::Partly);
     }
     Ok(Exit::Done)
-}
-
-/// Settings that promise something which this release does not do are named, so that nobody relies on them.
-fn say_unapplied(tenant: &TenantConfig) {
-    let set = [("mapping", !tenant.mapping.is_empty())];
-    let named: Vec<&str> = set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
-    if !named.is_empty() {
-        output::note(&format!("note: {} in whowas.toml: read, but not applied by this release", named.join(", ")));
-    }
 }
 
 fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {

@@ -9,7 +9,9 @@ use super::guard::{Held, HoldEnded, HoldRejected};
 use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
 use super::link::Link;
+use super::mapping::MappingApplied;
 use super::name::{Name, NameKind, Namespace, Proxy};
+use super::scope::{Described, FeedTells, Grouped, GroupsListed};
 use super::time::Instant;
 
 /// How long an HTTP `Date` may be cut short: it has whole seconds.
@@ -78,6 +80,16 @@ pub enum Fact {
     Acknowledged(Review),
     /// An operator has dealt with a finding.
     Resolved(Review),
+    /// A user's attributes that mapping rules look at.
+    Described(Described),
+    /// A user was found among a group's members, or no longer.
+    Grouped(Grouped),
+    /// From now on these rules decide who is protected.
+    MappingApplied(MappingApplied),
+    /// The members of groups were listed.
+    GroupsListed(GroupsListed),
+    /// The delta feed tells these attributes.
+    FeedTells(FeedTells),
 }
 
 /// When a directory answer was read: it shows the state at *some* instant of `[at - lag, at + 1 s)`.
@@ -455,15 +467,23 @@ pub struct Known {
 }
 
 impl Fact {
-    /// The directory object that the fact is about, if it is about one object's names or life.
+    /// The directory object that the fact is about, if it is about one object: its names, its life, or what mapping rules
+    /// look at.
     pub fn object(&self) -> Option<ObjectId> {
         match self {
             Self::Seen(seen) => Some(seen.object),
             Self::Removed(removed) => Some(removed.object),
             Self::Changed(changed) => Some(changed.object),
             Self::Lifecycle(lifecycle) => Some(lifecycle.object),
+            Self::Described(described) => Some(described.object),
+            Self::Grouped(grouped) => Some(grouped.object),
             _ => None,
         }
+    }
+
+    /// Whether it says nothing of names or life, only what mapping rules look at.
+    pub fn is_about_scope(&self) -> bool {
+        matches!(self, Self::Described(_) | Self::Grouped(_))
     }
 
     /// Every name that the fact says its object held at some time, in no order, possibly repeated.

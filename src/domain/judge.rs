@@ -9,6 +9,7 @@ use super::holder::{Candidate, Holder, NameView};
 use super::id::{ObjectId, TenantId};
 use super::interval::Edge;
 use super::name::{Name, NameKey, NameKind};
+use super::scope::Scope;
 use super::time::Instant;
 use super::timeline::{Gap, Names, Role, State, Timeline};
 use super::track::Confidence;
@@ -39,6 +40,8 @@ pub struct Case<'a> {
     pub vacant_at: Option<Instant>,
     /// The timelines of every object that may be involved.
     pub objects: &'a BTreeMap<ObjectId, Timeline>,
+    /// Whether the mapping protects them; who is not in it is protected, because there is no mapping.
+    pub scopes: &'a BTreeMap<ObjectId, Scope>,
     /// The chain asked for, or the most recent one of the object asked for.
     pub chain: Option<&'a ChainCase>,
     /// Another tenant of the same ledger that has the chain asked for, where this one has no snapshot of it.
@@ -84,6 +87,10 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         && let Some(why) = why_not_now(case, verdict.object)
     {
         verdict = refresh(case, verdict.object, why);
+    }
+    if let Some(Scope::In { rule, labels }) = verdict.object.and_then(|object| case.scopes.get(&object)) {
+        verdict.mapping = Some(rule.clone());
+        verdict.labels.clone_from(labels);
     }
     if let Some((object, hold)) = held(case) {
         verdict =
@@ -446,7 +453,8 @@ fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
     let lives = case
         .objects
         .get(&object)
-        .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none());
+        .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none())
+        && !matches!(case.scopes.get(&object), Some(Scope::Unknown { .. }));
     match (lives, chain) {
         (false, chain) => Instead { object, action: Action::Stop, chain: chain.map(|chain| chain.id) },
         (true, Some(chain)) if chain.goes_on => Instead { object, action: Action::Incremental, chain: Some(chain.id) },
@@ -458,7 +466,7 @@ fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
     let timeline = case.objects.get(&object)?;
     let why = match timeline.state() {
         State::Active => match timeline.kind() {
-            ObjectKind::User => no_mailbox(timeline)?,
+            ObjectKind::User => no_mailbox(timeline).or_else(|| out_of_scope(case, object))?,
             ObjectKind::Group => format!("object {object} is a group, which has no user's mailbox"),
             ObjectKind::Contact => format!("object {object} is a contact, which has no mailbox"),
         },
@@ -479,6 +487,16 @@ fn no_mailbox(timeline: &Timeline) -> Option<String> {
     ))
 }
 
+/// Why the mapping does not protect an object.
+fn out_of_scope(case: &Case<'_>, object: ObjectId) -> Option<String> {
+    let Scope::Out { excluded_by } = case.scopes.get(&object)? else { return None };
+    let why = match excluded_by {
+        Some(rule) => format!("rule {rule:?} excludes it and no rule after that matches"),
+        None => "no rule matches it".to_owned(),
+    };
+    Some(format!("object {object} is out of the mapping's scope: {why}; keep the chain"))
+}
+
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
     verdict(case, Outcome::Refresh, object, vec![why])
 }
@@ -487,6 +505,9 @@ fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
 fn why_not_now(case: &Case<'_>, object: Option<ObjectId>) -> Option<String> {
     if case.live_failure.is_some() {
         return Some("a live read was wanted and could not be made".to_owned());
+    }
+    if let Some(Scope::Unknown { why }) = object.and_then(|object| case.scopes.get(&object)) {
+        return Some(format!("whether the mapping protects it is not known: {why}"));
     }
     let seen = object.and_then(|object| case.objects.get(&object)).and_then(Timeline::last_seen_alive);
     let newest = seen.max(case.coverage.horizon())?;
@@ -526,6 +547,8 @@ fn verdict(case: &Case<'_>, outcome: Outcome, object: Option<ObjectId>, mut reas
         instead: Vec::new(),
         candidates: Vec::new(),
         evidence: Freshness { horizon: case.coverage.horizon(), ..Freshness::default() },
+        mapping: None,
+        labels: BTreeMap::new(),
         reasons,
     }
 }

@@ -282,7 +282,8 @@ pub struct NameError {
     why: &'static str,
 }
 
-fn fold(text: &str) -> String {
+/// The text in the form in which texts compare without case.
+pub(super) fn fold(text: &str) -> String {
     let normalizer = ComposingNormalizer::new_nfc();
     let mapper = CaseMapper::new();
     let folded: String = normalizer.normalize(text).chars().map(|c| mapper.simple_fold(c)).collect();
@@ -290,7 +291,8 @@ fn fold(text: &str) -> String {
     normalizer.normalize(&folded).into_owned()
 }
 
-fn fold_domain(domain: &str) -> String {
+/// The domain in the form in which domains compare.
+pub(super) fn fold_domain(domain: &str) -> String {
     // A domain that UTS #46 refuses can still stand in an old export; it is then folded as text, so it stays findable.
     idna::domain_to_ascii(domain).unwrap_or_else(|_| fold(domain))
 }

@@ -377,7 +377,7 @@ fn profile_of(facts: &[Known], place: usize) -> Option<&Profile> {
 
 /// The object's facts in an order of their own, each once. The commit that brought a fact first is kept.
 fn canonical(object: ObjectId, mut facts: Vec<Known>) -> Vec<Known> {
-    facts.retain(|known| known.fact.object() == Some(object));
+    facts.retain(|known| known.fact.object() == Some(object) && !known.fact.is_about_scope());
     // The order must not depend on the commits that brought the facts; the sequence only decides which of several equal
     // facts is kept.
     facts.sort_by(|a, b| canonical_order(&a.fact, &b.fact).then(a.sequence.cmp(&b.sequence)));

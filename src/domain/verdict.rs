@@ -1,6 +1,6 @@
 //! The answer to "may I append to this chain?": its words and its parts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::attribution::Settling;
@@ -142,6 +142,10 @@ pub struct Verdict {
     pub candidates: Vec<Candidate>,
     /// How fresh the evidence is.
     pub evidence: Freshness,
+    /// The mapping rule that protects the object.
+    pub mapping: Option<String>,
+    /// The rule's labels.
+    pub labels: BTreeMap<String, String>,
     /// Why, in short sentences.
     pub reasons: Vec<String>,
 }

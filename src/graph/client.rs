@@ -5,7 +5,7 @@
 
 mod probe;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub use super::delta::{DeltaPage, DeltaRequest};
 use super::error::{Asked, GraphError};
 use super::page::{BODY_BYTES_MAX, Page, addressees_page, audits_page, users_page};
 use super::retry::{RetryPolicy, is_retryable, retry_after, too_long};
-use super::urls;
+use super::urls::{self, Selected};
 pub use super::urls::{AuditFilter, UserKey};
 use super::wire::addressee::{Collection, WireAddressee};
 use super::wire::audit::WireAudit;
@@ -32,6 +32,7 @@ use super::wire::batch::{BATCH_MAX, BatchAnswer, BatchPart, BatchRequest, BatchR
 use super::wire::failure::WireError;
 use super::wire::user::WireUser;
 use super::wire::{LinkUrl, json_fault};
+use crate::domain::attribute::Attribute;
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 
@@ -70,6 +71,8 @@ pub struct GraphClient {
     retry: RetryPolicy,
     body_bytes_max: usize,
     throttled_ms: AtomicU64,
+    attributes: BTreeSet<Attribute>,
+    selected: Selected,
 }
 
 /// An answer that is not to be repeated.
@@ -119,7 +122,20 @@ impl GraphClient {
         };
         let tokens = Tokens::new(sign_in, endpoints.clone(), options.retry, sign_in_http)?;
         let ClientOptions { retry, body_bytes_max, .. } = options;
-        Ok(Self { endpoints, http, tokens, retry, body_bytes_max, throttled_ms: AtomicU64::new(0) })
+        let (throttled_ms, attributes) = (AtomicU64::new(0), BTreeSet::new());
+        let selected = Selected::with(&attributes);
+        Ok(Self { endpoints, http, tokens, retry, body_bytes_max, throttled_ms, attributes, selected })
+    }
+
+    /// The same client, which asks for these attributes too, wherever it asks for live users.
+    #[must_use]
+    pub fn selecting(self, attributes: BTreeSet<Attribute>) -> Self {
+        Self { selected: Selected::with(&attributes), attributes, ..self }
+    }
+
+    /// The attributes that it asks for beside the profile.
+    pub fn attributes(&self) -> &BTreeSet<Attribute> {
+        &self.attributes
     }
 
     /// The origins that it talks to.
@@ -136,7 +152,7 @@ impl GraphClient {
     pub async fn delta_page(&self, request: &DeltaRequest) -> Result<DeltaPage, GraphError> {
         let asked = Asked::UsersDelta;
         let url = match request {
-            DeltaRequest::First => self.url(&urls::delta())?,
+            DeltaRequest::First => self.url(&urls::delta(&self.selected))?,
             DeltaRequest::Link(link) => self.endpoints.own(link.as_str())?,
         };
         let answer = self.get(&asked, url).await?;
@@ -147,7 +163,7 @@ impl GraphClient {
     /// A page of the full listing of live users, 999 a page. `next` is the link of the page before. An expired link is
     /// [`GraphError::PageExpired`]: begin again.
     pub async fn users_page(&self, next: Option<&str>) -> Result<Page<WireUser>, GraphError> {
-        self.page_of_users(Asked::Users, urls::users(), next).await
+        self.page_of_users(Asked::Users, urls::users(&self.selected), next).await
     }
 
     /// A page of the soft-deleted users, 999 a page.
@@ -158,7 +174,7 @@ impl GraphClient {
     /// One live user. `None` is Graph's own 404: soft-deleted, purged, not yet replicated, or never there.
     pub async fn user(&self, key: UserKey<'_>) -> Result<Dated<Option<WireUser>>, GraphError> {
         let asked = asked_for(key);
-        let answer = self.send(&asked, self.url(&urls::user(key))?).await?;
+        let answer = self.send(&asked, self.url(&urls::user(key, &self.selected))?).await?;
         self.one_user(&asked, key, &answer)
     }
 
@@ -176,6 +192,12 @@ impl GraphClient {
         next: Option<&str>,
     ) -> Result<Page<WireAddressee>, GraphError> {
         self.page_of_addressees(collection, urls::addressees(collection), next).await
+    }
+
+    /// A page of the users who are members of a group, be it through other groups, with nothing but their ids. Members that
+    /// are no users are among the rejected.
+    pub async fn members_page(&self, group: ObjectId, next: Option<&str>) -> Result<Page<WireUser>, GraphError> {
+        self.page_of_users(Asked::Members(group), urls::members(group), next).await
     }
 
     /// Those of these groups or contacts that live, at most [`ADDRESSEE_IDS_MAX`] of them.
@@ -409,7 +431,7 @@ impl GraphClient {
         let part = |(place, key): &(usize, UserKey<'_>)| BatchPart {
             id: place.to_string(),
             method: "GET",
-            url: urls::user(*key),
+            url: urls::user(*key, &self.selected),
         };
         let batch = BatchRequest { requests: waiting.iter().map(part).collect() };
         let answer = self.send_any(&Sent { asked: &asked, url: self.url("/$batch")?, batch: Some(&batch) }).await?;

@@ -1,7 +1,11 @@
 //! Users from the wire become facts. Pure: the caller says when and by whom the answer was read.
 
+use std::collections::BTreeSet;
+
+use crate::domain::attribute::Attribute;
 use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
 use crate::domain::name::{Name, Proxy};
+use crate::domain::scope::Described;
 use crate::domain::time::Instant;
 use crate::graph::wire::addressee::WireAddressee;
 use crate::graph::wire::user::{RemovedReason, WirePlan, WireUser};
@@ -29,6 +33,20 @@ pub fn fact(user: &WireUser, reading: Reading) -> Fact {
         Some(removal) => Fact::Removed(removed(user, reading, removal, mangled)),
         None => Fact::Seen(Seen { object: user.id, reading, profile: profile(user, upn) }),
     }
+}
+
+/// The facts that a delta page, a listing or a live read tells about one user: that of [`fact`], and of a live user its
+/// attributes, of which the request selected these. One that is absent or null is not set.
+pub fn facts(user: &WireUser, reading: Reading, selected: &BTreeSet<Attribute>) -> Vec<Fact> {
+    let first = fact(user, reading);
+    let is_live = matches!(first, Fact::Seen(_)) && !selected.is_empty();
+    let described = is_live.then(|| {
+        let attributes =
+            selected.iter().map(|attribute| (*attribute, user.attributes.get(attribute).cloned())).collect();
+        let reading = Reading { unchanged_since: None, ..reading };
+        Fact::Described(Described { object: user.id, reading, attributes })
+    });
+    std::iter::once(first).chain(described).collect()
 }
 
 /// The fact that an item of `/directory/deletedItems` tells: soft-deleted, with the UPN it had, which is unmangled by

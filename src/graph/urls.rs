@@ -1,9 +1,11 @@
 //! The URLs of Graph's requests, with names put in safely. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::wire::addressee::Collection;
 use super::wire::user::{SELECT, SELECT_DELETED};
+use crate::domain::attribute::Attribute;
 use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 
@@ -29,14 +31,25 @@ pub struct AuditFilter {
     pub target: Option<ObjectId>,
 }
 
+/// What every request for users selects: the profile, and the attributes that mapping rules look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selected(String);
+
+impl Selected {
+    pub(crate) fn with(attributes: &BTreeSet<Attribute>) -> Self {
+        let properties: BTreeSet<&str> = attributes.iter().map(|attribute| attribute.property()).collect();
+        Self(std::iter::once(SELECT).chain(properties).collect::<Vec<_>>().join(","))
+    }
+}
+
 /// The first request of the delta feed.
-pub(crate) fn delta() -> String {
-    format!("/users/delta?$select={SELECT}")
+pub(crate) fn delta(Selected(select): &Selected) -> String {
+    format!("/users/delta?$select={select}")
 }
 
 /// The delta feed from now on: no items, only a link (graph: concepts/delta-query-overview.md).
-pub(crate) fn delta_from_now() -> String {
-    format!("{}&$deltatoken=latest", delta())
+pub(crate) fn delta_from_now(selected: &Selected) -> String {
+    format!("{}&$deltatoken=latest", delta(selected))
 }
 
 pub(crate) fn one_deleted_user() -> String {
@@ -51,8 +64,14 @@ pub(crate) fn one_audit() -> String {
     "/auditLogs/directoryAudits?$top=1".to_owned()
 }
 
-pub(crate) fn users() -> String {
-    format!("/users?$select={SELECT}&$top=999")
+pub(crate) fn users(Selected(select): &Selected) -> String {
+    format!("/users?$select={select}&$top=999")
+}
+
+/// Without a cast to users: a cast is answered from another index, which trails behind the directory without a bound
+/// (graph: concepts/aad-advanced-queries.md). Each item tells its type.
+pub(crate) fn members(group: ObjectId) -> String {
+    format!("/groups/{group}/transitiveMembers?$select=id&$top=999")
 }
 
 /// The cast to user is mandatory there.
@@ -87,7 +106,7 @@ fn filtered(collection: Collection, filter: &str) -> String {
     format!("/{segment}?$select={select}&$filter={}", encode(filter, b":/()'"))
 }
 
-pub(crate) fn user(key: UserKey<'_>) -> String {
+pub(crate) fn user(key: UserKey<'_>, Selected(select): &Selected) -> String {
     let segment = match key {
         UserKey::Id(id) => format!("/{id}"),
         // A UPN that begins with `$` must be quoted. So is one without `@`: unquoted, `delta` or `..` would be another path.
@@ -96,7 +115,7 @@ pub(crate) fn user(key: UserKey<'_>) -> String {
         }
         UserKey::Upn(upn) => format!("/{}", encode(upn, b"")),
     };
-    format!("/users{segment}?$select={SELECT}")
+    format!("/users{segment}?$select={select}")
 }
 
 pub(crate) fn audits(filter: &AuditFilter) -> String {
@@ -163,18 +182,26 @@ mod tests {
             ("delta", "/users('delta')?"),
             ("..", "/users('..')?"),
         ] {
-            let url = user(UserKey::Upn(upn));
+            let url = user(UserKey::Upn(upn), &Selected::with(&BTreeSet::new()));
             assert!(url.starts_with(path), "{upn}: {url}");
         }
     }
 
     #[test]
     fn every_request_for_users_selects_the_whole_profile() {
-        for url in [delta(), users(), deleted_users(), user(UserKey::Upn("a@b"))] {
+        let plain = Selected::with(&BTreeSet::new());
+        for url in [delta(&plain), users(&plain), deleted_users(), user(UserKey::Upn("a@b"), &plain)] {
             assert!(url.contains("$select=id,userPrincipalName,mail,proxyAddresses"), "{url}");
             assert!(!url.contains("signInActivity"), "it makes lookups by UPN fail");
         }
-        assert!(!delta().contains("$top"), "delta refuses $top");
+        assert!(!delta(&plain).contains("$top"), "delta refuses $top");
+    }
+
+    #[test]
+    fn attributes_are_selected_by_their_properties_each_once() {
+        let named = ["department", "extensionAttribute2", "extensionAttribute9"].map(|name| name.parse().unwrap());
+        let url = delta(&Selected::with(&named.into()));
+        assert!(url.ends_with(",assignedPlans,department,onPremisesExtensionAttributes"), "{url}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Ledger {
         let chains = other_chains(&mut attributor, others.into_iter().filter(|object| Some(*object) != bound))?;
         let old_names = old_names(&mut attributor, chain.as_ref())?;
         let holds: Vec<Standstill> = view.holds()?.into_iter().map(|hold| hold.standstill).collect();
+        let scopes = view.scopes(attributor.timelines.values())?;
         let case = Case {
             ask,
             policy,
@@ -71,6 +72,7 @@ impl Ledger {
             view: claims.as_deref(),
             vacant_at,
             objects: &attributor.timelines,
+            scopes: &scopes,
             chain: chain.as_ref(),
             chain_elsewhere,
             chains: &chains,

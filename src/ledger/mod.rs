@@ -11,6 +11,7 @@ mod findings;
 mod hold;
 mod query;
 mod rebuild;
+mod scope;
 mod view;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,7 @@ pub use derive::Summary;
 pub use hold::Hold;
 pub use query::{NameHistory, ObjectHistory, SnapshotView, Who};
 pub use rebuild::{Difference, VerifyReport};
+pub use scope::{Move, ReadAhead, ScopeChange, ScopePeriod};
 pub use view::{Basis, KnownAt, View};
 
 /// A ledger over some store. Cheap to clone; all clones share one writer.

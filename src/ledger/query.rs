@@ -14,6 +14,7 @@ use crate::domain::track::{Period, Track};
 use crate::store::{Order, SnapshotPlace, SnapshotRecord, Subject};
 
 use super::chain::Attributor;
+use super::scope::ScopePeriod;
 use super::{Basis, KnownAt, Ledger, LedgerError};
 
 /// Who held a name.
@@ -53,6 +54,8 @@ pub struct ObjectHistory {
     pub states: Vec<StatePeriod>,
     /// The chains it owns.
     pub chains: Vec<ChainId>,
+    /// Whether the mapping protected it, since when; empty if no rules were ever applied.
+    pub scopes: Vec<ScopePeriod>,
     /// What it rests on.
     pub basis: Basis,
 }
@@ -136,6 +139,7 @@ impl Ledger {
             periods,
             states: timeline.states(),
             chains,
+            scopes: view.scope_history(object)?,
             basis: view.basis(now),
         }))
     }

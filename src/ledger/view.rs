@@ -8,6 +8,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Feed, Known, Vacant};
 use crate::domain::holder::NameView;
 use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::mapping::MappingState;
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Timeline;
@@ -48,6 +49,7 @@ pub struct View<'a> {
     round_open: bool,
     settling: Settling,
     holds: Vec<OpenHold>,
+    mapping: MappingState,
     /// The judgements stored may be older than the evidence.
     is_behind: bool,
     pending: Option<&'a Pending>,
@@ -80,7 +82,7 @@ impl Ledger {
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
             let (hash, coverage, settling) = (head.hash, head.state.coverage, head.state.settling);
-            let (store, holds, pending) = (self.store(), head.state.holds, None);
+            let (store, holds, mapping, pending) = (self.store(), head.state.holds, head.state.mapping, None);
             return Ok(View {
                 store,
                 tenant,
@@ -90,6 +92,7 @@ impl Ledger {
                 round_open,
                 settling,
                 holds,
+                mapping,
                 is_behind,
                 pending,
             });
@@ -97,10 +100,12 @@ impl Ledger {
         let facts = self.store().tenant_facts(tenant, through)?;
         let (coverage, round_open, settling) = tenant_state(&facts);
         let holds = super::hold::open_after(&facts);
+        let mut mapping = MappingState::default();
+        facts.iter().for_each(|known| mapping.note(known.sequence, &known.fact));
         let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
         let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
         let (store, pending) = (self.store(), None);
-        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, is_behind, pending })
+        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, mapping, is_behind, pending })
     }
 }
 
@@ -115,7 +120,8 @@ impl<'a> View<'a> {
     ) -> Self {
         let (coverage, settling, round_open) = (state.coverage.clone(), state.settling, state.open_round.is_some());
         let (hash, holds, pending) = (Hash::default(), state.holds.clone(), Some(pending));
-        Self { store, tenant, through, hash, coverage, round_open, settling, holds, is_behind: true, pending }
+        let mapping = state.mapping.clone();
+        Self { store, tenant, through, hash, coverage, round_open, settling, holds, mapping, is_behind: true, pending }
     }
 
     /// The terms by which the stored judgements of snapshots were made.
@@ -147,6 +153,11 @@ impl<'a> View<'a> {
     /// The rounds that a guard holds.
     pub fn open_holds(&self) -> &[OpenHold] {
         &self.holds
+    }
+
+    /// What is known of the mapping and of what its rules look at.
+    pub fn mapping_state(&self) -> &MappingState {
+        &self.mapping
     }
 
     /// The newest commit looked at.

@@ -258,7 +258,8 @@ impl Stage {
         let place = self.tenant(tenant);
         let (ledger, client, widths) = (self.opened().ledger.clone(), place.client.clone(), place.config.widths());
         let (settling, guard) = (place.config.policy().settling, place.config.guard());
-        Context { ledger, tenant: place.tenant, client, widths, settling, guard, clock: self.clock() }
+        let mapping = None;
+        Context { ledger, tenant: place.tenant, client, widths, settling, guard, mapping, clock: self.clock() }
     }
 
     fn mailbox(&self, symbol: Option<&String>) -> Option<MailboxId> {

@@ -159,6 +159,8 @@ fn answer(desk: &Desk, ask: &Ask, checked: Checked) -> CheckAnswer {
         instead,
         candidates,
         evidence,
+        mapping,
+        labels,
         reasons,
     } = verdict;
     // A mismatch has no single object to open; everything else leads to the object by its id.
@@ -184,8 +186,8 @@ fn answer(desk: &Desk, ask: &Ask, checked: Checked) -> CheckAnswer {
         instead,
         candidates: candidates.iter().map(CandidatePart::from).collect(),
         evidence,
-        mapping: None,
-        labels: BTreeMap::new(),
+        mapping,
+        labels,
         reasons,
         basis,
     }

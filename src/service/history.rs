@@ -5,12 +5,13 @@ use serde::Serialize;
 use super::Desk;
 use super::link::{LinkPart, links_of};
 use super::parts::{EvidencePart, NamesPart, evidence_of};
-use crate::domain::id::{ChainId, MailboxId, ObjectId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence};
 use crate::domain::interval::Edge;
 use crate::domain::name::{Name, Namespace};
+use crate::domain::scope::Scope;
 use crate::domain::time::Instant;
 use crate::domain::timeline::{Role, State};
-use crate::ledger::{Basis, KnownAt, LedgerError};
+use crate::ledger::{Basis, KnownAt, LedgerError, ScopePeriod};
 
 /// Everyone who ever held a name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,6 +66,8 @@ pub struct ObjectAnswer {
     pub snapshots: Vec<SnapshotPart>,
     /// Its lineage links.
     pub links: Vec<LinkPart>,
+    /// Whether the mapping protected it, and since when; empty if no rules were ever applied.
+    pub scopes: Vec<ScopePart>,
     /// What the answer rests on.
     pub basis: Basis,
 }
@@ -108,6 +111,25 @@ pub struct SnapshotPart {
     pub from: Instant,
     /// Its last.
     pub until: Instant,
+}
+
+/// Whether the mapping protected an object, from a commit on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScopePart {
+    /// How it is.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// The commit since which it is so.
+    pub sequence: Sequence,
+    /// When that was recorded.
+    pub since: Instant,
+}
+
+impl From<ScopePeriod> for ScopePart {
+    fn from(period: ScopePeriod) -> Self {
+        let ScopePeriod { sequence, since, scope } = period;
+        Self { scope, sequence, since }
+    }
 }
 
 /// How many of an object's snapshots are listed; the rest is in `snapshot list`.
@@ -182,6 +204,7 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
         chains: history.chains,
         snapshots,
         links: links_of(desk, object, history.basis.sequence)?,
+        scopes: history.scopes.into_iter().map(ScopePart::from).collect(),
         basis: history.basis,
     }))
 }

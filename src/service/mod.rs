@@ -10,6 +10,7 @@ pub mod findings;
 pub mod history;
 pub mod import;
 pub mod link;
+pub mod mapping;
 pub mod parts;
 pub mod people;
 pub mod plan;

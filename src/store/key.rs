@@ -27,6 +27,8 @@
 //! | `12` | link | object (16), first 16 bytes of the SHA-256 of its ends and relation |
 //! | `13` | notable name | name |
 //! | `14` | snapshot by its end, if addressed by a name and not certainly anybody's | until (8), chain, snapshot |
+//! | `15` | member of a group that a mapping names | group (16), object (16) |
+//! | `16` | state of the mapping | – |
 //!
 //! The journal has the lowest kind, so a tenant's derived records are one range.
 
@@ -56,6 +58,8 @@ pub(crate) enum Key {
     Link { tenant: TenantId, object: ObjectId, id: [u8; 16] },
     Notable { tenant: TenantId, name: String },
     Unproved { tenant: TenantId, until: Instant, chain: ChainId, id: SnapshotId },
+    Member { tenant: TenantId, group: ObjectId, object: ObjectId },
+    Mapping { tenant: TenantId },
 }
 
 impl Key {
@@ -113,6 +117,10 @@ impl Key {
             Self::Unproved { tenant, until, chain, id } => {
                 Prefix::of(*tenant, UNPROVED).time(*until).text(chain.as_str()).text(id.as_str()).bytes()
             }
+            Self::Member { tenant, group, object } => {
+                Prefix::of(*tenant, MEMBER).id(group.as_bytes()).id(object.as_bytes()).bytes()
+            }
+            Self::Mapping { tenant } => Prefix::of(*tenant, MAPPING).bytes(),
         }
     }
 
@@ -138,7 +146,9 @@ impl Key {
             | Self::Mailbox { tenant, .. }
             | Self::Link { tenant, .. }
             | Self::Notable { tenant, .. }
-            | Self::Unproved { tenant, .. } => *tenant,
+            | Self::Unproved { tenant, .. }
+            | Self::Member { tenant, .. }
+            | Self::Mapping { tenant } => *tenant,
         }
     }
 
@@ -202,6 +212,12 @@ impl Key {
                 chain: rest.text()?.parse().ok()?,
                 id: rest.text()?.parse().ok()?,
             },
+            MEMBER => Self::Member {
+                tenant,
+                group: ObjectId::from_bytes(rest.chunk()?),
+                object: ObjectId::from_bytes(rest.chunk()?),
+            },
+            MAPPING => Self::Mapping { tenant },
             _ => return None,
         };
         rest.0.is_empty().then_some(key)
@@ -304,6 +320,11 @@ impl Prefix {
     /// All notable names.
     pub(crate) fn notable(tenant: TenantId) -> Self {
         Self::of(tenant, NOTABLE)
+    }
+
+    /// All members of a group.
+    pub(crate) fn members(tenant: TenantId, group: ObjectId) -> Self {
+        Self::of(tenant, MEMBER).id(group.as_bytes())
     }
 
     /// All facts about a tenant as a whole.
@@ -430,6 +451,8 @@ const MAILBOX: u8 = 0x11;
 const LINK: u8 = 0x12;
 const NOTABLE: u8 = 0x13;
 const UNPROVED: u8 = 0x14;
+const MEMBER: u8 = 0x15;
+const MAPPING: u8 = 0x16;
 const SIGN: u64 = 1 << 63;
 
 #[cfg(test)]
@@ -448,7 +471,7 @@ mod tests {
         let object = prop_oneof![Just([0u8; 16]), any::<[u8; 16]>()].prop_map(ObjectId::from_bytes);
         let at = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), any::<i64>()];
         let number = prop_oneof![0u64..3, any::<u64>()];
-        (0..20, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
+        (0..22, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
             |(kind, tenant, object, a, b, at, number, short)| {
                 let (name, sequence, from) = (a.clone(), Sequence(number), Instant::from_micros(at));
                 let (chain, id) = (a.parse().unwrap(), b.parse().unwrap());
@@ -472,7 +495,9 @@ mod tests {
                     16 => Key::Mailbox { tenant, object, mailbox: [short as u8; 16] },
                     17 => Key::Link { tenant, object, id: [short as u8; 16] },
                     18 => Key::Notable { tenant, name },
-                    _ => Key::Unproved { tenant, until: from, chain, id },
+                    19 => Key::Unproved { tenant, until: from, chain, id },
+                    20 => Key::Member { tenant, group: ObjectId::from_bytes([number as u8; 16]), object },
+                    _ => Key::Mapping { tenant },
                 }
             },
         )

@@ -71,6 +71,7 @@ struct View {
     mailboxes: BTreeMap<ObjectId, BTreeSet<MailboxId>>,
     links: BTreeMap<ObjectId, BTreeMap<[u8; 16], LinkRecord>>,
     notable: BTreeSet<NameKey>,
+    members: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     tenant: Vec<Known>,
     runs: BTreeMap<u64, Run>,
 }
@@ -115,6 +116,14 @@ impl View {
                 chains.insert(chain)
             } else {
                 chains.remove(&chain)
+            };
+        }
+        for (group, object, is_member) in derived.members {
+            let members = self.members.entry(group).or_default();
+            if is_member {
+                members.insert(object)
+            } else {
+                members.remove(&object)
             };
         }
         self.findings.extend(derived.findings.into_iter().map(|finding| (finding.id, finding)));
@@ -206,6 +215,9 @@ impl View {
         }
         for name in &self.notable {
             tell(&format!("notable {name}"), &[]);
+        }
+        for (group, members) in self.members.iter().filter(|(_, members)| !members.is_empty()) {
+            tell(&format!("members of {group}"), format!("{members:?}").as_bytes());
         }
         tell("tenant", &stored(&self.tenant)?);
         tell("runs", format!("{:?}", self.runs).as_bytes());
@@ -346,6 +358,10 @@ impl LedgerStore for MemoryStore {
 
     fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError> {
         self.of(tenant, |view| view.tallies.get(chain).into_iter().flat_map(BTreeMap::values).copied().collect())
+    }
+
+    fn members(&self, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
+        self.of(tenant, |view| view.members.get(&group).into_iter().flatten().copied().collect())
     }
 
     fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {

@@ -28,6 +28,7 @@ use crate::domain::guard::HeldPart;
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
+use crate::domain::mapping::MappingState;
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::time::Instant;
 
@@ -202,6 +203,8 @@ pub struct TenantState {
     /// Snapshots still to be judged anew, in the order of the work. While there are any, the judgements stored may be older
     /// than the evidence.
     pub backlog: Vec<Stint>,
+    /// What is known of the mapping and of what its rules look at.
+    pub mapping: MappingState,
 }
 
 /// A stretch of the snapshots addressed by a name, in order of their ends, that is to be judged anew.
@@ -347,6 +350,8 @@ pub struct Derived {
     pub links: Vec<(ObjectId, LinkRecord)>,
     /// Names with more than one holder or none any more, or that are so no longer.
     pub notable: Vec<(NameKey, bool)>,
+    /// Users who are members of a group that a mapping names, the group first, or are so no longer.
+    pub members: Vec<(ObjectId, ObjectId, bool)>,
     /// Horizons, blind periods and round beginnings.
     pub tenant: Vec<Fact>,
     /// The run log's entry.
@@ -471,6 +476,9 @@ pub trait LedgerStore: Send + Sync {
 
     /// Up to `limit` names beyond `after` that had more than one holder or have none any more, in order of their keys.
     fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError>;
+
+    /// The members of a group that a mapping names, in order of their ids.
+    fn members(&self, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError>;
 
     /// Horizons, blind periods and round beginnings up to and including a commit, oldest first.
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError>;

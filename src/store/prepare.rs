@@ -110,6 +110,9 @@ fn check_derived(tenant: TenantId, sequence: Sequence, derived: &Derived) -> Res
                 | Fact::HoldEnded(_)
                 | Fact::HoldRejected(_)
                 | Fact::DomainChanged(_)
+                | Fact::MappingApplied(_)
+                | Fact::GroupsListed(_)
+                | Fact::FeedTells(_)
         )
     };
     if !derived.tenant.iter().all(is_tenants) {

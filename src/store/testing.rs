@@ -2,12 +2,14 @@
 //!
 //! They are weighted toward few objects, names and chains, so that records meet and merge.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use whowas::domain::attribute::Attribute;
 use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::coverage::Coverage;
 use whowas::domain::domain_change::{DomainChanged, SuffixMap};
@@ -17,7 +19,9 @@ use whowas::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Im
 use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::link::{Anchor, AnchorKind, Link as Lineage, LinkEnd, Relation};
+use whowas::domain::mapping::{Condition, Mapping, MappingApplied, MappingState, Rule, Test};
 use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
+use whowas::domain::scope::{Described, FeedTells, Grouped, GroupsListed, GroupsRead};
 use whowas::domain::time::Instant;
 use whowas::store::{
     Commit, Counts, Cursor, Derived, FindingCounts, Link, LinkRecord, OpenHold, Outcome, Proved, Run, RunKind,
@@ -90,6 +94,11 @@ pub fn object_facts(object: ObjectId) -> BoxedStrategy<Fact> {
         ),
         1 => (instants(), "[a-z0-9-]{0,9}", lives, of(names()))
             .prop_map(move |(at, event, life, upn)| Fact::Lifecycle(Lifecycle { object, at, event, life, upn })),
+        1 => (readings(), described()).prop_map(
+            move |(reading, attributes)| Fact::Described(Described { object, reading, attributes })
+        ),
+        1 => (objects(), instants(), any::<bool>())
+            .prop_map(move |(group, at, is_member)| Fact::Grouped(Grouped { object, group, at, is_member })),
     ]
     .boxed()
 }
@@ -128,8 +137,82 @@ pub fn tenant_facts() -> BoxedStrategy<Fact> {
                 named_stragglers,
             })
         }),
+        (instants(), mappings()).prop_map(|(at, mapping)| Fact::MappingApplied(MappingApplied { at, mapping })),
+        (instants(), vec(objects(), 0..3), vec(objects(), 0..2))
+            .prop_map(|(at, listed, refused)| Fact::GroupsListed(GroupsListed { at, listed, refused })),
+        attributes().prop_map(|attributes| Fact::FeedTells(FeedTells { attributes })),
     ]
     .boxed()
+}
+
+pub fn attributes() -> BoxedStrategy<BTreeSet<Attribute>> {
+    let few: Vec<Attribute> = Attribute::all().step_by(7).collect();
+    prop::collection::btree_set(select(few), 0..3).boxed()
+}
+
+fn described() -> BoxedStrategy<BTreeMap<Attribute, Option<String>>> {
+    let values = || of(select(vec!["Sales", "sales", "", "HR"]).prop_map(str::to_owned));
+    attributes()
+        .prop_flat_map(move |attributes| {
+            let count = attributes.len();
+            (Just(attributes), vec(values(), count))
+        })
+        .prop_map(|(attributes, values)| attributes.into_iter().zip(values).collect())
+        .boxed()
+}
+
+pub fn conditions() -> BoxedStrategy<Condition> {
+    let texts = || select(vec!["Sales", "SALES", "Guest", "ß", "Ann"]).prop_map(str::to_owned);
+    let tests = move || {
+        prop_oneof![
+            texts().prop_map(Test::Equals),
+            texts().prop_map(Test::Prefix),
+            vec(texts(), 0..3).prop_map(Test::In)
+        ]
+    };
+    let few: Vec<Attribute> = Attribute::all().step_by(7).collect();
+    let leaves = prop_oneof![
+        Just(Condition::Any),
+        objects().prop_map(Condition::Group),
+        select(vec!["x.test", "X.TEST", "bücher.test"]).prop_map(|domain| Condition::Domain(domain.to_owned())),
+        tests().prop_map(Condition::UserType),
+        (select(few), tests()).prop_map(|(attribute, test)| Condition::Attribute(attribute, test))
+    ];
+    leaves
+        .prop_recursive(4, 12, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|inner| Condition::Not(Box::new(inner))),
+                vec(inner.clone(), 0..3).prop_map(Condition::AnyOf),
+                vec(inner, 0..3).prop_map(Condition::AllOf)
+            ]
+        })
+        .boxed()
+}
+
+pub fn mappings() -> BoxedStrategy<Mapping> {
+    let labels = || prop::collection::btree_map("[a-z]{1,4}", "[a-zß]{0,4}", 0..3);
+    vec((conditions(), of(conditions()), labels()), 0..4)
+        .prop_map(|rules| {
+            let rules = rules.into_iter().enumerate().map(|(place, (matches, exclude, labels))| Rule {
+                name: format!("rule {place}"),
+                matches,
+                exclude,
+                labels,
+            });
+            Mapping::new(rules.collect()).expect("small rules with names of their own")
+        })
+        .boxed()
+}
+
+fn mapping_states() -> BoxedStrategy<MappingState> {
+    let groups = prop::collection::btree_map(objects(), of(instants()), 0..3);
+    (of(0u64..9), groups, attributes())
+        .prop_map(|(applied, groups, told)| MappingState {
+            applied: applied.map(Sequence),
+            groups: GroupsRead(groups),
+            told,
+        })
+        .boxed()
 }
 
 pub fn holds() -> BoxedStrategy<Held> {
@@ -197,7 +280,7 @@ pub fn derived() -> BoxedStrategy<Derived> {
         (states(), audits()),
     )
         .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, (state, audit))| {
-            let (tallies, owned, findings, anchors, links, notable) = audit;
+            let (tallies, owned, findings, anchors, links, notable, members) = audit;
             Derived {
                 objects,
                 postings,
@@ -210,6 +293,7 @@ pub fn derived() -> BoxedStrategy<Derived> {
                 anchors,
                 links,
                 notable,
+                members,
                 tenant,
                 run,
                 state,
@@ -225,6 +309,7 @@ type Audits = (
     Vec<(Anchor, ObjectId)>,
     Vec<(ObjectId, LinkRecord)>,
     Vec<(NameKey, bool)>,
+    Vec<(ObjectId, ObjectId, bool)>,
 );
 
 fn audits() -> BoxedStrategy<Audits> {
@@ -238,6 +323,7 @@ fn audits() -> BoxedStrategy<Audits> {
         vec((anchors(), objects()), 0..3),
         vec((objects(), link_records()), 0..3),
         vec((names().prop_map(|name| name.key().clone()), any::<bool>()), 0..3),
+        vec((objects(), objects(), any::<bool>()), 0..3),
     )
         .boxed()
 }
@@ -447,8 +533,8 @@ fn states() -> BoxedStrategy<TenantState> {
     let open = holds().prop_map(|held| OpenHold { run: held.run, part: held.part });
     let numbers = (any::<u64>(), any::<[u64; 5]>(), any::<[u64; 3]>());
     let held = (of(instants()), vec(open, 0..3));
-    (horizons, of(cursors()), held, numbers, settlings(), vec(stints(), 0..3))
-        .prop_map(|(coverage, cursor, (open_round, holds), (runs, counts, findings), settling, backlog)| {
+    (horizons, of(cursors()), held, numbers, settlings(), vec(stints(), 0..3), mapping_states())
+        .prop_map(|(coverage, cursor, (open_round, holds), (runs, counts, findings), settling, backlog, mapping)| {
             let [active, soft_deleted, purged, snapshots, named] = counts;
             let [critical, warning, notice] = findings;
             TenantState {
@@ -461,6 +547,7 @@ fn states() -> BoxedStrategy<TenantState> {
                 settling,
                 findings: FindingCounts { critical, warning, notice },
                 backlog,
+                mapping,
             }
         })
         .boxed()

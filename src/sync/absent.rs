@@ -7,7 +7,7 @@ use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::domain::timeline::State;
 use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
-use crate::graph::facts::{addressee_fact, deleted_fact, fact};
+use crate::graph::facts::{self as graph, addressee_fact, deleted_fact};
 use crate::graph::wire::addressee::Collection;
 use crate::ledger::KnownAt;
 
@@ -111,18 +111,18 @@ pub(super) async fn read_absent(
             let answer = answer?;
             context.check_skew(answer.at)?;
             let mut found = match answer.value {
-                Some(user) => fact(&user, reading(context, answer.at)),
-                None => read_deleted(context, *object, Source::Reconcile).await?,
+                Some(user) => graph::facts(&user, reading(context, answer.at), context.client.attributes()),
+                None => vec![read_deleted(context, *object, Source::Reconcile).await?],
             };
             let was_binned = binned.is_some_and(|binned| binned.plus(context.widths.lag) <= answer.at);
-            if let Fact::Removed(removed) = &mut found
+            if let Some(Fact::Removed(removed)) = found.first_mut()
                 && removed.removal == Removal::NotFound
                 && proves_purges
                 && was_binned
             {
                 removed.removal = Removal::Purged;
             }
-            facts.push(found);
+            facts.extend(found);
         }
     }
     Ok(facts)

@@ -15,7 +15,7 @@ use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
 use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
 use crate::graph::error::GraphError;
-use crate::graph::facts::{addressee_fact, fact};
+use crate::graph::facts::{self as graph, addressee_fact};
 use crate::graph::wire::addressee::Collection;
 use crate::graph::wire::batch::BATCH_MAX;
 use crate::ledger::{Batch, KnownAt, Ledger};
@@ -181,13 +181,13 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
             let answer = answer?;
             context.check_skew(answer.at)?;
             let reading = reading(context, answer.at);
-            let fact = match (answer.value, key) {
-                (Some(user), _) => Some(fact(&user, reading)),
-                (None, Key::User(object)) => Some(read_deleted(context, *object, Source::Live).await?),
-                (None, Key::Upn(name)) => Some(Fact::Vacant(Vacant { name: name.clone(), reading })),
-                (None, Key::Addressee(..) | Key::Address(..)) => None,
+            let facts = match (answer.value, key) {
+                (Some(user), _) => graph::facts(&user, reading, context.client.attributes()),
+                (None, Key::User(object)) => vec![read_deleted(context, *object, Source::Live).await?],
+                (None, Key::Upn(name)) => vec![Fact::Vacant(Vacant { name: name.clone(), reading })],
+                (None, Key::Addressee(..) | Key::Address(..)) => Vec::new(),
             };
-            Ok::<_, SyncError>((answer.at, fact.into_iter().collect()))
+            Ok::<_, SyncError>((answer.at, facts))
         };
         told.push(read.await.map_err(Arc::new));
     }

@@ -14,6 +14,7 @@ mod reconcile;
 mod round;
 mod run;
 mod schedule;
+mod scope;
 mod stage;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::attribution::Settling;
 use crate::domain::id::TenantId;
+use crate::domain::mapping::Mapping;
 use crate::domain::time::Instant;
 use crate::graph::client::GraphClient;
 use crate::graph::error::GraphError;
@@ -36,6 +38,7 @@ pub use keeper::{Event, Keeper, Kept, Ready};
 pub use live::{LiveReads, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
 pub use schedule::{RUNS_READ, past};
+pub use scope::{apply, lacking, read_ahead, say};
 
 /// What a run works with.
 #[derive(Clone)]
@@ -52,6 +55,8 @@ pub struct Context {
     pub settling: Settling,
     /// When a round is held.
     pub guard: Guard,
+    /// The rules that are configured; `None` leaves those in force as they are.
+    pub mapping: Option<Mapping>,
     /// What time it is.
     pub clock: Clock,
 }

@@ -7,9 +7,10 @@ use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Source};
 use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
+use crate::domain::scope::is_said_already;
 use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
-use crate::graph::facts::{addressee_fact, deleted_fact, fact};
+use crate::graph::facts::{self, addressee_fact, deleted_fact};
 use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
 use crate::graph::wire::addressee::Collection;
@@ -113,8 +114,9 @@ async fn list(
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         ticker.page(page.items.len());
-        shown.extend(page.items.iter().filter_map(Fact::object));
-        let facts = news(context, page.items).await?;
+        let facts: Vec<Fact> = page.items.into_iter().flatten().collect();
+        shown.extend(facts.iter().filter_map(Fact::object));
+        let facts = news(context, facts).await?;
         if let Some(breach) = stage.push(context, Batch { facts, ..Batch::default() }, ticker).await? {
             return Err(Ended::Held(breach));
         }
@@ -126,16 +128,19 @@ async fn list(
 }
 
 /// One page of a listing, as facts.
-async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result<Page<Fact>, GraphError> {
+async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result<Page<Vec<Fact>>, GraphError> {
     let reading = |at| Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
     Ok(match listing {
         Listing::Deleted => {
-            context.client.deleted_users_page(link).await?.map(|at, user| deleted_fact(user, reading(at)))
+            context.client.deleted_users_page(link).await?.map(|at, user| vec![deleted_fact(user, reading(at))])
         }
-        Listing::Live => context.client.users_page(link).await?.map(|at, user| fact(user, reading(at))),
+        Listing::Live => {
+            let told = context.client.attributes();
+            context.client.users_page(link).await?.map(|at, user| facts::facts(user, reading(at), told))
+        }
         Listing::Addressees(collection) => {
             let page = context.client.addressees_page(collection, link).await?;
-            page.map(|at, addressee| addressee_fact(addressee, reading(at)))
+            page.map(|at, addressee| vec![addressee_fact(addressee, reading(at))])
         }
     })
 }
@@ -174,7 +179,7 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
             });
             Timeline::of(removed.object, known.to_vec(), coverage).state() != State::SoftDeleted || !same
         }
-        _ => true,
+        _ => !is_said_already(fact, known.iter().map(|known| &known.fact)),
     }
 }
 

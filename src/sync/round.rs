@@ -1,21 +1,24 @@
 //! One round of the delta feed: page by page, each with its cursor in one commit.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::domain::attribute::Attribute;
 use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source, Widths};
 use crate::domain::guard::HeldPart;
+use crate::domain::scope::FeedTells;
 use crate::domain::time::Instant;
 use crate::graph::client::{DeltaPage, DeltaRequest};
 use crate::graph::delta::{Round, Step};
 use crate::graph::error::GraphError;
-use crate::graph::facts::fact;
+use crate::graph::facts;
 use crate::graph::wire::LinkUrl;
 use crate::ledger::Batch;
 use crate::store::{Cursor, Head, Link, RunKind};
 
 use super::run::Ticker;
 use super::stage::Stage;
-use super::{Context, SyncError, absent, guard, refuse_unreadable};
+use super::{Context, SyncError, absent, guard, refuse_unreadable, scope};
 
 /// How often a round begins anew, within one run, because the directory no longer knows its tokens.
 const RESTARTS_MAX: u32 = 3;
@@ -38,6 +41,8 @@ struct Standing {
     started: Option<Instant>,
     /// The horizon of the unbroken feed before this round.
     horizon: Option<Instant>,
+    /// The attributes that the feed tells, because its first request selected them.
+    told: BTreeSet<Attribute>,
     machine: Round,
 }
 
@@ -47,6 +52,7 @@ struct Origin {
     began: Option<String>,
     started: Option<Instant>,
     horizon: Option<Instant>,
+    told: BTreeSet<Attribute>,
 }
 
 /// Reads one round to its end.
@@ -58,11 +64,14 @@ pub(super) async fn round(
 ) -> Result<(), SyncError> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     let before = head.state.coverage.horizon();
-    let mut standing = Standing::resume(&head, full);
+    let mut standing = Standing::resume(context, &head, full);
     // Where a second reading begins.
     let mut origin = standing.origin();
     let (mut restarts, mut waits) = (0, 0);
-    let mut why_blind = full.then_some("a full sync was asked for");
+    let mut why_blind = full.then_some(match scope::lacks_attributes(context, &head.state.mapping) {
+        true => "the mapping looks at attributes that the feed did not tell",
+        false => "a full sync was asked for",
+    });
     loop {
         let page = match ticker.unless_stopped(context.client.delta_page(&standing.request)).await? {
             Ok(page) => page,
@@ -72,7 +81,7 @@ pub(super) async fn round(
                     why_blind = Some("the sync token had expired");
                     ticker.entry.kind = RunKind::Full;
                 }
-                standing = standing.restart(&error);
+                standing = standing.restart(context, &error);
                 origin = standing.origin();
                 stage.clear();
                 continue;
@@ -87,7 +96,7 @@ pub(super) async fn round(
             }
             waits += 1;
             ticker.unless_stopped(tokio::time::sleep(WAIT)).await?;
-            standing = Standing::first();
+            standing = Standing::first(context);
             origin = standing.origin();
             continue;
         }
@@ -127,7 +136,11 @@ fn take(
     let started = *standing.started.get_or_insert(at);
     let accepted = standing.machine.take(page)?;
     let reading = Reading { at, lag: context.widths.lag, source: Source::Delta, unchanged_since: standing.horizon };
-    let mut facts: Vec<Fact> = accepted.fresh.iter().map(|user| fact(user, reading)).collect();
+    let mut facts: Vec<Fact> =
+        accepted.fresh.iter().flat_map(|user| facts::facts(user, reading, &standing.told)).collect();
+    if standing.request == DeltaRequest::First {
+        facts.insert(0, Fact::FeedTells(FeedTells { attributes: standing.told.clone() }));
+    }
     match accepted.step {
         Step::Follow(link) => {
             if is_first {
@@ -217,36 +230,40 @@ async fn finish(
 
 impl Standing {
     /// Where the ledger's cursor says that the next page is.
-    fn resume(head: &Head, full: bool) -> Self {
+    fn resume(context: &Context, head: &Head, full: bool) -> Self {
+        let told = head.state.mapping.told.clone();
         match head.state.cursor.as_ref().filter(|_| !full) {
-            None => Self::first(),
-            Some(Cursor { link: Link::Delta { url }, horizon }) => Self::beginning(url.clone(), *horizon),
+            None => Self::first(context),
+            Some(Cursor { link: Link::Delta { url }, horizon }) => Self::beginning(url.clone(), *horizon, told),
             Some(Cursor { link: Link::Next { url, round_started, began }, horizon }) => {
                 let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-                Self::at(Origin { request, began: began.clone(), started: Some(*round_started), horizon: *horizon })
+                let (began, started, horizon) = (began.clone(), Some(*round_started), *horizon);
+                Self::at(Origin { request, began, started, horizon, told })
             }
         }
     }
 
     fn at(origin: Origin) -> Self {
-        let Origin { request, began, started, horizon } = origin;
+        let Origin { request, began, started, horizon, told } = origin;
         let machine = Round::new(&request);
-        Self { request, began, started, horizon, machine }
+        Self { request, began, started, horizon, told, machine }
     }
 
     /// Where it stands, so that the pages from here on can be read once more.
     fn origin(&self) -> Origin {
-        let Self { request, began, started, horizon, machine: _ } = self;
-        Origin { request: request.clone(), began: began.clone(), started: *started, horizon: *horizon }
+        let Self { request, began, started, horizon, told, machine: _ } = self;
+        let (request, began, told) = (request.clone(), began.clone(), told.clone());
+        Origin { request, began, started: *started, horizon: *horizon, told }
     }
 
-    fn first() -> Self {
-        Self::at(Origin { request: DeltaRequest::First, began: None, started: None, horizon: None })
+    fn first(context: &Context) -> Self {
+        let told = context.client.attributes().clone();
+        Self::at(Origin { request: DeltaRequest::First, began: None, started: None, horizon: None, told })
     }
 
-    fn beginning(url: String, horizon: Option<Instant>) -> Self {
+    fn beginning(url: String, horizon: Option<Instant>, told: BTreeSet<Attribute>) -> Self {
         let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-        Self::at(Origin { request, began: Some(url), started: None, horizon })
+        Self::at(Origin { request, began: Some(url), started: None, horizon, told })
     }
 
     /// For a full round: the horizon before it and its own, if its own is not later.
@@ -263,10 +280,10 @@ impl Standing {
     }
 
     /// The round begun anew: from the link that began it if only a page was lost, else as a first round.
-    fn restart(self, error: &GraphError) -> Self {
+    fn restart(self, context: &Context, error: &GraphError) -> Self {
         match (error, self.began) {
-            (GraphError::PageExpired { .. }, Some(began)) => Self::beginning(began, self.horizon),
-            _ => Self::first(),
+            (GraphError::PageExpired { .. }, Some(began)) => Self::beginning(began, self.horizon, self.told),
+            _ => Self::first(context),
         }
     }
 }

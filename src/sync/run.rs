@@ -13,7 +13,7 @@ use crate::ledger::{Batch, Hold, Ledger, LedgerError, Summary};
 use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::stage::Stage;
-use super::{Context, Progress, SyncError, audits, guard, reconcile, round};
+use super::{Context, Progress, SyncError, audits, guard, reconcile, round, scope};
 
 /// How many entries of the journal are read at a time.
 const ENTRIES: u64 = 64;
@@ -71,6 +71,7 @@ pub async fn run(
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
     log_killed_run(context, &head).await?;
     let round = RunPart::Round { full: wanted.full };
+    scope::begin(context).await?;
     let done = one(context, Job { part: round, accepted: None, trigger: wanted.trigger }, stop, tell).await?;
     if wanted.reconcile && done.outcome != Outcome::Held {
         let job = Job { part: RunPart::Reconcile, accepted: None, trigger: wanted.trigger };
@@ -122,6 +123,13 @@ async fn one(
 ) -> Result<Run, SyncError> {
     let Job { part, accepted, trigger } = job;
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    let part = match part {
+        // The feed's tokens have what its first request selected, so a mapping that looks at more needs another feed.
+        RunPart::Round { full } => {
+            RunPart::Round { full: full || scope::lacks_attributes(context, &head.state.mapping) }
+        }
+        RunPart::Reconcile => part,
+    };
     let kind = match part {
         RunPart::Reconcile => RunKind::Reconcile,
         RunPart::Round { full } => round::kind(&head, full),
@@ -143,6 +151,10 @@ async fn one(
         }
         (done, ..) => done,
     };
+    if done.is_ok() && matches!(part, RunPart::Round { .. }) && ticker.entry.outcome == Outcome::Completed {
+        // The round has its entry already here, too.
+        scope::keep(context, &mut ticker).await?;
+    }
     match done {
         Ok(()) => Ok(ticker.entry),
         // By a clock that is ahead an entry would date this commit, and all that follow it, in the future.

@@ -173,7 +173,7 @@ impl Stage {
     /// Commits what is staged, page by page, each with its cursor.
     pub async fn commit(&mut self, context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
         for page in std::mem::take(&mut self.pages) {
-            self.applied += page.facts.iter().filter_map(Fact::object).count();
+            self.applied += page.facts.iter().filter(|fact| fact.object().is_some() && !fact.is_about_scope()).count();
             let appended = context.append(page).await?;
             ticker.committed(&appended.summary);
         }

@@ -320,6 +320,7 @@ fn sparing(w: &World, limit: u64) -> Context {
             ..Guard::default()
         },
         settling: config.tenants[0].policy().settling,
+        mapping: None,
         clock,
     }
 }

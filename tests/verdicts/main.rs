@@ -5,5 +5,6 @@ mod findings;
 mod golden;
 mod harness;
 mod licence;
+mod mapping;
 mod rules;
 mod scenarios;

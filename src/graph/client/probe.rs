@@ -59,7 +59,7 @@ impl GraphClient {
     /// Reads as little of it as can be asked for. The answer's items are not looked at.
     pub async fn may_read(&self, what: Readable) -> Result<(), GraphError> {
         let (asked, path) = match what {
-            Readable::Users => (Asked::UsersDelta, urls::delta_from_now()),
+            Readable::Users => (Asked::UsersDelta, urls::delta_from_now(&self.selected)),
             Readable::DeletedUsers => (Asked::DeletedUsers, urls::one_deleted_user()),
             Readable::Addressees(collection) => (Asked::Addressees(collection), urls::one_addressee(collection)),
             Readable::Audits => (Asked::Audits, urls::one_audit()),

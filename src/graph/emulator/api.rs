@@ -3,6 +3,7 @@
 mod audits;
 mod batch;
 mod lists;
+mod members;
 mod rounds;
 mod users;
 
@@ -46,6 +47,10 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
         ("GET", ["contacts", "delta" | "microsoft.graph.delta"]) => rounds::answer::<Contact>(world, request, &base),
         ("GET", ["users"]) => lists::users(world, request, &base),
         ("GET", ["groups"]) => lists::groups(world, request, &base),
+        ("GET", ["groups", id, "transitiveMembers"]) => members::list(world, request, id, false, &base),
+        ("GET", ["groups", id, "transitiveMembers", "microsoft.graph.user"]) => {
+            members::list(world, request, id, true, &base)
+        }
         ("GET", ["contacts"]) => lists::contacts(world, request, &base),
         ("GET", ["directory", "deletedItems", "microsoft.graph.user"]) => lists::deleted(world, request, &base),
         (

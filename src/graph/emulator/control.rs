@@ -1,5 +1,6 @@
 //! `/_emulator/…`: how tests in other processes, and people, move the clock and the directory. No token is asked for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -121,6 +122,27 @@ pub enum Act {
         /// The group's id.
         group: ObjectId,
     },
+    /// Sets attributes such as `department`; null takes one away.
+    SetAttributes {
+        /// Who.
+        user: String,
+        /// The attributes by their names.
+        attributes: BTreeMap<String, Option<String>>,
+    },
+    /// Makes a user or a group a member of a group.
+    AddMember {
+        /// The group's id.
+        group: ObjectId,
+        /// The member: a user as above, or a group's id.
+        member: String,
+    },
+    /// Takes a member out of a group.
+    RemoveMember {
+        /// The group's id.
+        group: ObjectId,
+        /// The member.
+        member: String,
+    },
     /// Adds a contact.
     CreateContact {
         /// The display name.
@@ -217,6 +239,18 @@ impl Directory {
                 self.set_group_addresses(group, mail.as_deref(), &proxies).and_then(|()| one(group))
             }
             Act::DeleteGroup { group } => self.delete_group(group).and_then(|()| one(group)),
+            Act::SetAttributes { user, attributes } => {
+                let id = self.find(&user)?;
+                self.set_attributes(id, attributes).and_then(|()| one(id))
+            }
+            Act::AddMember { group, member } => {
+                let id = self.find(&member)?;
+                self.add_member(group, id).and_then(|()| one(id))
+            }
+            Act::RemoveMember { group, member } => {
+                let id = self.find(&member)?;
+                self.remove_member(group, id).and_then(|()| one(id))
+            }
             Act::CreateContact { display_name, mail } => one(self.create_contact(&display_name, &mail)?),
             Act::DeleteContact { contact } => self.delete_contact(contact).and_then(|()| one(contact)),
         }

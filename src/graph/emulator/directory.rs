@@ -37,6 +37,8 @@ pub struct Directory {
     users: BTreeMap<ObjectId, Arc<User>>,
     deleted: BTreeMap<ObjectId, Arc<User>>,
     groups: BTreeMap<ObjectId, Arc<Group>>,
+    /// Users and groups that are members of a group themselves.
+    members: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     contacts: BTreeMap<ObjectId, Arc<Contact>>,
     pub(super) user_log: ChangeLog<User>,
     pub(super) group_log: ChangeLog<Group>,
@@ -60,6 +62,7 @@ impl Directory {
             users: BTreeMap::new(),
             deleted: BTreeMap::new(),
             groups: BTreeMap::new(),
+            members: BTreeMap::new(),
             contacts: BTreeMap::new(),
             user_log: ChangeLog::new(),
             group_log: ChangeLog::new(),

@@ -51,6 +51,7 @@ impl Fields {
     pub(super) const IMMUTABLE_ID: Self = Self(1 << 9);
     pub(super) const PLANS: Self = Self(1 << 10);
     pub(super) const DELETED: Self = Self(1 << 11);
+    pub(super) const ATTRIBUTES: Self = Self(1 << 12);
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

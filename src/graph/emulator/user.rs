@@ -1,5 +1,7 @@
 //! Users as the directory keeps them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::entity::{Entity, Fields, Property, text_or_null, time_or_null};
@@ -35,6 +37,8 @@ pub struct User {
     pub exchange_plan: Option<ExchangePlan>,
     /// When the user was deleted; printed in whole seconds as `deletedDateTime`.
     pub deleted: Option<Instant>,
+    /// `department`, `companyName`, `extensionAttribute1` and their like, by name.
+    pub attributes: BTreeMap<String, String>,
     pub(super) ever_set: Fields,
 }
 
@@ -81,6 +85,8 @@ pub struct NewUser {
     pub immutable_id: Option<String>,
     /// Whether an enabled Exchange plan is assigned.
     pub licensed: bool,
+    /// `department`, `companyName`, `extensionAttribute1` and their like, by name.
+    pub attributes: BTreeMap<String, String>,
 }
 
 impl NewUser {
@@ -109,6 +115,7 @@ impl NewUser {
             immutable_id: self.immutable_id,
             exchange_plan: self.licensed.then_some(ExchangePlan { enabled: true, since: now }),
             deleted: None,
+            attributes: self.attributes,
             ever_set: Fields::NONE,
             upn: self.upn,
         }
@@ -129,7 +136,8 @@ impl User {
             .with_if(!self.proxies.is_empty(), Fields::PROXIES)
             .with_if(self.employee_id.is_some(), Fields::EMPLOYEE_ID)
             .with_if(self.immutable_id.is_some(), Fields::IMMUTABLE_ID)
-            .with_if(self.exchange_plan.is_some(), Fields::PLANS);
+            .with_if(self.exchange_plan.is_some(), Fields::PLANS)
+            .with_if(!self.attributes.is_empty(), Fields::ATTRIBUTES);
         self.ever_set = self.ever_set.with(set);
         self
     }
@@ -164,11 +172,11 @@ impl Entity for User {
         property("displayName", Fields::DISPLAY_NAME, true),
         property("givenName", Fields::NONE, true),
         property("surname", Fields::NONE, true),
-        property("jobTitle", Fields::NONE, true),
+        property("jobTitle", Fields::ATTRIBUTES, true),
         property("businessPhones", Fields::NONE, true),
         property("mobilePhone", Fields::NONE, true),
-        property("officeLocation", Fields::NONE, true),
-        property("preferredLanguage", Fields::NONE, true),
+        property("officeLocation", Fields::ATTRIBUTES, true),
+        property("preferredLanguage", Fields::ATTRIBUTES, true),
         property("proxyAddresses", Fields::PROXIES, false),
         property("mailNickname", Fields::NICKNAME, false),
         property("createdDateTime", Fields::CREATED, false),
@@ -181,30 +189,31 @@ impl Entity for User {
         property("deletedDateTime", Fields::DELETED, false),
         property("otherMails", Fields::NONE, false),
         property("identities", Fields::NONE, false),
-        property("creationType", Fields::NONE, false),
+        property("creationType", Fields::ATTRIBUTES, false),
         property("externalUserState", Fields::NONE, false),
         property("externalUserStateChangeDateTime", Fields::NONE, false),
-        property("department", Fields::NONE, false),
-        property("companyName", Fields::NONE, false),
-        property("country", Fields::NONE, false),
-        property("usageLocation", Fields::NONE, false),
+        property("department", Fields::ATTRIBUTES, false),
+        property("companyName", Fields::ATTRIBUTES, false),
+        property("country", Fields::ATTRIBUTES, false),
+        property("usageLocation", Fields::ATTRIBUTES, false),
         property("assignedLicenses", Fields::NONE, false),
         property("onPremisesDistinguishedName", Fields::NONE, false),
-        property("onPremisesDomainName", Fields::NONE, false),
+        property("onPremisesDomainName", Fields::ATTRIBUTES, false),
         property("onPremisesSamAccountName", Fields::NONE, false),
         property("onPremisesSecurityIdentifier", Fields::NONE, false),
         property("onPremisesUserPrincipalName", Fields::NONE, false),
         property("onPremisesLastSyncDateTime", Fields::NONE, false),
-        property("employeeType", Fields::NONE, false),
+        property("employeeType", Fields::ATTRIBUTES, false),
         property("employeeHireDate", Fields::NONE, false),
         property("imAddresses", Fields::NONE, false),
         property("showInAddressList", Fields::NONE, false),
         property("securityIdentifier", Fields::NONE, false),
         property("streetAddress", Fields::NONE, false),
-        property("city", Fields::NONE, false),
-        property("state", Fields::NONE, false),
+        property("city", Fields::ATTRIBUTES, false),
+        property("state", Fields::ATTRIBUTES, false),
         property("postalCode", Fields::NONE, false),
         property("faxNumber", Fields::NONE, false),
+        property("onPremisesExtensionAttributes", Fields::ATTRIBUTES, false),
     ];
 
     fn id(&self) -> ObjectId {
@@ -228,7 +237,11 @@ impl Entity for User {
             "assignedPlans" => self.plans(),
             "deletedDateTime" => time_or_null(self.deleted),
             "businessPhones" | "otherMails" | "identities" | "assignedLicenses" | "imAddresses" => json!([]),
-            _ => Value::Null,
+            "onPremisesExtensionAttributes" => {
+                let name = |number: u8| format!("extensionAttribute{number}");
+                (1..=15).map(|number| (name(number), text_or_null(self.attributes.get(&name(number))))).collect()
+            }
+            other => text_or_null(self.attributes.get(other)),
         }
     }
 
@@ -249,6 +262,7 @@ impl Entity for User {
             .with_if(self.immutable_id != other.immutable_id, Fields::IMMUTABLE_ID)
             .with_if(self.exchange_plan != other.exchange_plan, Fields::PLANS)
             .with_if(self.deleted != other.deleted, Fields::DELETED)
+            .with_if(self.attributes != other.attributes, Fields::ATTRIBUTES)
     }
 }
 

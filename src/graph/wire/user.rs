@@ -1,11 +1,13 @@
 //! A user as `/users`, `/users/delta` and `/directory/deletedItems` give it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::failure::WireError;
 use super::{Rejected, Rejection, text};
+use crate::domain::attribute::{Attribute, EXTENSIONS_PROPERTY};
 use crate::domain::id::ObjectId;
 
 /// The properties asked for in every request for users. `id` comes anyway, but a listing without it was seen in the
@@ -41,6 +43,8 @@ pub struct WireUser {
     pub on_premises_immutable_id: Option<String>,
     /// `assignedPlans` of the service `exchange`; null is an empty list, absent is `None`.
     pub exchange_plans: Option<Vec<WirePlan>>,
+    /// The attributes that are set, for mapping rules; booleans as text. One that is selected and not among them is not set.
+    pub attributes: BTreeMap<Attribute, String>,
 }
 
 /// One of `assignedPlans`.
@@ -132,6 +136,7 @@ fn read_properties(id: ObjectId, item: &Map<String, Value>) -> Result<WireUser, 
         employee_id: text(item, "employeeId")?,
         on_premises_immutable_id: text(item, "onPremisesImmutableId")?,
         exchange_plans: read_plans(item)?,
+        attributes: read_attributes(item)?,
     })
 }
 
@@ -170,6 +175,30 @@ fn read_plans(item: &Map<String, Value>) -> Result<Option<Vec<WirePlan>>, Reject
     Ok(Some(plans.iter().filter_map(read).collect()))
 }
 
+/// Longest text of an attribute that is kept; the directory allows far less.
+const ATTRIBUTE_CHARS_MAX: usize = 1_024;
+
+fn read_attributes(item: &Map<String, Value>) -> Result<BTreeMap<Attribute, String>, Rejection> {
+    let mut attributes = BTreeMap::new();
+    for attribute in Attribute::all() {
+        let property = attribute.property();
+        let value = match (item.get(property), attribute.is_nested()) {
+            (Some(Value::Object(inner)), true) => inner.get(&attribute.to_string()),
+            (None | Some(Value::Null), true) => None,
+            (Some(_), true) => return Err(Rejection::BadProperty { property: EXTENSIONS_PROPERTY }),
+            (value, false) => value,
+        };
+        let text = match value {
+            None | Some(Value::Null) => continue,
+            Some(Value::Bool(value)) => value.to_string(),
+            Some(Value::String(text)) => text.chars().take(ATTRIBUTE_CHARS_MAX).collect(),
+            Some(_) => return Err(Rejection::BadProperty { property }),
+        };
+        attributes.insert(attribute, text);
+    }
+    Ok(attributes)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -195,6 +224,11 @@ mod tests {
             (json!({"id": ID, "mail": ["a@x.test"]}), Rejection::BadProperty { property: "mail" }),
             (json!({"id": ID, "@removed": {"reason": "moved"}}), Rejection::UnknownRemoval),
             (json!({"id": ID, "assignedPlans": {}}), Rejection::BadProperty { property: "assignedPlans" }),
+            (json!({"id": ID, "department": ["Sales"]}), Rejection::BadProperty { property: "department" }),
+            (
+                json!({"id": ID, "onPremisesExtensionAttributes": "x"}),
+                Rejection::BadProperty { property: "onPremisesExtensionAttributes" },
+            ),
             (
                 json!({"id": ID, "proxyAddresses": "smtp:a@x.test"}),
                 Rejection::BadProperty { property: "proxyAddresses" },

@@ -19,6 +19,7 @@ use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
 use crate::domain::name::{NameKey, Namespace};
+use crate::domain::scope;
 use crate::domain::time::Instant;
 use crate::store::{
     Commit, Cursor, Derived, Head, LedgerStore, LinkRecord, Run, SnapshotRecord, Subject, TallyClass, TenantState,
@@ -242,6 +243,17 @@ impl<'a> Work<'a> {
         if work.known.iter().any(|known| known.fact == *fact) || work.new.contains(fact) {
             return Ok(false);
         }
+        if fact.is_about_scope() {
+            let facts = || work.known.iter().map(|known| &known.fact).chain(&work.new);
+            if scope::is_said_already(fact, facts()) {
+                return Ok(false);
+            }
+            if let Fact::Grouped(grouped) = fact
+                && scope::newest_word(grouped.group, facts()).is_none_or(|(at, _)| at <= grouped.at)
+            {
+                self.derived.members.push((grouped.group, object, grouped.is_member));
+            }
+        }
         work.new.push(fact.clone());
         for (namespace, key) in owned_names(fact) {
             let is_new = Namespace::BOTH.into_iter().all(|space| !work.names.contains(&(space, key.clone())));
@@ -258,6 +270,8 @@ impl<'a> Work<'a> {
     fn take_tenant(&mut self, fact: &Fact) -> bool {
         let state = &mut self.derived.state;
         super::hold::note(&mut state.holds, fact);
+        let mapping = state.mapping.clone();
+        state.mapping.note(self.sequence, fact);
         match fact {
             Fact::Horizon(horizon) => {
                 let before = state.coverage.clone();
@@ -292,6 +306,8 @@ impl<'a> Work<'a> {
                 *all = all.saturating_add(change.renamed);
                 *open = *all;
             }
+            // What changes nothing is no news; rules are compared by whoever applies them.
+            Fact::GroupsListed(_) | Fact::FeedTells(_) if state.mapping == mapping => return false,
             _ => {}
         }
         self.derived.tenant.push(fact.clone());

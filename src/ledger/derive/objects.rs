@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObjectWork, Summary, Work};
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Known, ObjectKind};
+use crate::domain::fact::{Fact, Known, ObjectKind};
 use crate::domain::name::NameKey;
 use crate::domain::timeline::{Role, State, Timeline};
 use crate::ledger::LedgerError;
@@ -33,6 +33,11 @@ impl Work<'_> {
         let sequence = self.sequence;
         for (object, work) in std::mem::take(&mut self.objects) {
             if work.new.is_empty() {
+                continue;
+            }
+            if work.new.iter().all(Fact::is_about_scope) {
+                // No name and no life of it changed, so nothing that follows from them did.
+                self.derived.objects.push((object, work.new));
                 continue;
             }
             let before = Timeline::of(object, work.known.clone(), &Coverage::default());

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bincode::{Decode, Encode};
 
+use super::mapping::{MappingV1, read_attributes};
 use super::name::{MailV1, ProxyV1, name, object, spelling};
+use crate::domain::attribute::Attribute;
 use crate::domain::attribution::Settling;
 use crate::domain::domain_change::{DomainChanged, SuffixMap};
 use crate::domain::fact::{
@@ -15,7 +17,9 @@ use crate::domain::finding::{FindingId, Review};
 use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId, TenantId};
 use crate::domain::link::{Link, LinkEnd, Relation};
+use crate::domain::mapping::MappingApplied;
 use crate::domain::name::{Name, NameKind, Proxy};
+use crate::domain::scope::{Described, FeedTells, Grouped, GroupsListed};
 use crate::domain::time::Instant;
 use crate::store::codec::{Record, RecordError};
 
@@ -39,15 +43,44 @@ pub(crate) enum FactV1 {
     HoldEnded { run: u64, at: i64, how: HoldEndV1 },
     HoldRejected { run: u64, at: i64 },
     DomainChanged(DomainChangedV1),
+    MappingApplied { at: i64, mapping: MappingV1 },
+    GroupsListed { at: i64, listed: Vec<[u8; 16]>, refused: Vec<[u8; 16]> },
+    FeedTells(Vec<u8>),
 }
 
 /// A fact about one object, without the object's id: an object's record has it in its key.
 #[derive(Encode, Decode)]
 pub(crate) enum ObjectFactV1 {
     Seen(ReadingV1, Box<ProfileV1>),
-    Removed { reading: ReadingV1, removal: RemovalV1, deleted: Option<i64>, last_upn: Option<String> },
-    Changed { at: i64, event: String, property: PropertyV1, old: Option<Vec<String>>, new: Option<Vec<String>> },
-    Lifecycle { at: i64, event: String, life: LifeV1, upn: Option<String> },
+    Removed {
+        reading: ReadingV1,
+        removal: RemovalV1,
+        deleted: Option<i64>,
+        last_upn: Option<String>,
+    },
+    Changed {
+        at: i64,
+        event: String,
+        property: PropertyV1,
+        old: Option<Vec<String>>,
+        new: Option<Vec<String>>,
+    },
+    Lifecycle {
+        at: i64,
+        event: String,
+        life: LifeV1,
+        upn: Option<String>,
+    },
+    /// The attributes by their numbers.
+    Described {
+        reading: ReadingV1,
+        attributes: Vec<(u8, Option<String>)>,
+    },
+    Grouped {
+        group: [u8; 16],
+        at: i64,
+        is_member: bool,
+    },
 }
 
 #[derive(Encode, Decode)]
@@ -233,7 +266,21 @@ impl FactV1 {
             }
             Fact::HoldRejected(HoldRejected { run, at }) => Self::HoldRejected { run: *run, at: at.as_micros() },
             Fact::DomainChanged(changed) => Self::DomainChanged(DomainChangedV1::of(changed)),
-            Fact::Seen(_) | Fact::Removed(_) | Fact::Changed(_) | Fact::Lifecycle(_) => {
+            Fact::MappingApplied(MappingApplied { at, mapping }) => {
+                Self::MappingApplied { at: at.as_micros(), mapping: MappingV1::of(mapping) }
+            }
+            Fact::GroupsListed(GroupsListed { at, listed, refused }) => {
+                Self::GroupsListed { at: at.as_micros(), listed: ids(listed), refused: ids(refused) }
+            }
+            Fact::FeedTells(FeedTells { attributes }) => {
+                Self::FeedTells(attributes.iter().map(|attribute| attribute.number()).collect())
+            }
+            Fact::Seen(_)
+            | Fact::Removed(_)
+            | Fact::Changed(_)
+            | Fact::Lifecycle(_)
+            | Fact::Described(_)
+            | Fact::Grouped(_) => {
                 unreachable!("facts about an object were taken above")
             }
         }
@@ -265,6 +312,15 @@ impl FactV1 {
             Self::HoldEnded { run, at, how } => Fact::HoldEnded(HoldEnded { run, at: instant(at), how: how.into() }),
             Self::HoldRejected { run, at } => Fact::HoldRejected(HoldRejected { run, at: instant(at) }),
             Self::DomainChanged(changed) => Fact::DomainChanged(changed.read()),
+            Self::MappingApplied { at, mapping } => {
+                Fact::MappingApplied(MappingApplied { at: instant(at), mapping: mapping.read()? })
+            }
+            Self::GroupsListed { at, listed, refused } => Fact::GroupsListed(GroupsListed {
+                at: instant(at),
+                listed: listed.into_iter().map(object).collect(),
+                refused: refused.into_iter().map(object).collect(),
+            }),
+            Self::FeedTells(numbers) => Fact::FeedTells(FeedTells { attributes: read_attributes(&numbers)? }),
         })
     }
 }
@@ -304,6 +360,16 @@ impl ObjectFactV1 {
                     upn: upn.as_ref().map(spelling),
                 },
             )),
+            Fact::Described(Described { object, reading, attributes }) => Some((
+                *object,
+                Self::Described {
+                    reading: ReadingV1::of(reading),
+                    attributes: attributes.iter().map(|(key, value)| (key.number(), value.clone())).collect(),
+                },
+            )),
+            Fact::Grouped(Grouped { object, group, at, is_member }) => {
+                Some((*object, Self::Grouped { group: *group.as_bytes(), at: at.as_micros(), is_member: *is_member }))
+            }
             _ => None,
         }
     }
@@ -335,6 +401,17 @@ impl ObjectFactV1 {
                 life: life.into(),
                 upn: upn.as_deref().map(name).transpose()?,
             }),
+            Self::Described { reading, attributes } => Fact::Described(Described {
+                object,
+                reading: reading.read(),
+                attributes: attributes
+                    .into_iter()
+                    .map(|(number, value)| Ok((read_attribute(number)?, value)))
+                    .collect::<Result<_, RecordError>>()?,
+            }),
+            Self::Grouped { group, at, is_member } => {
+                Fact::Grouped(Grouped { object, group: ObjectId::from_bytes(group), at: instant(at), is_member })
+            }
         })
     }
 }
@@ -602,6 +679,10 @@ impl ReviewV1 {
     fn read(self) -> Review {
         Review { finding: FindingId::from_bytes(self.finding), at: instant(self.at), by: self.by, note: self.note }
     }
+}
+
+pub(super) fn read_attribute(number: u8) -> Result<Attribute, RecordError> {
+    Attribute::from_number(number).ok_or(RecordError::Text("attribute"))
 }
 
 pub(super) fn instant(micros: i64) -> Instant {

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod fact;
 pub(crate) mod index;
 pub(crate) mod journal;
+pub(crate) mod mapping;
 pub(crate) mod name;
 pub(crate) mod object;
 pub(crate) mod snapshot;

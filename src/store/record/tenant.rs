@@ -6,6 +6,7 @@ use super::fact::{HeldPartV1, SettlingV1, instant, mirrored};
 use crate::domain::coverage::{Coverage, Stretch};
 use crate::domain::fact::Feed;
 use crate::domain::id::Sequence;
+use crate::domain::mapping::MappingState;
 use crate::domain::time::Instant;
 use crate::store::codec::{Record, RecordError};
 use crate::store::{
@@ -97,7 +98,8 @@ impl Record for LoggedRunV1 {
 
 impl HeadV1 {
     pub(crate) fn of(head: &Head) -> Self {
-        let TenantState { coverage, cursor, open_round, holds, runs, counts, settling, findings, backlog } =
+        // The mapping's state is a record of its own.
+        let TenantState { coverage, cursor, open_round, holds, runs, counts, settling, findings, backlog, mapping: _ } =
             &head.state;
         Self {
             sequence: head.sequence.0,
@@ -142,6 +144,7 @@ impl HeadV1 {
                 settling: self.settling.read(),
                 findings: FindingCounts { critical, warning, notice },
                 backlog: self.backlog.into_iter().map(StintV1::read).collect::<Result<_, _>>()?,
+                mapping: MappingState::default(),
             },
         })
     }

@@ -25,6 +25,16 @@ pub(super) fn chains_of(engine: &Engine, prefix: Prefix) -> Result<Vec<ChainId>,
     Ok(chains)
 }
 
+/// The members of a group that a mapping names.
+pub(super) fn members_of(engine: &Engine, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
+    let mut members = Vec::new();
+    scan(engine, all(Prefix::members(tenant, group)), Order::Forward, |key, PresentV1| {
+        members.extend(if let Key::Member { object, .. } = key { Some(object) } else { None });
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(members)
+}
+
 /// The chains with a snapshot addressed by a name: one seek a chain, however many snapshots it has.
 pub(super) fn chains_named(engine: &Engine, tenant: TenantId, name: &NameKey) -> Result<Vec<ChainId>, StoreError> {
     let mut chains: Vec<ChainId> = Vec::new();

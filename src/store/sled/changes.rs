@@ -17,6 +17,7 @@ use crate::store::record::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1, an
 use crate::store::record::fact::{FactV1, VacantV1};
 use crate::store::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
 use crate::store::record::journal::JournalV1;
+use crate::store::record::mapping::MappingStateV1;
 use crate::store::record::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use crate::store::record::snapshot::SnapshotRecordV1;
 use crate::store::record::tenant::{HeadV1, LoggedRunV1, RunV1};
@@ -60,6 +61,10 @@ impl<'a> Changes<'a> {
     pub(super) fn derived(&mut self, head: &Head, derived: &Derived) -> Result<(), StoreError> {
         let (tenant, sequence) = (self.tenant, head.sequence);
         self.put(&Key::Head { tenant }, &HeadV1::of(head))?;
+        match head.state.mapping.is_empty() {
+            true => drop(self.records.insert(Key::Mapping { tenant }.encode(), None)),
+            false => self.put(&Key::Mapping { tenant }, &MappingStateV1::of(&head.state.mapping))?,
+        }
         for (object, facts) in &derived.objects {
             self.object(sequence, *object, facts)?;
         }
@@ -240,6 +245,9 @@ impl<'a> Changes<'a> {
         for (object, record) in &derived.links {
             let key = Key::Link { tenant, object: *object, id: link_key(&record.link) };
             self.put(&key, &LinkRecordV1::of(record))?;
+        }
+        for (group, object, is_member) in &derived.members {
+            self.put_if(*is_member, &Key::Member { tenant, group: *group, object: *object })?;
         }
         for (name, is_notable) in &derived.notable {
             self.put_if(*is_notable, &Key::Notable { tenant, name: name.as_str().to_owned() })?;

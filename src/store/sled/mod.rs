@@ -33,6 +33,7 @@ use super::prepare::{head_after, prepare, prepare_restore};
 use super::record::audit::{FindingV1, TallyV1};
 use super::record::fact::FactV1;
 use super::record::index::{PlaceV1, PostingV1, VacanciesV1};
+use super::record::mapping::MappingStateV1;
 use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
@@ -178,13 +179,18 @@ impl SledStore {
         }
         let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
         let stored = stored.map(HeadV1::read).transpose();
-        let Some(head) = stored.map_err(|error| damaged(&Key::Head { tenant }, error.to_string()))? else {
+        let Some(mut head) = stored.map_err(|error| damaged(&Key::Head { tenant }, error.to_string()))? else {
             // A tenant that seems empty would get its first commit written over the one in its journal.
             if !self.needs_rebuild() && read::newest_journaled(&self.engine, tenant)? > Sequence(0) {
                 return Err(damaged(&Key::Head { tenant }, "it is missing, and the journal is not empty".to_owned()));
             }
             return Ok(Arc::default());
         };
+        // It stands beside the head, so that a tenant without a mapping has nothing of it.
+        if let Some(mapping) = get::<MappingStateV1>(&self.engine, &Key::Mapping { tenant })? {
+            let mapping = mapping.read();
+            head.state.mapping = mapping.map_err(|error| damaged(&Key::Mapping { tenant }, error.to_string()))?;
+        }
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(heads.entry(tenant).or_insert_with(|| Arc::new(head))))
     }
@@ -459,6 +465,10 @@ impl LedgerStore for SledStore {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(tallies)
+    }
+
+    fn members(&self, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError> {
+        audit::members_of(&self.engine, tenant, group)
     }
 
     fn owned(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<ChainId>, StoreError> {

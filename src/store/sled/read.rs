@@ -189,6 +189,10 @@ pub(super) fn what(key: &Key) -> String {
         Key::Mailbox { object, .. } => format!("mailbox of object {object} of tenant {tenant}"),
         Key::Link { object, .. } => format!("link of object {object} of tenant {tenant}"),
         Key::Notable { .. } => format!("notable name of tenant {tenant}"),
+        Key::Member { group, object, .. } => {
+            format!("membership of object {object} in group {group} of tenant {tenant}")
+        }
+        Key::Mapping { .. } => format!("state of the mapping of tenant {tenant}"),
     }
 }
 

@@ -52,6 +52,7 @@ pub(super) fn create(world: &mut World, request: &Request, base: &str) -> Answer
         disabled: fields.get("accountEnabled") == Some(&Value::Bool(false)),
         employee_id: text("employeeId"),
         immutable_id: text("onPremisesImmutableId"),
+        attributes: std::collections::BTreeMap::new(),
     };
     match world.directory.create_user(new) {
         Ok(id) => {

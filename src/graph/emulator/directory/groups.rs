@@ -1,5 +1,6 @@
 //! What can be done to groups and contacts: they matter because they can hold a person's former address.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Directory;
@@ -57,6 +58,40 @@ impl Directory {
         self.group_log.push(self.now, Change::Purged, Arc::clone(&group));
         self.audit_group("Delete group", id, &group.display_name, Vec::new());
         Ok(())
+    }
+
+    /// Makes a user, or another group, a member of a group.
+    pub fn add_member(&mut self, group: ObjectId, member: ObjectId) -> Result<(), Refusal> {
+        if !self.groups.contains_key(&group) {
+            return Err(Refusal::NotFound(group));
+        }
+        if !self.users.contains_key(&member) && !self.groups.contains_key(&member) {
+            return Err(Refusal::NotFound(member));
+        }
+        self.members.entry(group).or_default().insert(member);
+        Ok(())
+    }
+
+    /// Takes a member out of a group.
+    pub fn remove_member(&mut self, group: ObjectId, member: ObjectId) -> Result<(), Refusal> {
+        let is_gone = self.members.get_mut(&group).is_some_and(|members| members.remove(&member));
+        if is_gone { Ok(()) } else { Err(Refusal::NotFound(member)) }
+    }
+
+    /// The live users and groups in a group, those inside of groups in it included; `None` if there is no such group.
+    pub fn transitive_members(&self, group: ObjectId) -> Option<(BTreeSet<ObjectId>, BTreeSet<ObjectId>)> {
+        self.groups.get(&group)?;
+        let (mut users, mut groups, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
+        while let Some(group) = waiting.pop() {
+            for member in self.members.get(&group).into_iter().flatten() {
+                if self.users.contains_key(member) {
+                    users.insert(*member);
+                } else if self.groups.contains_key(member) && groups.insert(*member) {
+                    waiting.push(*member);
+                }
+            }
+        }
+        Some((users, groups))
     }
 
     /// Adds an organisational contact that holds `mail`.

@@ -102,6 +102,22 @@ impl Directory {
         self.edit(id, |user| user.exchange_plan = Some(ExchangePlan { enabled: licensed, since }))
     }
 
+    /// Sets attributes such as `department`, by their names; `None` takes one away.
+    pub fn set_attributes(
+        &mut self,
+        id: ObjectId,
+        attributes: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Result<(), Refusal> {
+        self.edit(id, |user| {
+            for (name, value) in attributes {
+                match value {
+                    Some(value) => user.attributes.insert(name, value),
+                    None => user.attributes.remove(&name),
+                };
+            }
+        })
+    }
+
     /// Changes a user's other properties; what the closure does to names counts, too.
     pub fn edit(&mut self, id: ObjectId, change: impl FnOnce(&mut User)) -> Result<(), Refusal> {
         let mut user = self.live(id)?;

@@ -1,0 +1,314 @@
+//! What mapping rules look at, beside the rounds: the members of the groups that they name, and the rules themselves.
+//!
+//! Attributes come with the users' feed, whose first request selects them. A feed that was begun without one of them is begun
+//! anew, which leaves a blind period back to the round before. Groups have no feed that tells of members of members, so each
+//! one named is listed at every sync, and only what changed is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::attribute::Attribute;
+use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::id::{ObjectId, TenantId};
+use crate::domain::mapping::{Mapping, MappingApplied, MappingState};
+use crate::domain::scope::{Grouped, GroupsListed};
+use crate::domain::time::Instant;
+use crate::graph::error::GraphError;
+use crate::graph::facts::facts;
+use crate::graph::wire::LinkUrl;
+use crate::ledger::{Batch, Ledger, LedgerError, ReadAhead, ScopeChange};
+use crate::store::Head;
+
+use super::run::{Ticker, with_causes};
+use super::{Context, SyncError, refuse_unreadable};
+
+/// How often a listing begins anew because its page token expired.
+const RESTARTS_MAX: u32 = 3;
+/// Most pages of one listing, at 999 items each.
+const PAGES_MAX: u64 = 20_000;
+/// Most facts of one commit.
+const FACTS_MAX: usize = 20_000;
+
+/// Applies the configured rules to a ledger that knows nobody yet, so that nobody is protected by it for want of rules.
+pub(super) async fn begin(context: &Context) -> Result<(), SyncError> {
+    let Some(rules) = context.mapping.clone().filter(|rules| !rules.is_empty()) else { return Ok(()) };
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    let counts = head.state.counts;
+    let knows_nobody = counts.active == 0 && counts.snapshots == 0;
+    if knows_nobody && head.state.mapping.applied.is_none() { commit(context, rules).await } else { Ok(()) }
+}
+
+/// Whether the feed does not tell everything that is asked for.
+pub(super) fn lacks_attributes(context: &Context, state: &MappingState) -> bool {
+    !context.client.attributes().is_subset(&state.told)
+}
+
+/// After a round: lists the groups, applies rules that were configured anew, and closes the run's entry with what is to be
+/// said of it. Does nothing where there is no mapping.
+pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
+    let (head, in_force) = state(context).await?;
+    let wanted = context.mapping.clone().unwrap_or_else(|| in_force.clone());
+    if wanted.is_empty() && in_force.is_empty() || lacks_attributes(context, &head.state.mapping) {
+        return Ok(());
+    }
+    let groups: BTreeSet<ObjectId> = wanted.groups().union(&in_force.groups()).copied().collect();
+    let listed = match ticker.unless_stopped(list_groups(context, &groups)).await? {
+        Ok(listed) => listed,
+        Err(error @ (SyncError::Ledger(_) | SyncError::Thread(_) | SyncError::Skew { .. })) => return Err(error),
+        Err(error) => {
+            ticker.note(format!(
+                "the members of the groups in the mapping could not be read: {}; who is protected stays as it was, and the \
+                 next run reads them",
+                with_causes(&error)
+            ));
+            return ticker.close(context, Vec::new(), None).await;
+        }
+    };
+    if let Some(words) = listed.say_refused() {
+        ticker.note(words);
+    }
+    for chunk in listed.facts.chunks(FACTS_MAX) {
+        let appended = context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
+        ticker.committed(&appended.summary);
+    }
+    let last: Vec<Fact> = listed.listing.map(Fact::GroupsListed).into_iter().collect();
+    if wanted == in_force {
+        return ticker.close(context, last, None).await;
+    }
+    // What was listed counts before the rules that ask for it are looked at.
+    context.append(Batch { facts: last, ..Batch::default() }).await?;
+    let change = {
+        let rules = wanted.clone();
+        context.blocking(move |ledger, tenant| ledger.scope_change(tenant, &rules, &ReadAhead::default())).await?
+    };
+    match change.breach(context.guard.limits.percent) {
+        Some(why) => ticker.note(format!(
+            "the mapping of the configuration was not applied: {why}; `whowas mapping preview FILE` shows whom, `whowas \
+             mapping apply FILE --yes` applies it"
+        )),
+        None => {
+            commit(context, wanted).await?;
+            ticker.note(format!("the mapping of the configuration was applied: {}", say(&change)));
+        }
+    }
+    ticker.close(context, Vec::new(), None).await
+}
+
+/// Reads what these rules look at and the ledger does not know yet. Nothing is appended.
+///
+/// # Errors
+/// If the directory cannot be reached or believed.
+pub async fn read_ahead(context: &Context, rules: &Mapping) -> Result<ReadAhead, SyncError> {
+    let (head, _) = state(context).await?;
+    let mut ahead = ReadAhead::default();
+    if !lacking(rules, &head.state.mapping).0.is_empty() {
+        ahead.facts = list_attributes(context).await?;
+    }
+    let (_, groups) = lacking(rules, &head.state.mapping);
+    let listed = list_groups(context, &groups).await?;
+    for fact in listed.facts {
+        if let Some(object) = fact.object() {
+            ahead.facts.entry(object).or_default().push(fact);
+        }
+    }
+    if let Some(listing) = listed.listing {
+        ahead.groups.note(&listing);
+        ahead.listing = Some(listing);
+    }
+    Ok(ahead)
+}
+
+/// The attributes and groups that these rules look at and the ledger does not know.
+pub fn lacking(rules: &Mapping, state: &MappingState) -> (BTreeSet<Attribute>, BTreeSet<ObjectId>) {
+    let attributes = rules.attributes().difference(&state.told).copied().collect();
+    let groups = rules.groups().into_iter().filter(|group| !matches!(state.groups.0.get(group), Some(Some(_))));
+    (attributes, groups.collect())
+}
+
+/// Makes these rules those in force: first what was read for them, in as many commits as it takes and to no effect as yet,
+/// then the rules, in one commit of their own.
+///
+/// # Errors
+/// If the ledger cannot be written. The rules before are then still in force, or the new ones are.
+pub async fn apply(context: &Context, rules: Mapping, ahead: ReadAhead) -> Result<(), SyncError> {
+    let facts: Vec<Fact> = ahead.facts.into_values().flatten().collect();
+    for chunk in facts.chunks(FACTS_MAX) {
+        context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
+    }
+    if let Some(listing) = ahead.listing {
+        context.append(Batch { facts: vec![Fact::GroupsListed(listing)], ..Batch::default() }).await?;
+    }
+    commit(context, rules).await
+}
+
+/// A change of the mapping in one line.
+pub fn say(change: &ScopeChange) -> String {
+    let unknown = match change.unknown.len() {
+        0 => String::new(),
+        several => format!(", {several} cannot be decided until what the rules look at is read"),
+    };
+    format!(
+        "{} enter, {} leave, {} of them with chains, which freeze{unknown}",
+        change.enter.len(),
+        change.leave.len(),
+        change.freeze().count()
+    )
+}
+
+async fn state(context: &Context) -> Result<(Head, Mapping), SyncError> {
+    context.blocking(|ledger, tenant| Ok((ledger.head(tenant)?, ledger.mapping(tenant)?))).await
+}
+
+async fn commit(context: &Context, mapping: Mapping) -> Result<(), SyncError> {
+    let at = context.clock.now();
+    let facts = vec![Fact::MappingApplied(MappingApplied { at, mapping })];
+    context.append(Batch { facts, ..Batch::default() }).await.map(drop)
+}
+
+/// What listing groups brought.
+#[derive(Default)]
+struct Listed {
+    /// Who is in a group, or no longer, and was not known so.
+    facts: Vec<Fact>,
+    /// The listing; `None` if no group was asked for.
+    listing: Option<GroupsListed>,
+}
+
+impl Listed {
+    fn say_refused(&self) -> Option<String> {
+        let refused = &self.listing.as_ref()?.refused;
+        let ids: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        (!ids.is_empty()).then(|| {
+            format!(
+                "the members of {} could not be read: the application lacks the permission (GroupMember.Read.All), or there \
+                 is no such group; whoever depends on it is answered `refresh`, not `frozen`",
+                ids.join(", ")
+            )
+        })
+    }
+}
+
+async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<Listed, SyncError> {
+    let mut listed = Listed::default();
+    let (mut whole, mut refused, mut begun) = (Vec::new(), Vec::new(), None::<Instant>);
+    for group in groups {
+        match list_members(context, *group).await {
+            Ok((at, members)) => {
+                begun = Some(begun.map_or(at, |begun| begun.min(at)));
+                whole.push(*group);
+                let group = *group;
+                let news = context.blocking(move |ledger, tenant| moves(ledger, tenant, group, at, &members)).await?;
+                listed.facts.extend(news);
+            }
+            // Which of the two it is an application without the permission is not always told.
+            Err(SyncError::Graph(GraphError::PermissionDenied { .. } | GraphError::NotFound { .. })) => {
+                refused.push(*group);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !groups.is_empty() {
+        let at = begun.unwrap_or_else(|| context.clock.now());
+        listed.listing = Some(GroupsListed { at, listed: whole, refused });
+    }
+    Ok(listed)
+}
+
+/// The users in a group, and when the listing began.
+async fn list_members(context: &Context, group: ObjectId) -> Result<(Instant, BTreeSet<ObjectId>), SyncError> {
+    let (mut begun, mut members) = (None, BTreeSet::new());
+    let (mut next, mut restarts, mut pages): (Option<LinkUrl>, _, _) = (None, 0, 0);
+    loop {
+        let page = match context.client.members_page(group, next.as_ref().map(LinkUrl::as_str)).await {
+            Ok(page) => page,
+            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
+                restarts += 1;
+                (begun, next) = (None, None);
+                members.clear();
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        context.check_skew(page.at)?;
+        refuse_unreadable(&page.rejected)?;
+        pages += 1;
+        let begun = *begun.get_or_insert(page.at);
+        members.extend(page.items.iter().map(|user| user.id));
+        match page.next {
+            Some(_) if pages >= PAGES_MAX => {
+                return Err(
+                    GraphError::TooManyPages { asked: crate::graph::error::Asked::Members(group), pages }.into()
+                );
+            }
+            Some(link) => next = Some(link),
+            None => return Ok((begun, members)),
+        }
+    }
+}
+
+/// Who came into a group and who went, of those whom the ledger has seen. Whoever it has not is found by a later listing.
+fn moves(
+    ledger: &Ledger,
+    tenant: TenantId,
+    group: ObjectId,
+    at: Instant,
+    members: &BTreeSet<ObjectId>,
+) -> Result<Vec<Fact>, LedgerError> {
+    let known: BTreeSet<ObjectId> = ledger.store().members(tenant, group)?.into_iter().collect();
+    let fact = |object, is_member| Fact::Grouped(Grouped { object, group, at, is_member });
+    let mut facts: Vec<Fact> = known.difference(members).map(|object| fact(*object, false)).collect();
+    for object in members.difference(&known) {
+        let seen = ledger.store().object(tenant, *object)?;
+        if seen.iter().any(|known| matches!(known.fact, Fact::Seen(_))) {
+            facts.push(fact(*object, true));
+        }
+    }
+    Ok(facts)
+}
+
+/// The attributes of every live user that the ledger has seen.
+async fn list_attributes(context: &Context) -> Result<BTreeMap<ObjectId, Vec<Fact>>, SyncError> {
+    let mut described: BTreeMap<ObjectId, Vec<Fact>> = BTreeMap::new();
+    let (mut next, mut restarts, mut pages): (Option<LinkUrl>, _, _) = (None, 0, 0);
+    loop {
+        let page = match context.client.users_page(next.as_ref().map(LinkUrl::as_str)).await {
+            Ok(page) => page,
+            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
+                restarts += 1;
+                next = None;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        context.check_skew(page.at)?;
+        refuse_unreadable(&page.rejected)?;
+        pages += 1;
+        let (lag, source) = (context.widths.lag, Source::Reconcile);
+        let reading = Reading { at: page.at, lag, source, unchanged_since: None };
+        let told = page.items.iter().flat_map(|user| facts(user, reading, context.client.attributes()));
+        let told: Vec<Fact> = told.filter(|fact| matches!(fact, Fact::Described(_))).collect();
+        for fact in context.blocking(move |ledger, tenant| of_seen(ledger, tenant, told)).await? {
+            if let Some(object) = fact.object() {
+                described.insert(object, vec![fact]);
+            }
+        }
+        match page.next {
+            Some(_) if pages >= PAGES_MAX => {
+                return Err(GraphError::TooManyPages { asked: crate::graph::error::Asked::Users, pages }.into());
+            }
+            Some(link) => next = Some(link),
+            None => return Ok(described),
+        }
+    }
+}
+
+fn of_seen(ledger: &Ledger, tenant: TenantId, facts: Vec<Fact>) -> Result<Vec<Fact>, LedgerError> {
+    let mut kept = Vec::with_capacity(facts.len());
+    for fact in facts {
+        if let Some(object) = fact.object()
+            && !ledger.store().object(tenant, object)?.is_empty()
+        {
+            kept.push(fact);
+        }
+    }
+    Ok(kept)
+}
