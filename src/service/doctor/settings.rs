@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Sheet;
-use crate::config::{Config, Span, TenantConfig};
+use crate::config::{Config, TenantConfig};
 use crate::domain::attribution::Settling;
+use crate::domain::rhythm::Rhythm;
 
 pub(super) fn check(sheet: &mut Sheet, config: &Config, tenant: &TenantConfig) {
     let odd = oddities(config, tenant);
@@ -32,9 +33,7 @@ fn oddities(config: &Config, tenant: &TenantConfig) -> Vec<(String, String)> {
     };
     let (widths, policy) = (tenant.widths(), tenant.policy());
     let Settling { propagation, audit_lag } = policy.settling;
-    let or = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
-    let sync_every = or(tenant.sync_every, 15 * MINUTE);
-    let reconcile_every = or(tenant.reconcile_every, 24 * HOUR);
+    let Rhythm { sync_every, reconcile_every } = tenant.rhythm();
     let same = config.tenants.iter().filter(|other| other.id == tenant.id).count();
     say(same > 1, "the tenant is there more than once; only the first one counts", "keep one [[tenant]] with this id");
     let alias = tenant.alias.as_deref();
@@ -100,7 +99,6 @@ fn oddities(config: &Config, tenant: &TenantConfig) -> Vec<(String, String)> {
         "retry_attempts is under two: one lost connection ends a run",
         "set retry_attempts to 8, or leave it out",
     );
-    say(!tenant.mapping.is_empty(), "mapping is read, but not applied by this release", "do not rely on it yet");
     odd
 }
 
@@ -133,7 +131,6 @@ mod tests {
             ("reconcile_every = \"1m\"", "reconcile_every is shorter"),
             ("reconcile_every = \"31d\"", "recycle bin"),
             ("retry_attempts = 1", "retry_attempts"),
-            ("mapping = [{ name = \"m\" }]", "mapping"),
             ("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"", "more than once"),
             ("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000002\"\nalias = \"a\"", "same alias"),
         ] {
