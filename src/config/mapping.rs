@@ -35,7 +35,7 @@ pub fn parse(tables: &[Table]) -> Result<Mapping, String> {
     Mapping::new(rules.into_iter().map(|(_, rule)| rule).collect()).map_err(|error| format!("mapping: {error}"))
 }
 
-/// The tables that [`parse`] reads as this mapping.
+/// The tables, as in a configuration, that are read as this mapping.
 pub fn tables_of(mapping: &Mapping) -> Vec<Table> {
     mapping.rules().iter().map(table_of).collect()
 }

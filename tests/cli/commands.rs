@@ -399,6 +399,45 @@ fn wrong_settings_say_what_is_right() {
     assert_eq!(w.run(&["status"]).done()["tenants"].as_array().unwrap().len(), 2);
 }
 
+/// What a round costs does not depend on how many users there are: a token, and a page of changes. A throttled request is
+/// asked again, and nothing else is.
+#[test]
+fn a_quiet_round_costs_a_token_and_one_page_however_many_users_there_are() {
+    for users in [3, 1_500] {
+        let mut w = World::new();
+        for n in 0..users {
+            w.create(&format!("p{n}"));
+        }
+        w.at("00:00");
+        w.poll();
+        let asked = |w: &World, kind: &[&str]| {
+            let before = w.requests().len();
+            let run = w.run(kind).done();
+            assert_eq!(run["outcome"], json!("completed"), "{run}");
+            let asked = w.requests().split_off(before);
+            asked.into_iter().map(|request| request.target.split('?').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        w.at("00:15");
+        let quiet = asked(&w, &["sync"]);
+        assert_eq!(quiet.len(), 2, "{users} users: {quiet:?}");
+        assert!(quiet[0].ends_with("/oauth2/v2.0/token") && quiet[1].ends_with("/users/delta"), "{quiet:?}");
+        // A reconcile lists everybody, the bin, the groups and the contacts, 999 to a page.
+        w.at("00:30");
+        let pages = usize::div_ceil(users, 999);
+        assert_eq!(asked(&w, &["sync", "--reconcile"]).len(), 2 + pages + 3, "{users} users");
+        w.configure("audits = true");
+        w.at("00:45");
+        w.poll();
+        w.at("00:50");
+        assert_eq!(asked(&w, &["sync"]).len(), 3, "{users} users: the audit log is one page more");
+        let mut throttle = Quirk::new(QuirkName::Throttle);
+        (throttle.times, throttle.seconds) = (Some(1), Some(0.0));
+        w.quirks([throttle]);
+        w.at("01:00");
+        assert_eq!(asked(&w, &["sync"]).len(), 4, "{users} users: one request is asked again");
+    }
+}
+
 /// A night's asks by name, of which some were renamed, some passed to others, some are gone and some were never there.
 #[test]
 fn a_nights_live_reads_share_their_requests_and_answer_what_each_alone_would() {

@@ -309,7 +309,7 @@ fn a_full_disk_is_named_and_nothing_is_lost() {
         let free = fs4::available_space(disk.0.as_path()).unwrap();
         fs::write(&filler, vec![1; usize::try_from(free.saturating_sub(left)).unwrap()]).unwrap();
     };
-    look(0).has("disk", "warning", &["only", "bytes are free"], "free some space").rest_is_well();
+    look(0).has("disk", "warning", &["only", "MiB are free"], "free some space").rest_is_well();
     fill(1 << 20);
     look(1).has("disk", "failed", &["are free", "a sync keeps"], "free some space").rest_is_well();
     fill(0);

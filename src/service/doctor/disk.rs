@@ -128,20 +128,25 @@ fn room(sheet: &mut Sheet, path: &Path, bytes: u64) {
     }
     match fs4::available_space(&folder) {
         Ok(free) if free < FREE_BYTES_MIN => {
-            let said = format!("{free} bytes are free in {shown}, and a sync keeps {FREE_BYTES_MIN} free");
+            let (free, least) = (mib(free), mib(FREE_BYTES_MIN));
+            let said = format!("{free} MiB are free in {shown}, and a sync keeps {least} MiB free");
             sheet.fail("disk", said, "free some space or move the ledger to a larger disk");
         }
         // Verifying and rebuilding derive everything anew beside the ledger.
         Ok(free) if free < ROOM_BYTES.max(bytes) => {
-            let said =
-                format!("only {free} bytes are free in {shown}; `whowas verify` needs as much as the ledger has");
+            let free = mib(free);
+            let said = format!("only {free} MiB are free in {shown}; `whowas verify` needs as much as the ledger has");
             sheet.warn("disk", said, "free some space or move the ledger to a larger disk");
         }
-        Ok(free) => sheet.ok("disk", format!("{free} bytes are free in {shown}, and it can be written to")),
+        Ok(free) => sheet.ok("disk", format!("{} MiB are free in {shown}, and it can be written to", mib(free))),
         Err(error) => {
             sheet.warn("disk", format!("the room in {shown} cannot be measured: {error}"), "see how full the disk is")
         }
     }
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes >> 20
 }
 
 /// Writes to a file without a name, so nothing of it is ever seen.

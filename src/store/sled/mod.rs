@@ -295,8 +295,8 @@ impl LedgerStore for SledStore {
         if self.needs_rebuild() {
             return Err(StoreError::NeedsRebuild { path: self.directory.shown() });
         }
-        let before = self.acknowledged(tenant)?;
-        let newest = read::newest_journaled(&self.engine, tenant)?;
+        let before = Self::or_stop_if_broken(&mut stopped, self.acknowledged(tenant))?;
+        let newest = Self::or_stop_if_broken(&mut stopped, read::newest_journaled(&self.engine, tenant))?;
         if newest != before.sequence {
             let why = format!("it is at commit {}, and the journal at {newest}", before.sequence);
             return Err(damaged(&Key::Head { tenant }, why));
