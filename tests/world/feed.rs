@@ -176,7 +176,8 @@ impl Sim<'_> {
             let first = open.began.is_none();
             let changed = !first && self.directory.is_announced(*who, open.pending[place], seen_at);
             let state = self.directory.at(*who, seen_at).clone();
-            let again = dice.chance(4) && state.phase == Phase::Live;
+            // Only what the feed has shown before can come again.
+            let again = dice.chance(4) && state.phase == Phase::Live && self.feed.shown.contains(who);
             let was = self.directory.at(*who, open.pending[place]).phase;
             let never_shown = state.phase != Phase::Live && !self.feed.shown.contains(who) && dice.chance(60);
             let told = match state.phase {

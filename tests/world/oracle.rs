@@ -72,10 +72,12 @@ impl Oracle {
                 if removed.removal == Removal::Purged {
                     gone.absent.extend(&Interval::new(window.until(), Instant::MAX).into_iter().collect());
                 }
-                // Once gone, only a new report says anything.
+                // Once gone, only a new report says anything, and one whose window reaches into this one's may be older.
                 self.reports.remove(&who);
                 if removed.reading.source == Source::Delta {
                     self.round.insert(who);
+                    let fresh = removed.reading.unchanged_since.is_none();
+                    self.reports.insert(who, Report { window, names: BTreeSet::new(), alone: true, fresh });
                 }
             }
             Fact::Changed(changed) => {
