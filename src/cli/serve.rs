@@ -22,8 +22,11 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         .config
         .tenants
         .iter()
-        .filter(|tenant| chosen.is_none_or(|chosen| chosen.id == tenant.id))
-        .map(|tenant| Kept { tenant: tenant.id, rhythm: tenant.rhythm() })
+        .enumerate()
+        // One that stands there twice is read once: everywhere its first entry counts.
+        .filter(|(place, tenant)| app.config.tenants.iter().position(|first| first.id == tenant.id) == Some(*place))
+        .filter(|(_, tenant)| chosen.is_none_or(|chosen| chosen.id == tenant.id))
+        .map(|(_, tenant)| Kept { tenant: tenant.id, rhythm: tenant.rhythm() })
         .collect();
     if kept.is_empty() {
         app.configured()?;

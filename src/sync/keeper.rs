@@ -132,9 +132,11 @@ impl Keeper {
                         (self.tell)(tenant, Event::NotBegun(&why));
                     }
                     unlogged += 1;
-                    let again = self.clock.now().plus(rhythm.wait(unlogged));
+                    let from = self.clock.now();
+                    let again = from.plus(rhythm.wait(unlogged));
                     (self.tell)(tenant, Event::Next(again));
-                    if self.is_stopped_before(|now| again.min(now.plus(rhythm.sync_every))).await {
+                    // A clock that was set back must not make the wait as long as it was wrong.
+                    if self.is_stopped_before(|now| if now < from { now } else { again }).await {
                         return;
                     }
                     past = None;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::fact::{Fact, Reading, Source, Vacant};
 use crate::domain::id::ObjectId;
-use crate::domain::name::{Name, NameKind};
+use crate::domain::name::{Name, NameKind, Namespace};
 use crate::domain::time::Instant;
 use crate::domain::verdict::{Ask, Policy};
 use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
@@ -103,11 +103,11 @@ fn is_address(name: &Name) -> bool {
     name.spelling().contains('@')
 }
 
-/// Whether what was told for an ask shows an object that is live under the name, so that nobody else can hold it, or could
-/// not be read. A deleted object has only its last names left.
+/// Whether what was told for an ask shows an object that is live under the address, so that nobody else can hold it, or could
+/// not be read. A deleted object has only its last names left, and a user principal name keeps no address from anybody.
 fn is_answered(name: &Name, keys: &[Key], told: &HashMap<Key, Told>) -> bool {
-    let is_live_under =
-        |fact: &Fact| matches!(fact, Fact::Seen(_)) && fact.names().iter().any(|(_, held)| held.key() == name.key());
+    let holds = |(space, held): &(Namespace, &Name)| *space == Namespace::Smtp && held.key() == name.key();
+    let is_live_under = |fact: &Fact| matches!(fact, Fact::Seen(_)) && fact.names().iter().any(holds);
     keys.iter().filter_map(|key| told.get(key)).any(|told| match told {
         Ok((_, facts)) => facts.iter().any(is_live_under),
         Err(_) => true,

@@ -765,6 +765,28 @@ fn an_address_that_passed_to_a_contact_is_held() {
     w.verify();
 }
 
+/// A user keeps the name as user principal name only, and its address passes to a group.
+#[test]
+fn an_address_that_passed_to_a_group_is_found_beside_a_user_principal_name() {
+    let mut w = World::new();
+    let a = w.create("tax");
+    w.at("00:00");
+    w.poll();
+    w.snapshot("cA", "1", a);
+    w.at("08:00");
+    w.directory(|directory| {
+        directory.edit(a, |user| {
+            user.mail = Some("ann@x.test".to_owned());
+            user.proxies = vec!["SMTP:ann@x.test".to_owned()];
+        })
+    })
+    .unwrap();
+    w.directory(|directory| directory.create_group("Tax", Some("tax@x.test"))).unwrap();
+    w.at("10:00");
+    w.ask_live(&["--name", "tax@x.test", "--chain", "cA"]).ambiguous();
+    w.ask_live(&["--name", "tax@x.test", "--kind", "upn", "--chain", "cA"]).renamed().of_object(a);
+}
+
 #[test]
 fn s22_token_expired_over_a_reuse() {
     let mut w = World::new();
