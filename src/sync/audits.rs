@@ -14,10 +14,10 @@ use crate::domain::time::Instant;
 use crate::graph::audits::{facts, may_hide};
 use crate::graph::client::AuditFilter;
 use crate::graph::error::GraphError;
-use crate::graph::wire::LinkUrl;
 use crate::ledger::Batch;
 
 use super::guard::Breach;
+use super::listing::Listing;
 use super::run::{Ticker, with_causes};
 use super::stage::{Ended, Stage};
 use super::{Context, SyncError};
@@ -27,8 +27,6 @@ use super::{Context, SyncError};
 const KEPT: Duration = Duration::from_secs(6 * 86_400);
 /// How seldom the proof begins anew where the log cannot be read whole, so that its stretches stay few.
 const ANEW_AFTER: Duration = Duration::from_secs(86_400);
-/// How often a listing begins anew because its page token expired.
-const RESTARTS_MAX: u32 = 3;
 /// How many pages of 999 events one run reads at most: the directory allows five requests in ten seconds, and a log that is
 /// mostly the noise of a synchronised tenant must not keep the next round waiting for hours.
 const PAGES_MAX: u64 = 400;
@@ -144,19 +142,10 @@ async fn list(
     ticker: &mut Ticker<'_>,
 ) -> Result<Reading, Ended> {
     let mut reading = Reading::default();
-    let mut next: Option<LinkUrl> = None;
-    let mut restarts = 0;
+    let mut listing = Listing::default();
     loop {
-        let link = next.as_ref().map(LinkUrl::as_str);
-        let page = match ticker.unless_stopped(context.client.audits_page(filter, link)).await? {
-            Ok(page) => page,
-            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
-                restarts += 1;
-                next = None;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let answer = ticker.unless_stopped(context.client.audits_page(filter, listing.link())).await?;
+        let Some(page) = listing.take(answer)? else { continue };
         context.check_skew(page.at)?;
         ticker.page(page.items.len());
         reading.begun.get_or_insert(page.at);
@@ -176,7 +165,7 @@ async fn list(
             return Err(Ended::Held(breach));
         }
         match page.next {
-            Some(link) if reading.pages < PAGES_MAX => next = Some(link),
+            Some(link) if reading.pages < PAGES_MAX => listing.follow(link),
             more => {
                 reading.is_too_long = more.is_some();
                 return Ok(reading);

@@ -9,6 +9,7 @@ mod absent;
 mod audits;
 mod guard;
 mod keeper;
+mod listing;
 mod live;
 mod reconcile;
 mod round;

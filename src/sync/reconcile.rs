@@ -12,19 +12,16 @@ use crate::domain::timeline::{State, Timeline};
 use crate::graph::error::GraphError;
 use crate::graph::facts::{self, addressee_fact, deleted_fact};
 use crate::graph::page::Page;
-use crate::graph::wire::LinkUrl;
 use crate::graph::wire::addressee::Collection;
 use crate::ledger::{Batch, KnownAt};
 
+use super::listing::Listing;
 use super::run::Ticker;
 use super::stage::{Ended, Stage};
 use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
-/// How often a listing begins anew because its page token expired.
-const RESTARTS_MAX: u32 = 3;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Listing {
+enum Listed {
     Deleted,
     Live,
     Addressees(Collection),
@@ -54,8 +51,8 @@ pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut 
 async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
     // Only a recycle bin that was listed in one go says that an object is no longer in it.
-    let in_one_go = list(context, Listing::Deleted, &mut shown, stage, ticker).await?;
-    list(context, Listing::Live, &mut shown, stage, ticker).await?;
+    let in_one_go = list(context, Listed::Deleted, &mut shown, stage, ticker).await?;
+    list(context, Listed::Live, &mut shown, stage, ticker).await?;
     let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
     let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
     for collection in Collection::ALL {
@@ -73,7 +70,7 @@ async fn addressees(
     ticker: &mut Ticker<'_>,
 ) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
-    match list(context, Listing::Addressees(collection), &mut shown, stage, ticker).await {
+    match list(context, Listed::Addressees(collection), &mut shown, stage, ticker).await {
         Ok(_) => {}
         Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => {
             ticker.note(format!(
@@ -93,24 +90,15 @@ async fn addressees(
 /// Reads one listing to its end. Returns whether it never had to begin anew.
 async fn list(
     context: &Context,
-    listing: Listing,
+    what: Listed,
     shown: &mut HashSet<ObjectId>,
     stage: &mut Stage,
     ticker: &mut Ticker<'_>,
 ) -> Result<bool, Ended> {
-    let mut next: Option<LinkUrl> = None;
-    let mut restarts = 0;
+    let mut listing = Listing::default();
     loop {
-        let link = next.as_ref().map(LinkUrl::as_str);
-        let page = match ticker.unless_stopped(page(context, listing, link)).await? {
-            Ok(page) => page,
-            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
-                restarts += 1;
-                next = None;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let answer = ticker.unless_stopped(page(context, what, listing.link())).await?;
+        let Some(page) = listing.take(answer)? else { continue };
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         ticker.page(page.items.len());
@@ -121,24 +109,24 @@ async fn list(
             return Err(Ended::Held(breach));
         }
         match page.next {
-            Some(link) => next = Some(link),
-            None => return Ok(restarts == 0),
+            Some(link) => listing.follow(link),
+            None => return Ok(listing.is_in_one_go()),
         }
     }
 }
 
 /// One page of a listing, as facts.
-async fn page(context: &Context, listing: Listing, link: Option<&str>) -> Result<Page<Vec<Fact>>, GraphError> {
+async fn page(context: &Context, listing: Listed, link: Option<&str>) -> Result<Page<Vec<Fact>>, GraphError> {
     let reading = |at| Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None };
     Ok(match listing {
-        Listing::Deleted => {
+        Listed::Deleted => {
             context.client.deleted_users_page(link).await?.map(|at, user| vec![deleted_fact(user, reading(at))])
         }
-        Listing::Live => {
+        Listed::Live => {
             let told = context.client.attributes();
             context.client.users_page(link).await?.map(|at, user| facts::facts(user, reading(at), told))
         }
-        Listing::Addressees(collection) => {
+        Listed::Addressees(collection) => {
             let page = context.client.addressees_page(collection, link).await?;
             page.map(|at, addressee| vec![addressee_fact(addressee, reading(at))])
         }

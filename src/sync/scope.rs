@@ -14,15 +14,13 @@ use crate::domain::scope::{Grouped, GroupsListed};
 use crate::domain::time::Instant;
 use crate::graph::error::GraphError;
 use crate::graph::facts::facts;
-use crate::graph::wire::LinkUrl;
 use crate::ledger::{Batch, Ledger, LedgerError, ReadAhead, ScopeChange};
 use crate::store::Head;
 
+use super::listing::Listing;
 use super::run::{Ticker, with_causes};
 use super::{Context, SyncError, refuse_unreadable};
 
-/// How often a listing begins anew because its page token expired.
-const RESTARTS_MAX: u32 = 3;
 /// Most pages of one listing, at 999 items each.
 const PAGES_MAX: u64 = 20_000;
 /// Most facts of one commit.
@@ -216,17 +214,13 @@ async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<L
 /// The users in a group, and when the listing began.
 async fn list_members(context: &Context, group: ObjectId) -> Result<(Instant, BTreeSet<ObjectId>), SyncError> {
     let (mut begun, mut members) = (None, BTreeSet::new());
-    let (mut next, mut restarts, mut pages): (Option<LinkUrl>, _, _) = (None, 0, 0);
+    let (mut listing, mut pages) = (Listing::default(), 0);
     loop {
-        let page = match context.client.members_page(group, next.as_ref().map(LinkUrl::as_str)).await {
-            Ok(page) => page,
-            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
-                restarts += 1;
-                (begun, next) = (None, None);
-                members.clear();
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+        let answer = context.client.members_page(group, listing.link()).await;
+        let Some(page) = listing.take(answer)? else {
+            begun = None;
+            members.clear();
+            continue;
         };
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
@@ -239,7 +233,7 @@ async fn list_members(context: &Context, group: ObjectId) -> Result<(Instant, BT
                     GraphError::TooManyPages { asked: crate::graph::error::Asked::Members(group), pages }.into()
                 );
             }
-            Some(link) => next = Some(link),
+            Some(link) => listing.follow(link),
             None => return Ok((begun, members)),
         }
     }
@@ -268,17 +262,10 @@ fn moves(
 /// The attributes of every live user that the ledger has seen.
 async fn list_attributes(context: &Context) -> Result<BTreeMap<ObjectId, Vec<Fact>>, SyncError> {
     let mut described: BTreeMap<ObjectId, Vec<Fact>> = BTreeMap::new();
-    let (mut next, mut restarts, mut pages): (Option<LinkUrl>, _, _) = (None, 0, 0);
+    let (mut listing, mut pages) = (Listing::default(), 0);
     loop {
-        let page = match context.client.users_page(next.as_ref().map(LinkUrl::as_str)).await {
-            Ok(page) => page,
-            Err(GraphError::PageExpired { .. }) if next.is_some() && restarts < RESTARTS_MAX => {
-                restarts += 1;
-                next = None;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let answer = context.client.users_page(listing.link()).await;
+        let Some(page) = listing.take(answer)? else { continue };
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         pages += 1;
@@ -295,7 +282,7 @@ async fn list_attributes(context: &Context) -> Result<BTreeMap<ObjectId, Vec<Fac
             Some(_) if pages >= PAGES_MAX => {
                 return Err(GraphError::TooManyPages { asked: crate::graph::error::Asked::Users, pages }.into());
             }
-            Some(link) => next = Some(link),
+            Some(link) => listing.follow(link),
             None => return Ok(described),
         }
     }
