@@ -11,7 +11,7 @@ pub(super) struct Readings<'a> {
     bounds: Vec<Bound<'a>>,
     /// The delta feed's reports, in order of time.
     reports: Vec<Report<'a>>,
-    /// When a source other than the feed found the object gone, or tells that it went.
+    /// When a source other than the feed found the object gone, or tells that it went, in order of time.
     losses: Vec<Instant>,
 }
 
@@ -64,6 +64,11 @@ impl<'a> Readings<'a> {
         if limits.anew.is_some_and(|anew| stretch.through >= anew) || self.is_unordered(seen, window) {
             return None;
         }
+        // A report may show its object as it was before a loss within the report's own window. If the object came back
+        // unannounced, the feed has nothing more to say about it.
+        if seen.reading.source == Source::Delta && self.is_lost(window.from(), seen.reading.at) {
+            return None;
+        }
         Interval::closed(window.until(), stretch.through.min(limits.through))
     }
 
@@ -83,10 +88,14 @@ impl<'a> Readings<'a> {
     fn is_followed(&self, at: Instant, began: Instant) -> bool {
         let count = self.reports.partition_point(|report| report.at <= at);
         let last = count.checked_sub(1).and_then(|last| self.reports.get(last));
-        last.is_some_and(|report| {
-            let lost = self.losses.iter().any(|loss| report.from <= *loss && *loss <= at);
-            report.from >= began && report.profile.is_some() && !lost
-        })
+        last.is_some_and(|report| report.from >= began && report.profile.is_some() && !self.is_lost(report.from, at))
+    }
+
+    /// Whether a source other than the feed found the object gone, or tells that it went, at some instant from `from`
+    /// through `at`.
+    fn is_lost(&self, from: Instant, at: Instant) -> bool {
+        let next = self.losses.partition_point(|loss| *loss < from);
+        self.losses.get(next).is_some_and(|loss| *loss <= at)
     }
 
     /// Whether an earlier report of another state has a window that reaches into this reading's, so that it is unknown

@@ -29,6 +29,7 @@ on_both_stores!(
     new_terms_judge_everything_by_name_anew,
     a_name_that_nobody_held_is_found,
     assumed_owners_that_differ_are_found,
+    an_assumed_owner_is_held_against_the_certain_one_that_is_still_kept,
     a_protected_name_that_passes_on_is_found_and_an_unprotected_one_is_not,
     a_name_becomes_protected_by_its_holder_s_first_snapshot,
     an_address_of_one_that_is_another_s_user_principal_name_is_found,
@@ -243,6 +244,25 @@ fn assumed_owners_that_differ_are_found(book: &mut Book) {
     assert_eq!(open(book), [FindingKind::NameReused]);
     book.poll(t(21, "09:00"), &[is(A, &["bob"]), is(B, &["ann"])]);
     assert_eq!(open(book), [FindingKind::Unattributable, FindingKind::NameReused]);
+}
+
+fn an_assumed_owner_is_held_against_the_certain_one_that_is_still_kept(book: &mut Book) {
+    for day in [0, 2] {
+        book.import(t(20, "09:00"), t(day, "09:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
+    }
+    book.poll(t(20, "09:00"), &[is(A, &["bob"]), is(B, &["ann"])]);
+    book.snapshot("c", "0", t(0, "08:00"), Addressed::Object(A));
+    book.snapshot("c", "1", t(1, "08:00"), named("ann"));
+    book.snapshot("c", "2", t(20, "10:00"), Addressed::Object(B));
+    book.poll(t(21, "09:00"), &[]);
+    assert_eq!(state(book, FindingKind::MixedChain, "c"), Some(FindingState::Open));
+    assert_eq!(state(book, FindingKind::Unattributable, "c"), None);
+    // What is left is certainly B's, and very likely A's.
+    book.expire(t(21, "09:30"), "c", "0");
+    assert_eq!(state(book, FindingKind::MixedChain, "c"), Some(FindingState::Resolved));
+    assert_eq!(state(book, FindingKind::Unattributable, "c"), Some(FindingState::Open));
+    book.expire(t(21, "09:40"), "c", "1");
+    assert_eq!(state(book, FindingKind::Unattributable, "c"), Some(FindingState::Resolved));
 }
 
 fn a_protected_name_that_passes_on_is_found_and_an_unprotected_one_is_not(book: &mut Book) {

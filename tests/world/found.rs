@@ -117,6 +117,25 @@ fn the_silence_of_the_feed_proves_nothing_of_a_user_whom_the_audit_log_says_dele
     }
 }
 
+/// A report may show its object as it was before a deletion within the report's own lag. The object comes back without a
+/// word, so the feed has nothing more to tell.
+#[test]
+fn the_silence_of_the_feed_proves_nothing_after_a_report_that_a_loss_may_have_followed() {
+    let rounds = [horizon(0, 0), horizon(0, 240)];
+    let report = seen(reading(30, Source::Delta, Some(20)));
+    let deleted = |minute| {
+        let (object, at, life) = (person(0), at(minute), Life::Deleted);
+        Lifecycle { object, at, life, upn: None, event: "event".to_owned() }
+    };
+    for (minute, is_followed) in [(24, true), (25, false), (28, false), (30, false)] {
+        let lost = Fact::Lifecycle(deleted(minute));
+        let found = timeline(&[report.clone(), lost], &rounds);
+        assert_eq!(held(&found, 200) == Confidence::Certain, is_followed, "{minute}");
+    }
+    let found_gone = gone(reading(27, Source::Reconcile, None), Removal::Soft);
+    assert_ne!(held(&timeline(&[report, found_gone], &rounds), 200), Confidence::Certain);
+}
+
 /// The log is read whole from just after what the feed proves: something may have happened in between.
 #[test]
 fn a_log_that_begins_just_after_a_proof_does_not_continue_it() {

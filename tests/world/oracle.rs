@@ -34,6 +34,13 @@ struct Report {
     fresh: bool,
 }
 
+/// What rounds without a word prove of a report that stands alone: its names were held from the end of its window on.
+struct Silence {
+    window: Interval,
+    names: Names,
+    through: Instant,
+}
+
 /// Names in a namespace each, by their numbers.
 type Names = BTreeSet<(Namespace, u8)>;
 
@@ -42,6 +49,9 @@ pub struct Oracle {
     /// What is said of all names of an object at once.
     gone: BTreeMap<u8, Said>,
     reports: BTreeMap<u8, Report>,
+    silences: BTreeMap<u8, Vec<Silence>>,
+    /// When a source other than the feed found an object gone, or tells that it went.
+    losses: BTreeMap<u8, BTreeSet<Instant>>,
     /// Who was reported since the last horizon.
     round: BTreeSet<u8>,
     /// Every facts' names by object, so that a profile without them says so.
@@ -55,6 +65,8 @@ impl Oracle {
             said: BTreeMap::new(),
             gone: BTreeMap::new(),
             reports: BTreeMap::new(),
+            silences: BTreeMap::new(),
+            losses: BTreeMap::new(),
             round: BTreeSet::new(),
             known: BTreeMap::new(),
             profiles: Vec::new(),
@@ -78,6 +90,8 @@ impl Oracle {
                     self.round.insert(who);
                     let fresh = removed.reading.unchanged_since.is_none();
                     self.reports.insert(who, Report { window, names: BTreeSet::new(), alone: true, fresh });
+                } else if removed.reading.source != Source::Import {
+                    self.lose(who, window.from(), removed.reading.at);
                 }
             }
             Fact::Changed(changed) => {
@@ -104,13 +118,20 @@ impl Oracle {
                 span.into_iter().for_each(|span| gone.absent.insert(span));
                 if matches!(life.life, Life::Deleted | Life::Purged) {
                     self.reports.remove(&who);
+                    self.lose(who, life.at, life.at);
                 }
                 let at = if life.life == Life::Created { life.at } else { life.at.pred() };
                 if let Some(name) = life.upn.as_ref().and_then(|upn| index_of(upn.key())) {
                     self.hold_at(life.object, Namespace::Upn, name, at);
                 }
             }
-            Fact::Horizon(horizon) if horizon.feed == Feed::Delta => self.close(horizon.through),
+            Fact::Horizon(horizon) if horizon.feed == Feed::Delta => {
+                // A feed that begins anew does not follow whom only an enumeration that was given up had shown.
+                if horizon.from == horizon.through {
+                    self.reports.retain(|_, report| report.window.from() >= horizon.from);
+                }
+                self.close(horizon.through);
+            }
             // What was reported before is not followed through the time that nobody saw. The reports of the full round that
             // found this out stand: they come before it in the journal, and a later report must be held against them.
             Fact::Blind(_) => {
@@ -118,6 +139,17 @@ impl Oracle {
                 self.reports.retain(|who, report| report.fresh && round.contains(who));
             }
             _ => {}
+        }
+    }
+
+    /// The object was gone at some instant from `from` through `at`. What the feed showed before may have been replaced, and
+    /// a return may never be announced.
+    fn lose(&mut self, who: u8, from: Instant, at: Instant) {
+        self.losses.entry(who).or_default().insert(at);
+        let silences = self.silences.entry(who).or_default();
+        silences.retain(|silence| at < silence.window.from() || silence.window.until() < from);
+        for silence in silences.iter_mut().filter(|silence| silence.window.until() < from) {
+            silence.through = silence.through.min(from.pred());
         }
     }
 
@@ -148,35 +180,47 @@ impl Oracle {
         self.round.insert(who);
         let before = self.reports.remove(&who);
         let crossed = |before: &Report| before.window.meets(window) && (before.names != names || !before.alone);
-        let alone = !before.as_ref().is_some_and(crossed);
+        let lost =
+            self.losses.get(&who).is_some_and(|losses| losses.range(window.from()..=window.until()).next().is_some());
+        let alone = !lost && !before.as_ref().is_some_and(crossed);
         self.reports.insert(who, Report { window, names, alone, fresh: unchanged_since.is_none() });
     }
 
     /// A round ends: who was not reported in it has not changed through its horizon.
     fn close(&mut self, through: Instant) {
         let round = std::mem::take(&mut self.round);
-        for (who, report) in &mut self.reports {
+        for (who, report) in &self.reports {
             if round.contains(who) || !report.alone {
                 continue;
             }
-            if let Some(span) = Interval::closed(report.window.until(), through) {
-                for (space, name) in &report.names {
-                    self.said.entry((*who, *space, *name)).or_default().held.insert(span);
-                }
+            let silences = self.silences.entry(*who).or_default();
+            match silences.last_mut().filter(|last| last.window == report.window && last.names == report.names) {
+                Some(last) => last.through = through,
+                None => silences.push(Silence { window: report.window, names: report.names.clone(), through }),
             }
         }
     }
 
+    /// When the object certainly held the name.
+    fn held(&self, who: u8, space: Namespace, name: u8) -> IntervalSet {
+        let mut held = self.said.get(&(who, space, name)).map(|said| said.held.clone()).unwrap_or_default();
+        let silences = self.silences.get(&who).into_iter().flatten();
+        for silence in silences.filter(|silence| silence.names.contains(&(space, name))) {
+            held.extend(&Interval::closed(silence.window.until(), silence.through).into_iter().collect());
+        }
+        held
+    }
+
     /// Whether the facts prove by themselves that the object held the name throughout.
     pub fn proves(&self, who: u8, space: Namespace, name: u8, span: Interval) -> bool {
-        self.said.get(&(who, space, name)).is_some_and(|said| said.held.covers(span))
+        self.held(who, space, name).covers(span)
     }
 
     /// Who, by the facts, certainly held the name throughout.
     pub fn proven_holder(&self, space: Namespace, name: u8, span: Interval) -> Option<u8> {
         let mut proven =
-            self.said.iter().filter(|((_, s, n), said)| *s == space && *n == name && said.held.covers(span));
-        proven.next().map(|((who, ..), _)| *who)
+            self.said.keys().filter(|(who, s, n)| *s == space && *n == name && self.proves(*who, *s, *n, span));
+        proven.next().map(|(who, ..)| *who)
     }
 
     /// Whether there is a history, consistent with all facts, in which the object held the name at every instant of the span
@@ -195,7 +239,8 @@ impl Oracle {
             .any(|(of, window, names)| *of == who && span.covers(*window) && !names.contains(&(space, name)));
         // Another one's hold is this one's absence.
         let rivals = self.said.iter().filter(|((of, s, n), _)| *of != who && *s == space && *n == name);
-        let taken = rivals.into_iter().any(|(_, said)| broken(&said.held) || holed(&said.held_within));
+        let taken =
+            rivals.into_iter().any(|((of, ..), said)| broken(&self.held(*of, space, name)) || holed(&said.held_within));
         !gone && !without && !taken
     }
 }

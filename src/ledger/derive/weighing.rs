@@ -85,9 +85,9 @@ impl Work<'_> {
         let foreign = of(&|tally| certain(tally).is_some() && certain(tally) != bound);
         let own = of(&|tally| certain(tally).is_some() && certain(tally) == bound);
         // Where nothing of the bound object is kept any more, what is left belongs together if it is one object's.
-        let kept_owners = tallies.iter().filter(|tally| tally.count.kept > 0).filter_map(certain);
-        let is_mixed = kept_owners.collect::<BTreeSet<_>>().len() > 1;
-        let kept = if is_mixed { foreign.kept.max(u64::from(own.kept == 0)) } else { 0 };
+        let kept_owners: BTreeSet<ObjectId> =
+            tallies.iter().filter(|tally| tally.count.kept > 0).filter_map(certain).collect();
+        let kept = if kept_owners.len() > 1 { foreign.kept.max(u64::from(own.kept == 0)) } else { 0 };
         self.weigh(FindingKind::MixedChain, &subject, Weight { all: foreign.all, kept })?;
 
         let mailboxes = |kept: bool| -> BTreeSet<MailboxId> {
@@ -113,13 +113,22 @@ impl Work<'_> {
             !tally.class.judgement.disputed
                 && (settled(tally, HolderConfidence::Ambiguous) || settled(tally, HolderConfidence::Unknown))
         });
-        let differing = of(&|tally| settled(tally, HolderConfidence::Assumed) && tally.class.judgement.owner != bound);
+        // An assumed owner is held against the bound object; among what is still kept, against the object that certainly owns
+        // some of that, where the bound one no longer does.
+        let held_against = match kept_owners.first() {
+            Some(only) if own.kept == 0 && kept_owners.len() == 1 => Some(*only),
+            _ => bound,
+        };
+        let differing = |owner: Option<ObjectId>| {
+            of(&|tally| settled(tally, HolderConfidence::Assumed) && tally.class.judgement.owner != owner)
+        };
         let assumed = tallies.iter().filter(|tally| settled(tally, HolderConfidence::Assumed));
         let mut likely: BTreeSet<ObjectId> = assumed.filter_map(|tally| tally.class.judgement.owner).collect();
         likely.extend(bound);
+        likely.extend(held_against);
         if likely.len() > 1 {
-            unsure.all = unsure.all.saturating_add(differing.all);
-            unsure.kept = unsure.kept.saturating_add(differing.kept);
+            unsure.all = unsure.all.saturating_add(differing(bound).all.max(differing(held_against).all));
+            unsure.kept = unsure.kept.saturating_add(differing(held_against).kept);
         }
         self.weigh(FindingKind::Unattributable, &subject, unsure)?;
         let nobody = of(&|tally| settled(tally, HolderConfidence::Nobody));
