@@ -110,7 +110,7 @@ proptest! {
             Scope::Everyone => prop_assert!(mapping.is_empty()),
             Scope::In { rule, .. } => prop_assert_eq!(Some(rule.as_str()), decides(&mapping, &truth)),
             Scope::Out { .. } => prop_assert_eq!(None, decides(&mapping, &truth)),
-            Scope::Unknown { why } => prop_assert!(false, "{}", why),
+            Scope::Unknown { why } | Scope::InOne { why } => prop_assert!(false, "{}", why),
         }
     }
 
@@ -126,6 +126,7 @@ proptest! {
         match mapping.scope(&traits, &read) {
             Scope::In { rule, .. } => prop_assert_eq!(Some(rule.as_str()), decides(&mapping, &truth)),
             Scope::Out { .. } => prop_assert_eq!(None, decides(&mapping, &truth)),
+            Scope::InOne { .. } => prop_assert!(decides(&mapping, &truth).is_some()),
             Scope::Everyone | Scope::Unknown { .. } => {}
         }
     }

@@ -123,7 +123,9 @@ fn say_in_force(found: &InForce, rules: &[toml::Table]) -> String {
 fn say(answer: &MappingAnswer) -> String {
     let mut text = match (answer.changed, answer.applied) {
         (false, _) => "these rules are in force already\n".to_owned(),
-        (true, true) => format!("applied: the rules are in force since commit {}\n", answer.basis.sequence),
+        (true, true) => {
+            format!("applied: the rules, and who is in their groups, count since commit {}\n", answer.basis.sequence)
+        }
         (true, false) => "nothing was written\n".to_owned(),
     };
     // Writing to a string cannot fail.
@@ -166,6 +168,7 @@ pub fn say_scope(scope: &Scope) -> String {
     match scope {
         Scope::Everyone => "everyone is protected".to_owned(),
         Scope::In { rule, .. } => format!("protected by {rule:?}"),
+        Scope::InOne { why } => format!("protected, by which rule is not known: {why}"),
         Scope::Out { excluded_by: Some(rule) } => format!("excluded by {rule:?}"),
         Scope::Out { excluded_by: None } => "no rule matches".to_owned(),
         Scope::Unknown { why } => format!("not known: {why}"),

@@ -42,6 +42,8 @@ pub struct Case<'a> {
     pub objects: &'a BTreeMap<ObjectId, Timeline>,
     /// Whether the mapping protects them; who is not in it is protected, because there is no mapping.
     pub scopes: &'a BTreeMap<ObjectId, Scope>,
+    /// As of when the group of the mapping that was not listed for the longest time was.
+    pub groups_listed: Option<Instant>,
     /// The chain asked for, or the most recent one of the object asked for.
     pub chain: Option<&'a ChainCase>,
     /// Another tenant of the same ledger that has the chain asked for, where this one has no snapshot of it.
@@ -88,9 +90,15 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     {
         verdict = refresh(case, verdict.object, why);
     }
-    if let Some(Scope::In { rule, labels }) = verdict.object.and_then(|object| case.scopes.get(&object)) {
-        verdict.mapping = Some(rule.clone());
-        verdict.labels.clone_from(labels);
+    match verdict.object.and_then(|object| case.scopes.get(&object)) {
+        Some(Scope::In { rule, labels }) => {
+            verdict.mapping = Some(rule.clone());
+            verdict.labels.clone_from(labels);
+        }
+        Some(Scope::InOne { why }) => {
+            verdict.reasons.push(format!("the mapping protects it, by which rule is not known: {why}"));
+        }
+        _ => {}
     }
     if let Some((object, hold)) = held(case) {
         verdict =
@@ -466,7 +474,16 @@ fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
     let timeline = case.objects.get(&object)?;
     let why = match timeline.state() {
         State::Active => match timeline.kind() {
-            ObjectKind::User => no_mailbox(timeline).or_else(|| out_of_scope(case, object))?,
+            ObjectKind::User => match no_mailbox(timeline) {
+                Some(why) => why,
+                None => {
+                    let why = out_of_scope(case, object)?;
+                    if let Some(stale) = stale_groups(case) {
+                        return Some(refresh(case, Some(object), stale));
+                    }
+                    why
+                }
+            },
             ObjectKind::Group => format!("object {object} is a group, which has no user's mailbox"),
             ObjectKind::Contact => format!("object {object} is a contact, which has no mailbox"),
         },
@@ -495,6 +512,19 @@ fn out_of_scope(case: &Case<'_>, object: ObjectId) -> Option<String> {
         None => "no rule matches it".to_owned(),
     };
     Some(format!("object {object} is out of the mapping's scope: {why}; keep the chain"))
+}
+
+/// Why nobody can be said to be out of the scope: groups of the mapping were not listed for too long.
+fn stale_groups(case: &Case<'_>) -> Option<String> {
+    let listed = case.groups_listed?;
+    let age = case.now.since(listed);
+    (age > case.policy.id_max_age).then(|| {
+        format!(
+            "the members of a group in the mapping were last read as of {listed}, {} h ago, so whether the mapping protects it \
+             is not known; the run log says why",
+            age.as_secs() / 3_600
+        )
+    })
 }
 
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {

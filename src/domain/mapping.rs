@@ -171,7 +171,7 @@ impl Mapping {
             return Scope::Unknown { why: "the directory was not read for it yet".to_owned() };
         }
         let facts = Known { object, groups };
-        let mut excluded_by = None;
+        let (mut excluded_by, mut undecided) = (None, None);
         for rule in &self.rules {
             let matches = facts.holds(&rule.matches);
             let excluded = match (&matches, &rule.exclude) {
@@ -180,7 +180,11 @@ impl Mapping {
             };
             match (matches, excluded) {
                 (Truth::Yes, Truth::No) => {
-                    return Scope::In { rule: rule.name.clone(), labels: rule.labels.clone() };
+                    return match undecided {
+                        None => Scope::In { rule: rule.name.clone(), labels: rule.labels.clone() },
+                        // That rule or this one: it is protected either way, by whose labels is not known.
+                        Some(why) => Scope::InOne { why },
+                    };
                 }
                 (Truth::No, _) => {}
                 // Whether or not it matches, it is excluded.
@@ -188,11 +192,11 @@ impl Mapping {
                     excluded_by.get_or_insert_with(|| rule.name.clone());
                 }
                 (Truth::Unknown(why), _) | (_, Truth::Unknown(why)) => {
-                    return Scope::Unknown { why: format!("rule {:?} cannot be decided: {why}", rule.name) };
+                    undecided.get_or_insert_with(|| format!("rule {:?} cannot be decided: {why}", rule.name));
                 }
             }
         }
-        Scope::Out { excluded_by }
+        undecided.map_or(Scope::Out { excluded_by }, |why| Scope::Unknown { why })
     }
 
     fn each(&self, look: &mut dyn FnMut(&Condition)) {

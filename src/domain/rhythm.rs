@@ -22,8 +22,12 @@ pub struct Past {
     pub started: Option<Instant>,
     /// When the newest reconcile started that was read to its end.
     pub reconciled: Option<Instant>,
-    /// How many runs have failed or were cut short since one went well.
+    /// How many rounds have failed or were cut short since one went well.
     pub failures: u32,
+    /// When the newest reconcile started that was not read to its end, if none was since.
+    pub reconcile_failed: Option<Instant>,
+    /// How many reconciles have failed or were cut short since one went well.
+    pub reconcile_failures: u32,
 }
 
 /// What is to be done next.
@@ -68,8 +72,20 @@ impl Rhythm {
             _ => now,
         };
         let since = at.max(now);
-        let reconcile = past.reconciled.is_none_or(|last| last > since || since.since(last) >= self.reconcile_every);
+        let is_past = |last: Instant, wait| last > since || since.since(last) >= wait;
+        let again = self.reconcile_wait(past.reconcile_failures);
+        let reconcile = past.reconciled.is_none_or(|last| is_past(last, self.reconcile_every))
+            && past.reconcile_failed.is_none_or(|last| is_past(last, again));
         Due { at, reconcile }
+    }
+
+    /// How long after a failed reconcile the next one is tried: at the next round, and twice as long after each further
+    /// failure. It reads everything, so a directory that refuses one part of it must not be asked for the rest each minute.
+    fn reconcile_wait(self, failures: u32) -> Duration {
+        match failures.checked_sub(2) {
+            None => Duration::ZERO,
+            Some(doublings) => self.sync_every.saturating_mul(1 << doublings.min(16)).min(self.reconcile_every),
+        }
     }
 }
 
@@ -111,7 +127,7 @@ mod tests {
             failures in 0u32..40, now in 0u64..100_000, every in 1u64..500,
         ) {
             let rhythm = Rhythm { sync_every: Duration::from_secs(every * 60), ..Rhythm::default() };
-            let past = Past { started: started.map(at), reconciled: reconciled.map(at), failures };
+            let past = Past { started: started.map(at), reconciled: reconciled.map(at), failures, ..Past::default() };
             let due = rhythm.due(tenant(1), &past, at(now));
             prop_assert!(due.at <= at(now).plus(rhythm.sync_every + rhythm.sync_every / SPREAD));
             prop_assert_eq!(due, rhythm.due(tenant(1), &past, at(now)));

@@ -23,6 +23,11 @@ pub enum Scope {
         /// The rule's labels.
         labels: BTreeMap<String, String>,
     },
+    /// One of several rules does, and which of them cannot be told with what was read.
+    InOne {
+        /// What was not read.
+        why: String,
+    },
     /// No rule does.
     Out {
         /// The first rule that matched and excluded it, if one did.
@@ -38,10 +43,10 @@ pub enum Scope {
 impl Scope {
     /// Whether it is certainly protected.
     pub fn is_protected(&self) -> bool {
-        matches!(self, Self::Everyone | Self::In { .. })
+        matches!(self, Self::Everyone | Self::In { .. } | Self::InOne { .. })
     }
 
-    /// The rule that protects it.
+    /// The rule that protects it, if it is known which.
     pub fn rule(&self) -> Option<&str> {
         if let Self::In { rule, .. } = self { Some(rule) } else { None }
     }
@@ -65,7 +70,7 @@ pub struct Grouped {
     pub object: ObjectId,
     /// Which group.
     pub group: ObjectId,
-    /// The server's `Date` of the listing.
+    /// The server's `Date` of the listing, less the lag by which a directory may trail: a change before it is in the listing.
     pub at: Instant,
     /// Whether it was listed.
     pub is_member: bool,
@@ -74,7 +79,7 @@ pub struct Grouped {
 /// The members of groups were listed: whoever was not listed is no member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupsListed {
-    /// The server's `Date` when the listing began.
+    /// The server's `Date` when the listing began, less the lag by which a directory may trail.
     pub at: Instant,
     /// The groups that were listed whole.
     pub listed: Vec<ObjectId>,
@@ -89,11 +94,16 @@ pub struct FeedTells {
     pub attributes: BTreeSet<Attribute>,
 }
 
-/// When each group's members were last listed; `None` if the directory refused it.
+/// As of when each group's members were last listed; `None` if the directory refused it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupsRead(pub BTreeMap<ObjectId, Option<Instant>>);
 
 impl GroupsRead {
+    /// As of when the group that was not listed for the longest time was; `None` if no group was ever listed.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.0.values().flatten().min().copied()
+    }
+
     /// Takes a listing in.
     pub fn note(&mut self, listed: &GroupsListed) {
         self.0.extend(listed.listed.iter().map(|group| (*group, Some(listed.at))));
@@ -138,7 +148,7 @@ pub struct Traits {
     pub attributes: BTreeMap<Attribute, Option<String>>,
     /// The newest word on each group.
     pub groups: BTreeMap<ObjectId, (Instant, bool)>,
-    /// Since when it lives without having been found gone, as far as was read.
+    /// Since when it lives without having been found gone, as far as was read; its creation, if it never was.
     pub alive_since: Option<Instant>,
 }
 
@@ -147,6 +157,7 @@ impl Traits {
     /// was recorded later.
     pub fn of(names: &Names, facts: &[Known]) -> Self {
         let mut traits = Self { upn: names.upn.clone(), primary: names.mail.clone(), ..Self::default() };
+        let mut was_gone = false;
         let mut in_time: Vec<&Known> = facts.iter().collect();
         in_time.sort_by_key(|known| (instant_of(&known.fact), known.sequence));
         for known in in_time {
@@ -154,9 +165,13 @@ impl Traits {
                 Fact::Seen(Seen { reading, profile, .. }) if is_directory(reading.source) => {
                     traits.is_read = true;
                     traits.user_type.clone_from(&profile.user_type);
-                    traits.alive_since.get_or_insert(reading.at);
+                    // Whoever is read for the first time was there since its creation; whoever came back, since that was seen.
+                    let created = profile.created.filter(|created| *created < reading.at && !was_gone);
+                    traits.alive_since.get_or_insert(created.unwrap_or(reading.at));
                 }
-                Fact::Removed(Removed { reading, .. }) if is_directory(reading.source) => traits.alive_since = None,
+                Fact::Removed(Removed { reading, .. }) if is_directory(reading.source) => {
+                    (traits.alive_since, was_gone) = (None, true);
+                }
                 Fact::Described(described) => {
                     traits.attributes.extend(described.attributes.iter().map(|(key, value)| (*key, value.clone())));
                 }

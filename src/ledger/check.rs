@@ -73,6 +73,7 @@ impl Ledger {
             vacant_at,
             objects: &attributor.timelines,
             scopes: &scopes,
+            groups_listed: view.mapping_state().groups.oldest(),
             chain: chain.as_ref(),
             chain_elsewhere,
             chains: &chains,

@@ -77,12 +77,24 @@ impl ScopeChange {
         self.leave.iter().filter(|moved| !moved.chains.is_empty())
     }
 
-    /// Why the change is more than the guard allows, if it is: more than so many percent of the protected users that have
-    /// chains would freeze.
+    /// Those who are protected, have a chain, and could not be decided on any more, which stops their backups too.
+    pub fn doubt(&self) -> impl Iterator<Item = &Move> {
+        self.unknown.iter().filter(|moved| moved.from.is_protected() && !moved.chains.is_empty())
+    }
+
+    /// Why the change is more than the guard allows, if it is: of more than so many percent of the protected users that have
+    /// chains the backups would stop.
     pub fn breach(&self, percent: u64) -> Option<String> {
-        let (freeze, of) = (self.freeze().count() as u64, self.protected_with_chains);
-        (freeze.saturating_mul(100) > of.saturating_mul(percent)).then(|| {
-            format!("it would freeze the chains of {freeze} of {of} protected users (the guard allows {percent} %)")
+        let (freeze, doubt, of) =
+            (self.freeze().count() as u64, self.doubt().count() as u64, self.protected_with_chains);
+        (freeze.saturating_add(doubt).saturating_mul(100) > of.saturating_mul(percent)).then(|| {
+            let doubt = match doubt {
+                0 => String::new(),
+                several => format!(" and leave {several} undecided"),
+            };
+            format!(
+                "it would freeze the chains of {freeze}{doubt} of {of} protected users (the guard allows {percent} %)"
+            )
         })
     }
 }
@@ -232,7 +244,7 @@ impl Ledger {
                 match (&moved.to, was) {
                     (Scope::Unknown { .. }, _) => change.unknown.push(moved),
                     (Scope::Out { .. }, true) => change.leave.push(moved),
-                    (Scope::Everyone | Scope::In { .. }, false) => change.enter.push(moved),
+                    (Scope::Everyone | Scope::In { .. } | Scope::InOne { .. }, false) => change.enter.push(moved),
                     _ => {}
                 }
             }

@@ -114,21 +114,13 @@ pub async fn check_live(desk: &Desk, context: &Context, ask: &Ask) -> Result<Che
 
 /// The same for many asks whose live reads share their requests. The answers stand in the order of the asks.
 pub async fn check_live_together(desk: &Desk, context: &Context, asks: &[Ask]) -> Result<Vec<CheckAnswer>, SyncError> {
-    let read = tokio::time::timeout(LIVE_PATIENCE, read_live(context, asks, &desk.policy)).await;
-    let reads = match read {
-        Ok(reads) => Some(reads?),
-        Err(_) => None,
-    };
+    let reads = read_live(context, asks, &desk.policy, LIVE_PATIENCE).await?;
     let mut answers = Vec::with_capacity(asks.len());
-    for (index, ask) in asks.iter().enumerate() {
-        let (failure, now) = match reads.as_ref().and_then(|reads| reads.get(index)) {
-            // The ask is judged at the server's time, which dates what was read.
-            Some(Ok(at)) => (None, *at),
-            Some(Err(error)) => (Some(say(error)), desk.clock.now()),
-            None => {
-                let failure = format!("the directory did not answer within {} s", LIVE_PATIENCE.as_secs());
-                (Some(failure), desk.clock.now())
-            }
+    for (ask, read) in asks.iter().zip(reads) {
+        let (failure, now) = match read {
+            // The ask is judged by the server's clock, which dates what was read.
+            Ok(read) => (None, read.now()),
+            Err(error) => (Some(say(&error)), desk.clock.now()),
         };
         answers.push(judge(desk, ask, now, failure).await?);
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Desk;
+use crate::domain::fact::Fact;
 use crate::domain::id::{ChainId, ObjectId, Sequence};
 use crate::domain::mapping::Mapping;
 use crate::domain::name::Name;
@@ -81,18 +82,19 @@ pub fn in_force(desk: &Desk, known_at: KnownAt) -> Result<InForce, LedgerError> 
     Ok(InForce { mapping, since, basis: view.basis(desk.clock.now()) })
 }
 
-/// Whether these rules look at anything that the ledger does not know yet.
+/// Whether the directory must be read to tell what these rules would change: for what the ledger does not know yet, and for
+/// who is in their groups now.
 pub fn must_read(desk: &Desk, rules: &Mapping) -> Result<bool, LedgerError> {
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
-    let (attributes, groups) = sync::lacking(rules, view.mapping_state());
-    Ok(!attributes.is_empty() || !groups.is_empty())
+    Ok(!rules.groups().is_empty() || !sync::lacking(rules, view.mapping_state()).is_empty())
 }
 
 /// What these rules would change, by what the ledger knows and what was read ahead of it. Nothing is written.
 pub fn preview(desk: &Desk, rules: &Mapping, ahead: &ReadAhead, percent: u64) -> Result<MappingAnswer, LedgerError> {
     let before = in_force(desk, KnownAt::Now)?;
     let change = desk.ledger.scope_change(desk.tenant, rules, ahead)?;
-    let changed = before.mapping != *rules;
+    let has_moved = ahead.facts.values().flatten().any(|fact| matches!(fact, Fact::Grouped(_)));
+    let changed = before.mapping != *rules || has_moved;
     let breach = changed.then(|| change.breach(percent)).flatten();
     let freeze = parts(change.freeze());
     let ScopeChange { rules, users, out, enter, leave, unknown, protected_with_chains } = change;

@@ -112,7 +112,7 @@ pub(super) async fn read_absent(
             context.check_skew(answer.at)?;
             let mut found = match answer.value {
                 Some(user) => graph::facts(&user, reading(context, answer.at), context.client.attributes()),
-                None => vec![read_deleted(context, *object, Source::Reconcile).await?],
+                None => vec![read_deleted(context, *object, Source::Reconcile).await?.1],
             };
             let was_binned = binned.is_some_and(|binned| binned.plus(context.widths.lag) <= answer.at);
             if let Some(Fact::Removed(removed)) = found.first_mut()
@@ -128,15 +128,20 @@ pub(super) async fn read_absent(
     Ok(facts)
 }
 
-/// What the recycle bin says of an object that is not live.
-pub(super) async fn read_deleted(context: &Context, object: ObjectId, source: Source) -> Result<Fact, SyncError> {
+/// What the recycle bin says of an object that is not live, and when.
+pub(super) async fn read_deleted(
+    context: &Context,
+    object: ObjectId,
+    source: Source,
+) -> Result<(Instant, Fact), SyncError> {
     let answer = context.client.deleted_user(object).await?;
     context.check_skew(answer.at)?;
     let reading = Reading { source, ..reading(context, answer.at) };
-    Ok(match answer.value {
+    let fact = match answer.value {
         Some(user) => deleted_fact(&user, reading),
         None => Fact::Removed(Removed { object, reading, removal: Removal::NotFound, deleted: None, last_upn: None }),
-    })
+    };
+    Ok((answer.at, fact))
 }
 
 fn reading(context: &Context, at: Instant) -> Reading {

@@ -4,9 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time;
 
 use crate::domain::fact::{Fact, Reading, Source, Vacant};
 use crate::domain::id::ObjectId;
@@ -26,13 +28,35 @@ use super::{Context, SyncError, refuse_unreadable};
 /// How many requests are under way at once. Graph throttles by the cost of all of them, so more would only wait.
 const AT_ONCE: usize = 4;
 
-/// For each ask the server's time of the read by which it is judged, or why it could not be read.
-pub type LiveReads = Vec<Result<Instant, Arc<SyncError>>>;
+/// For each ask when the directory was read for it, or why it could not be read.
+pub type LiveReads = Vec<Result<LiveRead, Arc<SyncError>>>;
+
+/// When the directory was read.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveRead {
+    /// By the server's clock, which dates what was read.
+    at: Instant,
+    taken: time::Instant,
+}
+
+impl LiveRead {
+    fn at(at: Instant) -> Self {
+        Self { at, taken: time::Instant::now() }
+    }
+
+    /// What time it is now by the server's clock, in its whole seconds: other asks of the same night may have had to wait for
+    /// the directory since.
+    pub fn now(&self) -> Instant {
+        self.at.plus(Duration::from_secs(self.taken.elapsed().as_secs()))
+    }
+}
 
 /// What is asked of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     User(ObjectId),
+    /// A user that is not live.
+    Deleted(ObjectId),
     /// Only a user principal name is a key of the directory; an address is read through whoever may hold it.
     Upn(Name),
     Addressee(Collection, ObjectId),
@@ -40,17 +64,35 @@ enum Key {
 }
 
 /// What the directory said, and when; at no time if it may not be asked.
-type Told = Result<(Instant, Vec<Fact>), Arc<SyncError>>;
+type Told = Result<(Option<LiveRead>, Vec<Fact>), Arc<SyncError>>;
 
 /// Reads for each ask the name asked, the object asked, the chain's object and everyone who may hold the name, and appends
 /// what the directory says of them. If no user holds the name, the groups and the contacts are asked for it too.
 ///
+/// All of it takes no longer than `patience`: what the directory has not answered by then is an error of the asks that need it.
+///
 /// # Errors
 /// If the ledger fails. That the directory cannot be reached or believed is the error of each ask that it concerns; what it
 /// said of the others is kept.
-pub async fn read_live(context: &Context, asks: &[Ask], policy: &Policy) -> Result<LiveReads, SyncError> {
+pub async fn read_live(
+    context: &Context,
+    asks: &[Ask],
+    policy: &Policy,
+    patience: Duration,
+) -> Result<LiveReads, SyncError> {
+    let limit = Limit { patience, deadline: time::Instant::now() + patience };
     let mut wanted = wanted(context, asks, policy).await?;
-    let mut told = tell(context, wanted.iter().flatten().cloned().collect()).await?;
+    let mut told = tell(context, wanted.iter().flatten().cloned().collect(), limit).await?;
+    // Who is not live may be in the recycle bin.
+    let is_absent = |key: &Key| matches!(told.get(key), Some(Ok((_, facts))) if facts.is_empty());
+    for keys in &mut wanted {
+        let users = keys.iter().filter(|key| is_absent(key));
+        let absent =
+            users.filter_map(|key| if let Key::User(object) = key { Some(Key::Deleted(*object)) } else { None });
+        keys.extend(absent.collect::<Vec<_>>());
+    }
+    let new = wanted.iter().flatten().filter(|key| !told.contains_key(key)).cloned().collect();
+    told.extend(tell(context, new, limit).await?);
     for collection in Collection::ALL {
         for (ask, keys) in asks.iter().zip(&mut wanted) {
             let name = ask.name.as_ref().filter(|name| ask.kind != NameKind::Upn && is_address(name));
@@ -59,20 +101,20 @@ pub async fn read_live(context: &Context, asks: &[Ask], policy: &Policy) -> Resu
             }
         }
         let new = wanted.iter().flatten().filter(|key| !told.contains_key(key)).cloned().collect();
-        told.extend(tell(context, new).await?);
+        told.extend(tell(context, new, limit).await?);
     }
     let mut said = HashSet::new();
     let keys = wanted.iter().flatten().filter(|key| said.insert(*key));
     let facts = keys.filter_map(|key| told.get(key)).flatten().flat_map(|(_, facts)| facts.iter().cloned()).collect();
     context.append(Batch { facts, ..Batch::default() }).await?;
-    let now = context.clock.now();
+    let now = LiveRead::at(context.clock.now());
     let at = |keys: &Vec<Key>| {
-        let dates = keys.iter().filter_map(|key| told.get(key)).map(|told| match told {
-            Ok((at, _)) => Ok(*at),
+        let reads = keys.iter().filter_map(|key| told.get(key)).map(|told| match told {
+            Ok((read, _)) => Ok(*read),
             Err(error) => Err(Arc::clone(error)),
         });
-        let latest = dates.collect::<Result<Vec<Instant>, _>>().map(|dates| dates.into_iter().max());
-        latest.map(|latest| latest.filter(|at| *at > Instant::MIN).unwrap_or(now))
+        let reads: Vec<Option<LiveRead>> = reads.collect::<Result<_, _>>()?;
+        Ok(reads.into_iter().flatten().max_by_key(|read| read.at).unwrap_or(now))
     };
     Ok(wanted.iter().map(at).collect())
 }
@@ -114,23 +156,35 @@ fn is_answered(name: &Name, keys: &[Key], told: &HashMap<Key, Told>) -> bool {
     })
 }
 
+/// How long the directory has to answer.
+#[derive(Clone, Copy)]
+struct Limit {
+    patience: Duration,
+    deadline: time::Instant,
+}
+
 /// Asks the directory, in as few requests as it takes and a few of them at once.
-async fn tell(context: &Context, keys: HashSet<Key>) -> Result<HashMap<Key, Told>, SyncError> {
+async fn tell(context: &Context, keys: HashSet<Key>, limit: Limit) -> Result<HashMap<Key, Told>, SyncError> {
     let gate = Arc::new(Semaphore::new(AT_ONCE));
     let mut requests = JoinSet::new();
     for part in parts(keys) {
         let (context, gate) = (context.clone(), Arc::clone(&gate));
         requests.spawn(async move {
-            // It is closed by nobody, and without its permit the request would only be made sooner.
-            let _permit = gate.acquire_owned().await;
-            let told = match part.first() {
-                Some(Key::User(_) | Key::Upn(_)) => read_users(&context, &part).await,
-                Some(Key::Addressee(collection, _)) => read_known_addressees(&context, *collection, &part).await,
-                Some(Key::Address(collection, name)) => {
-                    read_address(&context, *collection, name).await.map(|told| vec![Ok(told)])
+            let asked = async {
+                // It is closed by nobody, and without its permit the request would only be made sooner.
+                let _permit = gate.acquire_owned().await;
+                match part.first() {
+                    Some(Key::User(_) | Key::Upn(_)) => read_users(&context, &part).await,
+                    Some(Key::Deleted(object)) => read_bin(&context, *object).await.map(|told| vec![Ok(told)]),
+                    Some(Key::Addressee(collection, _)) => read_known_addressees(&context, *collection, &part).await,
+                    Some(Key::Address(collection, name)) => {
+                        read_address(&context, *collection, name).await.map(|told| vec![Ok(told)])
+                    }
+                    None => Ok(Vec::new()),
                 }
-                None => Ok(Vec::new()),
             };
+            let told = time::timeout_at(limit.deadline, asked).await;
+            let told = told.unwrap_or(Err(SyncError::Unanswered { patience: limit.patience }));
             // A request that fails as a whole fails for everyone in it.
             let told = told.unwrap_or_else(|error| {
                 let error = Arc::new(error);
@@ -153,7 +207,7 @@ fn parts(keys: HashSet<Key>) -> Vec<Vec<Key>> {
         match key {
             Key::User(_) | Key::Upn(_) => users.push(key),
             Key::Addressee(collection, _) => addressees.entry(collection).or_default().push(key),
-            Key::Address(..) => single.push(vec![key]),
+            Key::Deleted(_) | Key::Address(..) => single.push(vec![key]),
         }
     }
     let cut = |keys: Vec<Key>, most: usize| keys.chunks(most).map(<[Key]>::to_vec).collect::<Vec<_>>();
@@ -168,7 +222,7 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
         .filter_map(|key| match key {
             Key::User(object) => Some(UserKey::Id(*object)),
             Key::Upn(name) => Some(UserKey::Upn(name.spelling())),
-            Key::Addressee(..) | Key::Address(..) => None,
+            Key::Deleted(_) | Key::Addressee(..) | Key::Address(..) => None,
         })
         .collect();
     let answers = match keys.as_slice() {
@@ -177,21 +231,27 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
     };
     let mut told = Vec::with_capacity(part.len());
     for (key, answer) in part.iter().zip(answers) {
-        let read = async {
+        let read = || {
             let answer = answer?;
             context.check_skew(answer.at)?;
             let reading = reading(context, answer.at);
             let facts = match (answer.value, key) {
                 (Some(user), _) => graph::facts(&user, reading, context.client.attributes()),
-                (None, Key::User(object)) => vec![read_deleted(context, *object, Source::Live).await?],
                 (None, Key::Upn(name)) => vec![Fact::Vacant(Vacant { name: name.clone(), reading })],
-                (None, Key::Addressee(..) | Key::Address(..)) => Vec::new(),
+                // It is not live; the recycle bin is asked next.
+                (None, _) => Vec::new(),
             };
-            Ok::<_, SyncError>((answer.at, facts))
+            Ok::<_, SyncError>((Some(LiveRead::at(answer.at)), facts))
         };
-        told.push(read.await.map_err(Arc::new));
+        told.push(read().map_err(Arc::new));
     }
     Ok(told)
+}
+
+/// Reads what the recycle bin says of a user that is not live.
+async fn read_bin(context: &Context, object: ObjectId) -> Result<(Option<LiveRead>, Vec<Fact>), SyncError> {
+    let (at, fact) = read_deleted(context, object, Source::Live).await?;
+    Ok((Some(LiveRead::at(at)), vec![fact]))
 }
 
 /// Reads groups or contacts that are known by their ids.
@@ -204,8 +264,8 @@ async fn read_known_addressees(
     let objects: Vec<ObjectId> = part.iter().filter_map(object).collect();
     let (at, facts) = read_addressees(context, collection, &objects, Source::Live).await?;
     // They come in the order of the ids.
-    let at = at.unwrap_or_else(|| context.clock.now());
-    Ok(facts.into_iter().map(|fact| Ok((at, vec![fact]))).collect())
+    let read = LiveRead::at(at.unwrap_or_else(|| context.clock.now()));
+    Ok(facts.into_iter().map(|fact| Ok((Some(read), vec![fact]))).collect())
 }
 
 /// Reads the group or the contact that holds an address. Without the permission nothing is learnt, as in a reconcile.
@@ -213,16 +273,17 @@ async fn read_address(
     context: &Context,
     collection: Collection,
     name: &Name,
-) -> Result<(Instant, Vec<Fact>), SyncError> {
+) -> Result<(Option<LiveRead>, Vec<Fact>), SyncError> {
     let page = match context.client.addressees_by_address(collection, name.spelling()).await {
         Ok(page) => page,
-        Err(GraphError::PermissionDenied { .. }) => return Ok((Instant::MIN, Vec::new())),
+        Err(GraphError::PermissionDenied { .. }) => return Ok((None, Vec::new())),
         Err(error) => return Err(error.into()),
     };
     context.check_skew(page.at)?;
     refuse_unreadable(&page.rejected)?;
     let reading = reading(context, page.at);
-    Ok((page.at, page.items.iter().map(|addressee| addressee_fact(addressee, reading)).collect()))
+    let facts = page.items.iter().map(|addressee| addressee_fact(addressee, reading)).collect();
+    Ok((Some(LiveRead::at(page.at)), facts))
 }
 
 fn reading(context: &Context, at: Instant) -> Reading {

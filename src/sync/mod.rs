@@ -36,7 +36,7 @@ pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
 pub use guard::reject;
 pub use keeper::{Event, Keeper, Kept, Ready};
-pub use live::{LiveReads, read_live};
+pub use live::{LiveRead, LiveReads, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
 pub use schedule::{RUNS_READ, past};
 pub use scope::{apply, lacking, read_ahead, say};
@@ -103,6 +103,12 @@ pub enum SyncError {
         /// What it was.
         rejected: Rejected,
     },
+    /// The directory was too slow for somebody who waits.
+    #[error("read the directory for the ask: it did not answer within {} s", .patience.as_secs())]
+    Unanswered {
+        /// How long it had.
+        patience: Duration,
+    },
     /// The program was asked to stop.
     #[error(
         "go on with the run: the program was asked to stop; what was committed stays and the next run goes on there"
@@ -145,6 +151,9 @@ impl SyncError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Graph(error) => Some(error.hint()),
+            Self::Unanswered { .. } => {
+                Some("ask again, or fewer at once: the directory is slow, or throttles".to_owned())
+            }
             Self::Rejected { .. } => Some(
                 "run it again; if it stays, the directory holds an object that whowas cannot read: report it"
                     .to_owned(),

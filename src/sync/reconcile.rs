@@ -16,7 +16,7 @@ use crate::graph::wire::addressee::Collection;
 use crate::ledger::{Batch, KnownAt};
 
 use super::listing::Listing;
-use super::run::Ticker;
+use super::run::{Ticker, with_causes};
 use super::stage::{Ended, Stage};
 use super::{Context, SyncError, absent, guard, refuse_unreadable};
 
@@ -70,21 +70,33 @@ async fn addressees(
     ticker: &mut Ticker<'_>,
 ) -> Result<Vec<Fact>, Ended> {
     let mut shown = HashSet::new();
-    match list(context, Listed::Addressees(collection), &mut shown, stage, ticker).await {
-        Ok(_) => {}
-        Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => {
-            ticker.note(format!(
-                "the {all} could not be read: the application lacks the permission ({permission}); an address that passed to \
-                 one of them is not seen",
-                all = collection.segment(),
-                permission = collection.permission()
-            ));
-            return Ok(Vec::new());
+    let listed = list(context, Listed::Addressees(collection), &mut shown, stage, ticker).await;
+    let absent = match listed {
+        Ok(_) => {
+            let missing = absent::missing_from(context, collection.kind(), shown).await?;
+            ticker.unless_stopped(absent::read_absent_addressees(context, collection, &missing)).await?
         }
-        Err(error) => return Err(error),
+        Err(Ended::Failed(error)) => Err(error),
+        Err(held) => return Err(held),
+    };
+    let all = collection.segment();
+    match absent {
+        Ok(facts) => return Ok(facts),
+        Err(SyncError::Graph(GraphError::PermissionDenied { .. })) => ticker.note(format!(
+            "the {all} could not be read: the application lacks the permission ({permission}); an address that passed to one \
+             of them is not seen",
+            permission = collection.permission()
+        )),
+        // What was read of the users stands by itself. The pages that were read tell of those whom they show and of nobody
+        // else, so they stand too.
+        Err(error @ (SyncError::Graph(_) | SyncError::Rejected { .. })) => ticker.note(format!(
+            "the {all} could not be read to the end: {}; an address that passed to one of them since may not be seen before \
+             the next reconcile",
+            with_causes(&error)
+        )),
+        Err(error) => return Err(error.into()),
     }
-    let missing = absent::missing_from(context, collection.kind(), shown).await?;
-    Ok(ticker.unless_stopped(absent::read_absent_addressees(context, collection, &missing)).await??)
+    Ok(Vec::new())
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.

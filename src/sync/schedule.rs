@@ -10,12 +10,16 @@ pub const RUNS_READ: usize = 3_000;
 /// What these entries tell, newest first.
 pub fn past(runs: &[Run]) -> Past {
     let is_whole = |run: &&Run| matches!(run.outcome, Outcome::Completed | Outcome::Held);
-    let failures = runs.iter().take_while(|run| !is_whole(run)).count();
-    let mut whole = runs.iter().filter(is_whole);
+    let is_reconcile = |run: &&Run| run.kind == RunKind::Reconcile;
+    let rounds = || runs.iter().filter(|run| !is_reconcile(run));
+    let reconciles = || runs.iter().filter(is_reconcile);
+    let count = |failed: usize| u32::try_from(failed).unwrap_or(u32::MAX);
     Past {
-        started: runs.iter().find(|run| run.kind != RunKind::Reconcile).map(|run| run.started),
-        reconciled: whole.find(|run| run.kind == RunKind::Reconcile).map(|run| run.started),
-        failures: u32::try_from(failures).unwrap_or(u32::MAX),
+        started: rounds().next().map(|run| run.started),
+        failures: count(rounds().take_while(|run| !is_whole(run)).count()),
+        reconciled: reconciles().find(is_whole).map(|run| run.started),
+        reconcile_failed: reconciles().take_while(|run| !is_whole(run)).next().map(|run| run.started),
+        reconcile_failures: count(reconciles().take_while(|run| !is_whole(run)).count()),
     }
 }
 
@@ -71,7 +75,18 @@ mod tests {
             (vec![run(Delta, 1_440, Completed), run(Reconcile, 11, Completed)], 1_441, 1_455, 1_457, true),
             (vec![run(Delta, 30, Failed), run(Reconcile, 11, Completed)], 31, 31, 32, false),
             (vec![run(Delta, 31, Failed), run(Delta, 30, Interrupted), run(Reconcile, 11, Held)], 31, 33, 34, false),
-            (vec![run(Reconcile, 31, Failed), run(Delta, 30, Completed)], 31, 31, 32, true),
+            // A reconcile that failed is tried again with the next round, then with every second one, and so on.
+            (vec![run(Reconcile, 31, Failed), run(Delta, 30, Completed)], 31, 45, 47, true),
+            (
+                vec![run(Reconcile, 31, Failed), run(Reconcile, 30, Failed), run(Delta, 30, Completed)],
+                31,
+                45,
+                47,
+                false,
+            ),
+            (vec![run(Reconcile, 31, Failed), run(Reconcile, 11, Failed), run(Delta, 40, Completed)], 41, 55, 57, true),
+            (vec![run(Reconcile, 31, Interrupted), run(Reconcile, 11, Completed)], 41, 41, 41, false),
+            (vec![run(Delta, 60, Failed), run(Reconcile, 31, Failed), run(Delta, 30, Completed)], 60, 61, 62, true),
             (vec![run(Delta, 90, Completed), run(Reconcile, 11, Completed)], 60, 60, 60, false),
         ] {
             let due = rhythm.due(tenant(1), &past(&runs), at(now));

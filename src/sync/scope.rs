@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::attribute::Attribute;
 use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::guard::SHARE_OBJECTS_MIN;
 use crate::domain::id::{ObjectId, TenantId};
 use crate::domain::mapping::{Mapping, MappingApplied, MappingState};
 use crate::domain::scope::{Grouped, GroupsListed};
@@ -23,6 +24,8 @@ use super::{Context, SyncError, refuse_unreadable};
 
 /// Most pages of one listing, at 999 items each.
 const PAGES_MAX: u64 = 20_000;
+/// After how many groups that could not be listed the others are left for the next run.
+const FAILED_MAX: usize = 3;
 /// Most facts of one commit.
 const FACTS_MAX: usize = 20_000;
 
@@ -49,20 +52,16 @@ pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(
         return Ok(());
     }
     let groups: BTreeSet<ObjectId> = wanted.groups().union(&in_force.groups()).copied().collect();
-    let listed = match ticker.unless_stopped(list_groups(context, &groups)).await? {
-        Ok(listed) => listed,
-        Err(error @ (SyncError::Ledger(_) | SyncError::Thread(_) | SyncError::Skew { .. })) => return Err(error),
-        Err(error) => {
-            ticker.note(format!(
-                "the members of the groups in the mapping could not be read: {}; who is protected stays as it was, and the \
-                 next run reads them",
-                with_causes(&error)
-            ));
-            return ticker.close(context, Vec::new(), None).await;
-        }
-    };
-    if let Some(words) = listed.say_refused() {
+    let listed = ticker.unless_stopped(list_groups(context, &groups)).await??;
+    for words in listed.say() {
         ticker.note(words);
+    }
+    if let Some(why) = breach_by_members(context, &in_force, &listed).await? {
+        ticker.note(format!(
+            "who is in the groups of the mapping was not taken over: {why}; `whowas mapping preview FILE` with the same rules \
+             shows whom, `whowas mapping apply FILE --yes` takes it over"
+        ));
+        return ticker.close(context, Vec::new(), None).await;
     }
     for chunk in listed.facts.chunks(FACTS_MAX) {
         let appended = context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
@@ -98,28 +97,19 @@ pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(
 pub async fn read_ahead(context: &Context, rules: &Mapping) -> Result<ReadAhead, SyncError> {
     let (head, _) = state(context).await?;
     let mut ahead = ReadAhead::default();
-    if !lacking(rules, &head.state.mapping).0.is_empty() {
+    if !lacking(rules, &head.state.mapping).is_empty() {
         ahead.facts = list_attributes(context).await?;
     }
-    let (_, groups) = lacking(rules, &head.state.mapping);
-    let listed = list_groups(context, &groups).await?;
-    for fact in listed.facts {
-        if let Some(object) = fact.object() {
-            ahead.facts.entry(object).or_default().push(fact);
-        }
+    let mut listed = list_groups(context, &rules.groups()).await?;
+    match listed.failed.pop() {
+        Some((_, error)) => Err(error),
+        None => Ok(listed.ahead(ahead)),
     }
-    if let Some(listing) = listed.listing {
-        ahead.groups.note(&listing);
-        ahead.listing = Some(listing);
-    }
-    Ok(ahead)
 }
 
-/// The attributes and groups that these rules look at and the ledger does not know.
-pub fn lacking(rules: &Mapping, state: &MappingState) -> (BTreeSet<Attribute>, BTreeSet<ObjectId>) {
-    let attributes = rules.attributes().difference(&state.told).copied().collect();
-    let groups = rules.groups().into_iter().filter(|group| !matches!(state.groups.0.get(group), Some(Some(_))));
-    (attributes, groups.collect())
+/// The attributes that these rules look at and the ledger does not know.
+pub fn lacking(rules: &Mapping, state: &MappingState) -> BTreeSet<Attribute> {
+    rules.attributes().difference(&state.told).copied().collect()
 }
 
 /// Makes these rules those in force: first what was read for them, in as many commits as it takes and to no effect as yet,
@@ -135,7 +125,8 @@ pub async fn apply(context: &Context, rules: Mapping, ahead: ReadAhead) -> Resul
     if let Some(listing) = ahead.listing {
         context.append(Batch { facts: vec![Fact::GroupsListed(listing)], ..Batch::default() }).await?;
     }
-    commit(context, rules).await
+    let (_, in_force) = state(context).await?;
+    if rules == in_force { Ok(()) } else { commit(context, rules).await }
 }
 
 /// A change of the mapping in one line.
@@ -167,45 +158,101 @@ async fn commit(context: &Context, mapping: Mapping) -> Result<(), SyncError> {
 struct Listed {
     /// Who is in a group, or no longer, and was not known so.
     facts: Vec<Fact>,
-    /// The listing; `None` if no group was asked for.
+    /// The listing; `None` if no group was listed.
     listing: Option<GroupsListed>,
+    /// The groups that could not be listed this time. What was known of them stays.
+    failed: Vec<(ObjectId, SyncError)>,
+    /// A group lost so many of its members that the guard must look at it.
+    shrank: bool,
 }
 
 impl Listed {
-    fn say_refused(&self) -> Option<String> {
-        let refused = &self.listing.as_ref()?.refused;
-        let ids: Vec<String> = refused.iter().map(ToString::to_string).collect();
-        (!ids.is_empty()).then(|| {
+    fn say(&self) -> Vec<String> {
+        let refused: Vec<String> = self.listing.iter().flat_map(|of| &of.refused).map(ToString::to_string).collect();
+        let refused = (!refused.is_empty()).then(|| {
             format!(
                 "the members of {} could not be read: the application lacks the permission (GroupMember.Read.All), or there \
                  is no such group; whoever depends on it is answered `refresh`, not `frozen`",
-                ids.join(", ")
+                refused.join(", ")
             )
-        })
+        });
+        let failed = self.failed.iter().map(|(group, error)| {
+            format!(
+                "the members of group {group} could not be read: {}; who is known to be in it stays so, and the next run \
+                 reads them",
+                with_causes(error)
+            )
+        });
+        refused.into_iter().chain(failed).collect()
     }
+
+    /// The same beside what else was read ahead.
+    fn ahead(self, mut ahead: ReadAhead) -> ReadAhead {
+        for fact in self.facts {
+            if let Some(object) = fact.object() {
+                ahead.facts.entry(object).or_default().push(fact);
+            }
+        }
+        if let Some(listing) = self.listing {
+            ahead.groups.note(&listing);
+            ahead.listing = Some(listing);
+        }
+        ahead
+    }
+}
+
+/// Why the guard does not let pass what was listed, if it does not: a group that was emptied by a slip would stop the backups of
+/// everybody in it without a word. Few protected users are a share of nothing, unless it is all of them.
+async fn breach_by_members(
+    context: &Context,
+    in_force: &Mapping,
+    listed: &Listed,
+) -> Result<Option<String>, SyncError> {
+    if !listed.shrank {
+        return Ok(None);
+    }
+    let percent = context.guard.limits.percent;
+    let of = Listed { facts: listed.facts.clone(), listing: listed.listing.clone(), ..Listed::default() };
+    let (rules, ahead) = (in_force.clone(), of.ahead(ReadAhead::default()));
+    let change = context.blocking(move |ledger, tenant| ledger.scope_change(tenant, &rules, &ahead)).await?;
+    let stopped = (change.freeze().count() + change.doubt().count()) as u64;
+    let is_asked =
+        change.protected_with_chains >= SHARE_OBJECTS_MIN || (stopped > 1 && stopped == change.protected_with_chains);
+    Ok(change.breach(percent).filter(|_| is_asked))
 }
 
 async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<Listed, SyncError> {
     let mut listed = Listed::default();
-    let (mut whole, mut refused, mut begun) = (Vec::new(), Vec::new(), None::<Instant>);
+    let (mut whole, mut refused, mut as_of) = (Vec::new(), Vec::new(), None::<Instant>);
     for group in groups {
         match list_members(context, *group).await {
-            Ok((at, members)) => {
-                begun = Some(begun.map_or(at, |begun| begun.min(at)));
+            Ok((begun, members)) => {
+                // A change within the lag before it may not be in the listing yet.
+                let at = begun.minus(context.widths.lag);
+                as_of = Some(as_of.map_or(at, |as_of| as_of.min(at)));
                 whole.push(*group);
-                let group = *group;
-                let news = context.blocking(move |ledger, tenant| moves(ledger, tenant, group, at, &members)).await?;
+                let (group, percent) = (*group, context.guard.limits.percent);
+                let (news, shrank) =
+                    context.blocking(move |ledger, tenant| moves(ledger, tenant, group, at, &members, percent)).await?;
                 listed.facts.extend(news);
+                listed.shrank |= shrank;
             }
             // Which of the two it is an application without the permission is not always told.
             Err(SyncError::Graph(GraphError::PermissionDenied { .. } | GraphError::NotFound { .. })) => {
                 refused.push(*group);
             }
+            Err(error @ (SyncError::Graph(_) | SyncError::Rejected { .. })) => {
+                listed.failed.push((*group, error));
+                // One bad group says nothing of the others; several are a directory that does not answer.
+                if listed.failed.len() >= FAILED_MAX {
+                    break;
+                }
+            }
             Err(error) => return Err(error),
         }
     }
-    if !groups.is_empty() {
-        let at = begun.unwrap_or_else(|| context.clock.now());
+    if !whole.is_empty() || !refused.is_empty() {
+        let at = as_of.unwrap_or_else(|| context.clock.now());
         listed.listing = Some(GroupsListed { at, listed: whole, refused });
     }
     Ok(listed)
@@ -239,15 +286,19 @@ async fn list_members(context: &Context, group: ObjectId) -> Result<(Instant, BT
     }
 }
 
-/// Who came into a group and who went, of those whom the ledger has seen. Whoever it has not is found by a later listing.
+/// Who came into a group and who went, of those whom the ledger has seen, and whether more than so many percent of them went.
+/// Whoever the ledger has not seen is found by a later listing.
 fn moves(
     ledger: &Ledger,
     tenant: TenantId,
     group: ObjectId,
     at: Instant,
     members: &BTreeSet<ObjectId>,
-) -> Result<Vec<Fact>, LedgerError> {
+    percent: u64,
+) -> Result<(Vec<Fact>, bool), LedgerError> {
     let known: BTreeSet<ObjectId> = ledger.store().members(tenant, group)?.into_iter().collect();
+    let went = known.difference(members).count() as u64;
+    let shrank = went.saturating_mul(100) > (known.len() as u64).saturating_mul(percent);
     let fact = |object, is_member| Fact::Grouped(Grouped { object, group, at, is_member });
     let mut facts: Vec<Fact> = known.difference(members).map(|object| fact(*object, false)).collect();
     for object in members.difference(&known) {
@@ -256,7 +307,7 @@ fn moves(
             facts.push(fact(*object, true));
         }
     }
-    Ok(facts)
+    Ok((facts, shrank))
 }
 
 /// The attributes of every live user that the ledger has seen.

@@ -484,6 +484,8 @@ fn a_nights_live_reads_share_their_requests_and_answer_what_each_alone_would() {
         let mut together = answers[n + 1].clone();
         for answer in [&mut alone, &mut together] {
             answer["basis"] = Value::Null;
+            // The others took their time, too.
+            answer["asked"]["at"] = Value::Null;
         }
         assert_eq!(alone, together);
     }

@@ -1,19 +1,14 @@
 //! Rounds that change too much at once are held: S2, S19, S20 of the acceptance, and what operators do about it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use whowas::clock::Clock;
-use whowas::config::Config;
 use whowas::domain::domain_change::DomainChanged;
-use whowas::domain::fact::{Fact, Widths};
+use whowas::domain::fact::Fact;
 use whowas::domain::guard::{Guard, Limits};
 use whowas::domain::id::{ObjectId, TenantId};
 use whowas::graph::emulator::{EmulatorOptions, NameChange, NewUser, Quirk, QuirkName};
-use whowas::ledger::Ledger;
-use whowas::service::moments;
 use whowas::store::sled::{SledOptions, SledStore};
 use whowas::store::{LedgerStore, Link, Outcome, Run, RunKind, Trigger};
 use whowas::sync::{self, Context, Stop, Wanted};
@@ -306,23 +301,8 @@ fn what_a_reconcile_finds_missing_is_counted_before_it_is_applied() {
 
 /// The library's sync with so many renames or removals allowed, and hardly any memory: four items of two pages are a part.
 fn sparing(w: &World, limit: u64) -> Context {
-    let config = Config::read(&w.file("whowas.toml")).unwrap();
-    let clock = Clock::new(Some(w.now()));
-    let client = config.tenants[0].client(|_| Some(EmulatorOptions::SECRET.to_owned()), moments(clock)).unwrap();
-    Context {
-        ledger: Ledger::new(open(w)),
-        tenant: tenant(),
-        client: Arc::new(client),
-        widths: Widths::default(),
-        guard: Guard {
-            limits: Limits { removals: limit, renames: limit, percent: 100, ..Limits::default() },
-            staged_max: 3,
-            ..Guard::default()
-        },
-        settling: config.tenants[0].policy().settling,
-        mapping: None,
-        clock,
-    }
+    let limits = Limits { removals: limit, renames: limit, percent: 100, ..Limits::default() };
+    Context { guard: Guard { limits, staged_max: 3, ..Guard::default() }, ..w.context() }
 }
 
 fn sync_now(context: &Context, full: bool, reconcile: bool, tell: &(dyn Fn(sync::Progress) + Send + Sync)) -> Run {

@@ -17,6 +17,7 @@ mod doctor;
 mod failures;
 mod guards;
 mod imports;
+mod live;
 mod mapping;
 mod report;
 mod scenarios;

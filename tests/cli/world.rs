@@ -4,16 +4,25 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use whowas::clock::Clock;
+use whowas::config::Config;
+use whowas::domain::fact::Widths;
+use whowas::domain::guard::Guard;
 use whowas::domain::id::ObjectId;
 use whowas::domain::time::Instant;
 use whowas::graph::emulator::{
     Directory, Emulator, EmulatorOptions, NameChange, NewUser, Quirk, QuirkName, SeenRequest,
 };
+use whowas::ledger::Ledger;
+use whowas::service::moments;
+use whowas::store::sled::{SledOptions, SledStore};
+use whowas::sync::Context;
 
 /// The variable that holds the application's secret.
 pub const SECRET: &str = "WHOWAS_TEST_SECRET";
@@ -275,6 +284,24 @@ impl World {
     #[track_caller]
     pub fn status(&self) -> Value {
         self.run(&["status"]).done()["tenants"][0].clone()
+    }
+
+    /// The library's own way to the ledger and the directory, which keeps the ledger to itself.
+    pub fn context(&self) -> Context {
+        let config = Config::read(&self.file("whowas.toml")).unwrap();
+        let tenant = &config.tenants[0];
+        let clock = Clock::new(Some(self.now()));
+        let client = tenant.client(|_| Some(EmulatorOptions::SECRET.to_owned()), moments(clock)).unwrap();
+        Context {
+            ledger: Ledger::new(SledStore::open(self.ledger(), SledOptions::new("test", self.now())).unwrap()),
+            tenant: tenant.id,
+            client: Arc::new(client),
+            widths: Widths::default(),
+            guard: Guard::default(),
+            settling: tenant.policy().settling,
+            mapping: None,
+            clock,
+        }
     }
 
     /// Nothing was lost or damaged.

@@ -192,7 +192,7 @@ fn the_history_tells_since_when_whom_which_rule_protected(book: &mut Book) {
                     Scope::Everyone => "everyone".to_owned(),
                     Scope::In { rule, .. } => rule,
                     Scope::Out { .. } => "out".to_owned(),
-                    Scope::Unknown { why } => why,
+                    Scope::Unknown { why } | Scope::InOne { why } => why,
                 };
                 (period.since, what)
             })

@@ -93,7 +93,7 @@ fn what_each_condition_means() {
             Scope::In { .. } => Some(true),
             Scope::Out { .. } => Some(false),
             Scope::Unknown { .. } => None,
-            Scope::Everyone => panic!(),
+            Scope::Everyone | Scope::InOne { .. } => panic!(),
         };
         assert_eq!(found, holds, "{condition:?}");
     }
@@ -122,6 +122,7 @@ fn the_first_rule_that_matches_and_does_not_exclude_decides() {
             Scope::Out { excluded_by: Some(rule) } => format!("excluded by {rule}"),
             Scope::Out { excluded_by: None } => "out".to_owned(),
             Scope::Unknown { why } => why,
+            Scope::InOne { why } => format!("protected, but {why}"),
             Scope::Everyone => "everyone".to_owned(),
         }
     };
@@ -133,8 +134,12 @@ fn the_first_rule_that_matches_and_does_not_exclude_decides() {
     // A rule that cannot be decided leaves open what those after it would say, but not what those before it said.
     assert_eq!(of(vec![(yes(), None), (unknown(), None)]), "a");
     let said = "rule \"a\" cannot be decided: jobTitle was not read yet; sync";
-    assert_eq!(of(vec![(unknown(), None), (yes(), None)]), said);
-    assert_eq!(of(vec![(yes(), Some(unknown())), (yes(), None)]), said);
+    assert_eq!(of(vec![(unknown(), None), (no(), None)]), said);
+    assert_eq!(of(vec![(yes(), Some(unknown())), (no(), None)]), said);
+    assert_eq!(of(vec![(unknown(), None), (unknown(), Some(no()))]), said);
+    // Somebody protects it whichever way that comes out; whose labels it has is not known.
+    assert_eq!(of(vec![(unknown(), None), (yes(), None)]), format!("protected, but {said}"));
+    assert_eq!(of(vec![(yes(), Some(unknown())), (no(), None), (yes(), None)]), format!("protected, but {said}"));
     assert_eq!(of(vec![(no(), Some(unknown())), (yes(), None)]), "b");
     // It would be excluded whichever way it comes out.
     assert_eq!(of(vec![(unknown(), Some(yes())), (yes(), None)]), "b");
