@@ -401,6 +401,7 @@ fn run(run: u64) -> Run {
         removed: 4,
         restored: 5,
         facts: 6,
+        requests: 6,
         throttled_ms: 7,
         horizon: None,
         error: None,

@@ -144,7 +144,7 @@ impl Signals {
 pub fn say(run: &Run) -> String {
     let horizon = run.horizon.map_or_else(|| "none".to_owned(), |horizon| horizon.to_string());
     format!(
-        "run {} ({}): {} — {} pages, {} seen, {} changed, {} removed, {} restored, {} facts; horizon {horizon}{}\n",
+        "run {} ({}): {} — {} pages, {} seen, {} changed, {} removed, {} restored, {} facts in {} requests; horizon {horizon}{}\n",
         run.run,
         word_of(&run.kind),
         word_of(&run.outcome),
@@ -154,6 +154,7 @@ pub fn say(run: &Run) -> String {
         run.removed,
         run.restored,
         run.facts,
+        run.requests,
         if run.throttled_ms > 0 { format!("; throttled for {} ms", run.throttled_ms) } else { String::new() },
     ) + &run.note.as_ref().map(|note| format!("  note: {note}\n")).unwrap_or_default()
 }

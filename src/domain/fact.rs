@@ -153,7 +153,7 @@ pub struct Seen {
 }
 
 /// What kind of directory object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectKind {
     /// A user: a person, a shared mailbox, a room, a guest.

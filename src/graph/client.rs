@@ -71,6 +71,7 @@ pub struct GraphClient {
     retry: RetryPolicy,
     body_bytes_max: usize,
     throttled_ms: AtomicU64,
+    requests: AtomicU64,
     attributes: BTreeSet<Attribute>,
     selected: Selected,
 }
@@ -122,9 +123,9 @@ impl GraphClient {
         };
         let tokens = Tokens::new(sign_in, endpoints.clone(), options.retry, sign_in_http)?;
         let ClientOptions { retry, body_bytes_max, .. } = options;
-        let (throttled_ms, attributes) = (AtomicU64::new(0), BTreeSet::new());
+        let (throttled_ms, requests, attributes) = (AtomicU64::new(0), AtomicU64::new(0), BTreeSet::new());
         let selected = Selected::with(&attributes);
-        Ok(Self { endpoints, http, tokens, retry, body_bytes_max, throttled_ms, attributes, selected })
+        Ok(Self { endpoints, http, tokens, retry, body_bytes_max, throttled_ms, requests, attributes, selected })
     }
 
     /// The same client, which asks for these attributes too, wherever it asks for live users.
@@ -148,6 +149,11 @@ impl GraphClient {
         self.throttled_ms.load(Ordering::Relaxed)
     }
 
+    /// Requests made to Graph so far, those that were asked again included; a batch is one. Tokens are not counted.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// A page of the delta feed. A lost token is [`GraphError::Expired`].
     pub async fn delta_page(&self, request: &DeltaRequest) -> Result<DeltaPage, GraphError> {
         let asked = Asked::UsersDelta;
@@ -158,6 +164,18 @@ impl GraphClient {
         let answer = self.get(&asked, url).await?;
         let at = answer.date(&asked)?;
         DeltaPage::parse(&self.endpoints, at, &answer.body)
+    }
+
+    /// A page of the feed of groups or contacts, from its link on; from the beginning without one. A lost token is
+    /// [`GraphError::Expired`].
+    pub async fn addressees_delta_page(
+        &self,
+        collection: Collection,
+        link: Option<&str>,
+    ) -> Result<DeltaPage<WireAddressee>, GraphError> {
+        let asked = Asked::AddresseesDelta(collection);
+        let answer = self.page(&asked, urls::addressees_delta(collection), link).await?;
+        DeltaPage::parse_addressees(&self.endpoints, collection, answer.date(&asked)?, &answer.body)
     }
 
     /// A page of the full listing of live users, 999 a page. `next` is the link of the page before. An expired link is
@@ -331,6 +349,7 @@ impl GraphClient {
     }
 
     async fn attempt(&self, sent: &Sent<'_>, attempts: u32) -> Result<Answer, Failed> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let token = self.tokens.get().await.map_err(Failed::finally)?;
         let method = if sent.batch.is_some() { Method::POST } else { Method::GET };
         let mut request = self.http.request(method, sent.url.clone()).bearer_auth(token.expose_secret());

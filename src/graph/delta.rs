@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::cloud::Endpoints;
 use super::error::{Asked, GraphError};
 use super::page::RawPage;
+use super::wire::addressee::{Collection, WireAddressee};
 use super::wire::user::WireUser;
 use super::wire::{LinkUrl, Rejected};
 use crate::domain::id::ObjectId;
@@ -27,14 +28,14 @@ pub enum DeltaRequest {
     Link(LinkUrl),
 }
 
-/// A page of the feed.
+/// A page of a feed: of users, if nothing else is said.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DeltaPage {
+pub struct DeltaPage<T = WireUser> {
     /// The server's `Date`.
     pub at: Instant,
-    /// The users on it, in its order.
-    pub items: Vec<WireUser>,
-    /// Items that are no users, each with its reason.
+    /// What is on it, in its order.
+    pub items: Vec<T>,
+    /// Items that are something else, each with its reason.
     pub rejected: Vec<Rejected>,
     /// Where the feed goes on.
     pub link: DeltaLink,
@@ -83,7 +84,34 @@ impl DeltaPage {
     pub fn parse(endpoints: &Endpoints, at: Instant, body: &[u8]) -> Result<Self, GraphError> {
         let asked = Asked::UsersDelta;
         let page = RawPage::parse(&asked, body)?;
-        let (items, rejected) = page.read_users();
+        let read = page.read_users();
+        Self::of(endpoints, asked, at, page, read)
+    }
+}
+
+impl DeltaPage<WireAddressee> {
+    /// Reads the body of a 200 that was dated `at`.
+    pub fn parse_addressees(
+        endpoints: &Endpoints,
+        collection: Collection,
+        at: Instant,
+        body: &[u8],
+    ) -> Result<Self, GraphError> {
+        let asked = Asked::AddresseesDelta(collection);
+        let page = RawPage::parse(&asked, body)?;
+        let read = page.read(|index, item| WireAddressee::read(collection, index, item));
+        Self::of(endpoints, asked, at, page, read)
+    }
+}
+
+impl<T> DeltaPage<T> {
+    fn of(
+        endpoints: &Endpoints,
+        asked: Asked,
+        at: Instant,
+        page: RawPage,
+        (items, rejected): (Vec<T>, Vec<Rejected>),
+    ) -> Result<Self, GraphError> {
         let malformed = |why: &str| GraphError::Malformed { asked: asked.clone(), why: why.to_owned() };
         let link = match (page.next, page.delta) {
             (Some(next), None) => DeltaLink::Next(next),

@@ -32,6 +32,8 @@ pub enum Asked {
     DeletedUser(ObjectId),
     /// `/groups` or `/contacts`: a page, or some by id or address.
     Addressees(Collection),
+    /// A page of `/groups/delta` or `/contacts/delta`.
+    AddresseesDelta(Collection),
     /// A page of `/groups/{id}/transitiveMembers`.
     Members(ObjectId),
     /// A page of `/auditLogs/directoryAudits`.
@@ -255,7 +257,7 @@ impl Asked {
     pub fn permission(&self) -> &'static str {
         match self {
             Self::Audits => "AuditLog.Read.All and Directory.Read.All",
-            Self::Addressees(collection) => collection.permission(),
+            Self::Addressees(collection) | Self::AddresseesDelta(collection) => collection.permission(),
             Self::Members(_) => "GroupMember.Read.All",
             _ => "User.Read.All",
         }
@@ -272,6 +274,7 @@ impl fmt::Display for Asked {
             Self::UserByName => f.write_str("a user by name"),
             Self::DeletedUser(id) => write!(f, "deleted user {id}"),
             Self::Addressees(collection) => write!(f, "the {}", collection.segment()),
+            Self::AddresseesDelta(collection) => write!(f, "the delta feed of the {}", collection.segment()),
             Self::Members(group) => write!(f, "the members of group {group}"),
             Self::Audits => f.write_str("the directory audit log"),
             Self::Batch => f.write_str("a batch of users"),

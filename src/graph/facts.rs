@@ -59,8 +59,13 @@ pub fn deleted_fact(user: &WireUser, reading: Reading) -> Fact {
 /// The fact that an item of `/groups` or `/contacts` tells: who else holds addresses.
 pub fn addressee_fact(addressee: &WireAddressee, reading: Reading) -> Fact {
     let (object, deleted) = (addressee.id, instant(addressee.deleted_date_time.as_deref()));
-    if deleted.is_some() {
-        return Fact::Removed(Removed { object, reading, removal: Removal::Soft, deleted, last_upn: None });
+    let removal = match addressee.removed {
+        Some(RemovedReason::Deleted) => Some(Removal::Purged),
+        Some(RemovedReason::Changed) => Some(Removal::Soft),
+        None => deleted.map(|_| Removal::Soft),
+    };
+    if let Some(removal) = removal {
+        return Fact::Removed(Removed { object, reading, removal, deleted, last_upn: None });
     }
     let profile = Profile {
         kind: addressee.collection.kind(),

@@ -65,7 +65,7 @@ impl RawPage {
     }
 
     /// Reads every item; what is refused is kept with its reason.
-    fn read<T>(&self, read: impl Fn(usize, &Value) -> Result<T, Rejected>) -> (Vec<T>, Vec<Rejected>) {
+    pub(super) fn read<T>(&self, read: impl Fn(usize, &Value) -> Result<T, Rejected>) -> (Vec<T>, Vec<Rejected>) {
         let (mut items, mut rejected) = (Vec::new(), Vec::new());
         for (index, item) in self.items.iter().enumerate() {
             match read(index, item) {

@@ -88,6 +88,11 @@ pub(crate) fn addressees(collection: Collection) -> String {
     format!("/{}?$select={}&$top=999", collection.segment(), collection.select())
 }
 
+/// The first request of the feed of groups or contacts. Without `$select` a group would come with all its members.
+pub(crate) fn addressees_delta(collection: Collection) -> String {
+    format!("/{}/delta?$select={}", collection.segment(), collection.select())
+}
+
 /// At most fifteen ids: more clauses are refused.
 pub(crate) fn addressees_by_id(collection: Collection, ids: &[ObjectId]) -> String {
     let clauses: Vec<String> = ids.iter().map(|id| format!("id eq '{id}'")).collect();

@@ -19,10 +19,12 @@ mod testing;
 pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
 pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 
+use std::collections::BTreeMap;
+
 use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
 pub use crate::domain::fact::Known;
-use crate::domain::fact::{Addressed, Fact, Receipt, Snapshot, Vacant};
+use crate::domain::fact::{Addressed, Fact, ObjectKind, Receipt, Snapshot, Vacant};
 use crate::domain::finding::{Finding, FindingId, Severity};
 use crate::domain::guard::HeldPart;
 use crate::domain::holder::HolderConfidence;
@@ -71,6 +73,9 @@ pub struct Cursor {
     pub link: Link,
     /// The last horizon of the unbroken feed; `None` during its first round.
     pub horizon: Option<Instant>,
+    /// Where the feeds of groups and of contacts go on, byte for byte. They prove nothing by silence, so no horizon goes
+    /// with them.
+    pub beside: BTreeMap<ObjectKind, String>,
 }
 
 /// A link of the delta feed.
@@ -120,6 +125,8 @@ pub struct Run {
     pub restored: u64,
     /// Facts appended.
     pub facts: u64,
+    /// Requests made to the directory, those that were asked again included; a batch is one. Tokens are not counted.
+    pub requests: u64,
     /// How long the directory made it wait, in milliseconds.
     pub throttled_ms: u64,
     /// The horizon that it reached.

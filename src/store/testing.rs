@@ -488,7 +488,9 @@ fn cursors() -> BoxedStrategy<Cursor> {
         }),
         ".{0,20}".prop_map(|url| Link::Delta { url })
     ];
-    (links, of(instants())).prop_map(|(link, horizon)| Cursor { link, horizon }).boxed()
+    let kinds = prop_oneof![Just(ObjectKind::Group), Just(ObjectKind::Contact)];
+    let beside = prop::collection::btree_map(kinds, ".{0,20}", 0..3);
+    (links, of(instants()), beside).prop_map(|(link, horizon, beside)| Cursor { link, horizon, beside }).boxed()
 }
 
 fn runs() -> BoxedStrategy<Run> {
@@ -496,9 +498,9 @@ fn runs() -> BoxedStrategy<Run> {
     let kinds = select(vec![RunKind::Full, RunKind::Delta, RunKind::Reconcile]);
     let outcomes = select(vec![Outcome::Completed, Outcome::Failed, Outcome::Held, Outcome::Interrupted]);
     let times = (instants(), of(instants()), of(instants()));
-    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 7]>(), (of(".{0,9}"), of(".{0,9}")))
+    (0u64..6, triggers, kinds, outcomes, times, any::<[u64; 8]>(), (of(".{0,9}"), of(".{0,9}")))
         .prop_map(|(run, trigger, kind, outcome, (started, ended, horizon), counts, (error, note))| {
-            let [pages, seen, changed, removed, restored, facts, throttled_ms] = counts;
+            let [pages, seen, changed, removed, restored, facts, requests, throttled_ms] = counts;
             Run {
                 run,
                 trigger,
@@ -512,6 +514,7 @@ fn runs() -> BoxedStrategy<Run> {
                 removed,
                 restored,
                 facts,
+                requests,
                 throttled_ms,
                 horizon,
                 error,

@@ -6,6 +6,7 @@
 //! page.
 
 mod absent;
+mod addressees;
 mod audits;
 mod guard;
 mod keeper;

@@ -146,7 +146,7 @@ async fn page(context: &Context, listing: Listed, link: Option<&str>) -> Result<
 }
 
 /// Those of a page's facts that say something the ledger does not know already.
-async fn news(context: &Context, mut facts: Vec<Fact>) -> Result<Vec<Fact>, SyncError> {
+pub(super) async fn news(context: &Context, mut facts: Vec<Fact>) -> Result<Vec<Fact>, SyncError> {
     context
         .blocking(move |ledger, tenant| {
             let view = ledger.view(tenant, KnownAt::Now)?;

@@ -1,10 +1,10 @@
 //! One round of the delta feed: page by page, each with its cursor in one commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::attribute::Attribute;
-use crate::domain::fact::{Blind, Fact, Feed, Horizon, Reading, RoundBegan, Source, Widths};
+use crate::domain::fact::{Blind, Fact, Feed, Horizon, ObjectKind, Reading, RoundBegan, Source, Widths};
 use crate::domain::guard::HeldPart;
 use crate::domain::scope::FeedTells;
 use crate::domain::time::Instant;
@@ -43,6 +43,8 @@ struct Standing {
     horizon: Option<Instant>,
     /// The attributes that the feed tells, because its first request selected them.
     told: BTreeSet<Attribute>,
+    /// Where the feeds beside this one stand, which is kept.
+    beside: BTreeMap<ObjectKind, String>,
     machine: Round,
 }
 
@@ -53,6 +55,7 @@ struct Origin {
     started: Option<Instant>,
     horizon: Option<Instant>,
     told: BTreeSet<Attribute>,
+    beside: BTreeMap<ObjectKind, String>,
 }
 
 /// Reads one round to its end.
@@ -96,7 +99,7 @@ pub(super) async fn round(
             }
             waits += 1;
             ticker.unless_stopped(tokio::time::sleep(WAIT)).await?;
-            standing = Standing::first(context);
+            standing = Standing::first(context, standing.beside);
             origin = standing.origin();
             continue;
         }
@@ -148,7 +151,8 @@ fn take(
             }
             let url = link.as_str().to_owned();
             let link_kept = Link::Next { url, round_started: started, began: standing.began.clone() };
-            let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon });
+            let beside = standing.beside.clone();
+            let cursor = Some(Cursor { link: link_kept, horizon: standing.horizon, beside });
             standing.request = DeltaRequest::Link(link);
             Ok(Taken::Page(Box::new(Batch { facts, cursor, ..Batch::default() })))
         }
@@ -223,7 +227,8 @@ async fn finish(
     }
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);
-    let cursor = Some(Cursor { link: Link::Delta { url: link.as_str().to_owned() }, horizon: Some(through) });
+    let (link, beside) = (Link::Delta { url: link.as_str().to_owned() }, standing.beside.clone());
+    let cursor = Some(Cursor { link, horizon: Some(through), beside });
     ticker.close(context, facts, cursor).await?;
     Ok(Finished::Ended)
 }
@@ -232,38 +237,44 @@ impl Standing {
     /// Where the ledger's cursor says that the next page is.
     fn resume(context: &Context, head: &Head, full: bool) -> Self {
         let told = head.state.mapping.told.clone();
-        match head.state.cursor.as_ref().filter(|_| !full) {
-            None => Self::first(context),
-            Some(Cursor { link: Link::Delta { url }, horizon }) => Self::beginning(url.clone(), *horizon, told),
-            Some(Cursor { link: Link::Next { url, round_started, began }, horizon }) => {
-                let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-                let (began, started, horizon) = (began.clone(), Some(*round_started), *horizon);
-                Self::at(Origin { request, began, started, horizon, told })
+        let Some(cursor) = head.state.cursor.clone() else { return Self::first(context, BTreeMap::new()) };
+        let Cursor { link, horizon, beside } = cursor;
+        match link {
+            _ if full => Self::first(context, beside),
+            Link::Delta { url } => Self::beginning(url, horizon, told, beside),
+            Link::Next { url, round_started, began } => {
+                let (request, started) = (DeltaRequest::Link(LinkUrl::from(url)), Some(round_started));
+                Self::at(Origin { request, began, started, horizon, told, beside })
             }
         }
     }
 
     fn at(origin: Origin) -> Self {
-        let Origin { request, began, started, horizon, told } = origin;
+        let Origin { request, began, started, horizon, told, beside } = origin;
         let machine = Round::new(&request);
-        Self { request, began, started, horizon, told, machine }
+        Self { request, began, started, horizon, told, beside, machine }
     }
 
     /// Where it stands, so that the pages from here on can be read once more.
     fn origin(&self) -> Origin {
-        let Self { request, began, started, horizon, told, machine: _ } = self;
-        let (request, began, told) = (request.clone(), began.clone(), told.clone());
-        Origin { request, began, started: *started, horizon: *horizon, told }
+        let Self { request, began, started, horizon, told, beside, machine: _ } = self;
+        let (request, began, told, beside) = (request.clone(), began.clone(), told.clone(), beside.clone());
+        Origin { request, began, started: *started, horizon: *horizon, told, beside }
     }
 
-    fn first(context: &Context) -> Self {
+    fn first(context: &Context, beside: BTreeMap<ObjectKind, String>) -> Self {
         let told = context.client.attributes().clone();
-        Self::at(Origin { request: DeltaRequest::First, began: None, started: None, horizon: None, told })
+        Self::at(Origin { request: DeltaRequest::First, began: None, started: None, horizon: None, told, beside })
     }
 
-    fn beginning(url: String, horizon: Option<Instant>, told: BTreeSet<Attribute>) -> Self {
+    fn beginning(
+        url: String,
+        horizon: Option<Instant>,
+        told: BTreeSet<Attribute>,
+        beside: BTreeMap<ObjectKind, String>,
+    ) -> Self {
         let request = DeltaRequest::Link(LinkUrl::from(url.clone()));
-        Self::at(Origin { request, began: Some(url), started: None, horizon, told })
+        Self::at(Origin { request, began: Some(url), started: None, horizon, told, beside })
     }
 
     /// For a full round: the horizon before it and its own, if its own is not later.
@@ -282,8 +293,10 @@ impl Standing {
     /// The round begun anew: from the link that began it if only a page was lost, else as a first round.
     fn restart(self, context: &Context, error: &GraphError) -> Self {
         match (error, self.began) {
-            (GraphError::PageExpired { .. }, Some(began)) => Self::beginning(began, self.horizon, self.told),
-            _ => Self::first(context),
+            (GraphError::PageExpired { .. }, Some(began)) => {
+                Self::beginning(began, self.horizon, self.told, self.beside)
+            }
+            _ => Self::first(context, self.beside),
         }
     }
 }

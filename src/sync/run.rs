@@ -13,7 +13,7 @@ use crate::ledger::{Batch, Hold, Ledger, LedgerError, Summary};
 use crate::store::{Cursor, Head, Link, Outcome, Run, RunKind, Trigger};
 
 use super::stage::Stage;
-use super::{Context, Progress, SyncError, audits, guard, reconcile, round, scope};
+use super::{Context, Progress, SyncError, addressees, audits, guard, reconcile, round, scope};
 
 /// How many entries of the journal are read at a time.
 const ENTRIES: u64 = 64;
@@ -50,6 +50,7 @@ pub struct Wanted {
 pub(super) struct Ticker<'a> {
     pub entry: Run,
     throttled_before: u64,
+    requests_before: u64,
     tell: &'a (dyn Fn(Progress) + Send + Sync),
     stop: &'a Stop,
 }
@@ -135,7 +136,13 @@ async fn one(
         RunPart::Round { full } => round::kind(&head, full),
     };
     let entry = blank(&head, trigger, kind, context.clock.now());
-    let mut ticker = Ticker { entry, throttled_before: context.client.throttled_ms(), tell, stop };
+    let mut ticker = Ticker {
+        entry,
+        throttled_before: context.client.throttled_ms(),
+        requests_before: context.client.requests(),
+        tell,
+        stop,
+    };
     let stage = Stage::new(head.state.counts.active, accepted);
     let done = match part {
         RunPart::Round { full } => round::round(context, full, stage, &mut ticker).await,
@@ -153,6 +160,7 @@ async fn one(
     };
     if done.is_ok() && matches!(part, RunPart::Round { .. }) && ticker.entry.outcome == Outcome::Completed {
         // The round has its entry already here, too.
+        addressees::follow(context, &mut ticker).await?;
         scope::keep(context, &mut ticker).await?;
     }
     match done {
@@ -219,7 +227,8 @@ impl Ticker<'_> {
     /// The entry as it stands at its end.
     pub fn ended(&self, context: &Context, outcome: Outcome, error: Option<String>) -> Run {
         let throttled_ms = context.client.throttled_ms().saturating_sub(self.throttled_before);
-        Run { ended: Some(context.clock.now()), outcome, error, throttled_ms, ..self.entry.clone() }
+        let requests = context.client.requests().saturating_sub(self.requests_before);
+        Run { ended: Some(context.clock.now()), outcome, error, requests, throttled_ms, ..self.entry.clone() }
     }
 
     /// Does a part of the run that writes nothing, or ends the run if the program is asked to stop.
@@ -282,6 +291,7 @@ fn blank(head: &Head, trigger: Trigger, kind: RunKind, started: Instant) -> Run 
         removed: 0,
         restored: 0,
         facts: 0,
+        requests: 0,
         throttled_ms: 0,
         horizon: None,
         error: None,

@@ -55,6 +55,7 @@ mod tests {
             removed: 0,
             restored: 0,
             facts: 0,
+            requests: 0,
             throttled_ms: 0,
             horizon: None,
             error: None,

@@ -8,6 +8,7 @@
     reason = "the helpers of a test fail it; clippy spares only the test functions themselves"
 )]
 
+mod addressees;
 mod audit;
 mod commands;
 #[path = "../common/mod.rs"]

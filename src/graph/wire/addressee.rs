@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::user::read_proxies;
+use super::user::{RemovedReason, read_proxies, read_removed};
 use super::{Rejected, Rejection, text};
 use crate::domain::fact::ObjectKind;
 use crate::domain::id::ObjectId;
@@ -83,6 +83,8 @@ pub struct WireAddressee {
     pub created_date_time: Option<String>,
     /// `deletedDateTime`: null on a live object.
     pub deleted_date_time: Option<String>,
+    /// `@removed`, only in delta answers.
+    pub removed: Option<RemovedReason>,
 }
 
 impl WireAddressee {
@@ -109,6 +111,7 @@ impl WireAddressee {
                 proxy_addresses: read_proxies(item)?,
                 created_date_time: text(item, "createdDateTime")?,
                 deleted_date_time: text(item, "deletedDateTime")?,
+                removed: read_removed(item)?,
             })
         };
         read().map_err(|why| refuse(Some(id), why))

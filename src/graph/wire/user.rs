@@ -140,7 +140,7 @@ fn read_properties(id: ObjectId, item: &Map<String, Value>) -> Result<WireUser, 
     })
 }
 
-fn read_removed(item: &Map<String, Value>) -> Result<Option<RemovedReason>, Rejection> {
+pub(super) fn read_removed(item: &Map<String, Value>) -> Result<Option<RemovedReason>, Rejection> {
     match item.get("@removed") {
         None | Some(Value::Null) => Ok(None),
         Some(removed) => match removed.get("reason").and_then(Value::as_str) {

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::fact::{HeldPartV1, SettlingV1, instant, mirrored};
+use super::fact::{HeldPartV1, ObjectKindV1, SettlingV1, instant, mirrored};
 use crate::domain::coverage::{Coverage, Stretch};
 use crate::domain::fact::Feed;
 use crate::domain::id::Sequence;
@@ -48,6 +48,7 @@ struct StintV1 {
 pub(crate) struct CursorV1 {
     link: LinkV1,
     horizon: Option<i64>,
+    beside: Vec<(ObjectKindV1, String)>,
 }
 
 #[derive(Encode, Decode)]
@@ -70,6 +71,7 @@ pub(crate) struct RunV1 {
     removed: u64,
     restored: u64,
     facts: u64,
+    requests: u64,
     throttled_ms: u64,
     horizon: Option<i64>,
     error: Option<String>,
@@ -184,7 +186,8 @@ impl CursorV1 {
             }
             Link::Delta { url } => LinkV1::Delta { url: url.clone() },
         };
-        Self { link, horizon: cursor.horizon.map(Instant::as_micros) }
+        let beside = cursor.beside.iter().map(|(kind, url)| (ObjectKindV1::from(*kind), url.clone())).collect();
+        Self { link, horizon: cursor.horizon.map(Instant::as_micros), beside }
     }
 
     pub(crate) fn read(self) -> Cursor {
@@ -194,7 +197,8 @@ impl CursorV1 {
             }
             LinkV1::Delta { url } => Link::Delta { url },
         };
-        Cursor { link, horizon: self.horizon.map(instant) }
+        let beside = self.beside.into_iter().map(|(kind, url)| (kind.into(), url)).collect();
+        Cursor { link, horizon: self.horizon.map(instant), beside }
     }
 }
 
@@ -213,6 +217,7 @@ impl RunV1 {
             removed: run.removed,
             restored: run.restored,
             facts: run.facts,
+            requests: run.requests,
             throttled_ms: run.throttled_ms,
             horizon: run.horizon.map(Instant::as_micros),
             error: run.error.clone(),
@@ -234,6 +239,7 @@ impl RunV1 {
             removed: self.removed,
             restored: self.restored,
             facts: self.facts,
+            requests: self.requests,
             throttled_ms: self.throttled_ms,
             horizon: self.horizon.map(instant),
             error: self.error,

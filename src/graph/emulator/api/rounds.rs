@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::lists::forbidden;
 use crate::domain::id::ObjectId;
 use crate::graph::emulator::answer::Answer;
 use crate::graph::emulator::changes::ChangeLog;
@@ -41,6 +42,14 @@ impl Tracked for Contact {
 }
 
 pub(super) fn answer<T: Tracked>(world: &mut World, request: &Request, base: &str) -> Answer {
+    let permission = match T::SET {
+        "groups" => Some(QuirkName::GroupsForbidden),
+        "contacts" => Some(QuirkName::ContactsForbidden),
+        _ => None,
+    };
+    if permission.is_some_and(|quirk| world.quirks.fires(quirk, &request.path).is_some()) {
+        return forbidden();
+    }
     match round::<T>(world, request, base) {
         Ok(round) => tell::<T>(world, request, base, &round),
         Err(refusal) => refusal,
