@@ -34,7 +34,7 @@ impl App {
 
     async fn with(options: EmulatorOptions) -> Self {
         let emulator = Emulator::start(options).unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut app = Self { emulator, client, token: String::new() };
         let answer = app.login(&[]).await;
         app.token = body(answer).await["access_token"].as_str().unwrap().to_owned();
