@@ -91,6 +91,12 @@ fn trap_06_removed_as_changed_is_a_deletion_that_can_be_undone() {
         .of_object(a)
         .on("1")
         .because("gap: the object was deleted");
+    // The other reason is for good.
+    w.delete(a);
+    w.purge(a);
+    w.at("13:00");
+    w.poll();
+    w.ask(&["--object", &id(a), "--chain", "cA"]).frozen().because("gone for good");
 }
 
 #[test]
@@ -187,12 +193,13 @@ fn trap_11_a_life_between_two_rounds_is_found_in_the_audit_log_and_in_the_recycl
 #[test]
 fn trap_22_not_found_is_not_gone() {
     let mut w = World::new();
-    let a = w.create("ann");
+    let (a, c) = (w.create("ann"), w.create("cyd"));
     let shared = NewUser { licensed: false, ..NewUser::mailbox(&full("box")) };
     let shared = w.directory(|directory| directory.create_user(shared)).unwrap();
     w.at("00:00");
     w.poll();
     w.snapshot("cA", "1", a);
+    w.snapshot("cC", "1", c);
     // Soft-deleted: the user itself answers 404, and the recycle bin has it.
     w.at("08:00");
     w.delete(a);
@@ -201,15 +208,19 @@ fn trap_22_not_found_is_not_gone() {
     // Never licensed is no reason to take a mailbox for missing.
     w.ask_live(&["--object", &id(shared)]).baseline();
 
-    // The feed has told of a newcomer, and the replica asked next does not know it, neither live nor deleted.
+    // The feed has told of a newcomer and of a rename, and the replica asked next knows neither of the two, live or deleted.
     w.at("09:59:30");
     let b = w.create("bob");
+    w.rename(c, "cyd.lee");
     w.at("10:00");
     w.poll();
     w.quirk(QuirkName::ReplicaTrails);
     w.ask(&["--object", &id(b)]).baseline();
     w.ask_live(&["--object", &id(b)]).frozen().because("neither live nor deleted");
+    w.ask_live(&["--object", &id(c), "--chain", "cC"]).frozen().on("1").because("neither live nor deleted");
     assert_eq!(w.status()["objects"]["purged"], json!(0), "nobody is gone for good");
+    // Some minutes later all is as it was, and the chain goes on.
     w.at("10:05");
     w.ask_live(&["--object", &id(b)]).baseline().of_object(b);
+    w.ask_live(&["--object", &id(c), "--chain", "cC"]).renamed().of_object(c).on("1");
 }
