@@ -34,7 +34,7 @@ impl App {
 
     async fn with(options: EmulatorOptions) -> Self {
         let emulator = Emulator::start(options).unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut app = Self { emulator, client, token: String::new() };
         let answer = app.login(&[]).await;
         app.token = body(answer).await["access_token"].as_str().unwrap().to_owned();
@@ -856,4 +856,122 @@ async fn only_loopback_is_served_and_stopping_frees_the_port() {
     let address = app.emulator.url().replace("http://", "");
     app.emulator.stop().await;
     assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[tokio::test]
+async fn the_first_change_of_a_round_comes_a_round_late_and_only_there() {
+    let app = App::start().await;
+    let (a, b) = (app.mailbox("a@x.test"), app.mailbox("b@x.test"));
+    let (_, start) = app.first_round().await;
+    app.emulator.with(|directory| directory.rename(a, "a2@x.test", true)).unwrap();
+    app.emulator.with(|directory| directory.rename(b, "a@y.test", true)).unwrap();
+    app.quirk(Quirk::new(QuirkName::FirstChangeLate).times(1));
+    let (items, link) = app.round(&start).await;
+    assert_eq!(ids(&items), [b.to_string()].into());
+    let (items, link) = app.round(&link).await;
+    assert_eq!((items.len(), &items[0]["userPrincipalName"]), (1, &json!("a2@x.test")));
+    assert_eq!(app.round(&link).await.0, [] as [Value; 0]);
+
+    // A later change of the same object tells more, so the one kept back is not told any more. A single one is kept from nobody.
+    app.quirk_named(QuirkName::FirstChangeLate);
+    app.emulator.with(|directory| directory.rename(a, "a3@x.test", true)).unwrap();
+    app.emulator.with(|directory| directory.rename(b, "b@x.test", true)).unwrap();
+    let (_, link) = app.round(&link).await;
+    app.emulator.with(|directory| directory.rename(a, "a4@x.test", true)).unwrap();
+    let (items, _) = app.round(&link).await;
+    assert_eq!((items.len(), &items[0]["userPrincipalName"]), (1, &json!("a4@x.test")));
+}
+
+#[tokio::test]
+async fn what_was_cleared_is_left_out_as_asked() {
+    let app = App::start().await;
+    let a = app.mailbox("a@x.test");
+    let (_, start) = app.first_round().await;
+    app.emulator.with(|directory| directory.set_addresses(a, None, &[])).unwrap();
+    let (items, _) = app.round(&start).await;
+    assert_eq!((&items[0]["mail"], &items[0]["proxyAddresses"]), (&Value::Null, &json!([])));
+    assert!(items[0].get("mail").is_some());
+    app.quirk_named(QuirkName::ClearedLeftOut);
+    let (items, _) = app.round(&start).await;
+    assert!(items[0].get("mail").is_none() && items[0].get("proxyAddresses").is_none());
+    assert_eq!(items[0]["userPrincipalName"], json!("a@x.test"));
+}
+
+#[tokio::test]
+async fn a_replica_trails_a_redirect_leads_away_and_a_list_has_a_group_as_asked() {
+    let app = App::with(EmulatorOptions { page_size: 1, ..EmulatorOptions::default() }).await;
+    let a = app.mailbox("a@x.test");
+    app.mailbox("b@x.test");
+    app.quirk_named(QuirkName::ReplicaTrails);
+    assert_eq!(app.get(&format!("/users/{a}")).await.status(), 404);
+    assert_eq!(app.get("/users/a@x.test").await.status(), 404);
+    app.emulator.advance(Duration::from_secs(61));
+    assert_eq!(app.get(&format!("/users/{a}")).await.status(), 200);
+
+    app.quirk(Quirk::new(QuirkName::Redirect).path("/users/"));
+    let answer = app.get(&format!("/users/{a}")).await;
+    assert_eq!(answer.status(), 307);
+    assert!(answer.headers()["location"].to_str().unwrap().starts_with("https://graph.foreign.invalid/"));
+
+    app.quirk_named(QuirkName::ItemOfOtherType);
+    assert_eq!(app.json("/users/delta").await["value"][1]["@odata.type"], "#microsoft.graph.group");
+
+    let foreign = "https://graph.foreign.invalid/";
+    for (style, next, delta) in [("next", true, false), ("delta", false, true)] {
+        app.quirk(Quirk::new(QuirkName::ForeignNextLink).style(style));
+        let page = app.json("/users/delta?$deltatoken=latest").await;
+        assert_eq!(page["@odata.deltaLink"].as_str().unwrap().starts_with(foreign), delta, "{style}");
+        let page = app.json("/users/delta").await;
+        assert_eq!(page["@odata.nextLink"].as_str().unwrap().starts_with(foreign), next, "{style}");
+    }
+}
+
+#[tokio::test]
+async fn a_licence_takes_the_address_along_as_asked() {
+    let app = App::start().await;
+    let a = app.mailbox("a@x.test");
+    let addresses = ["SMTP:a@x.test".to_owned(), "smtp:also@x.test".to_owned()];
+    app.emulator.with(|directory| directory.set_addresses(a, Some("a@x.test"), &addresses)).unwrap();
+    app.quirk_named(QuirkName::LicenceTakesAddress);
+    app.emulator.with(|directory| directory.set_licensed(a, false)).unwrap();
+    let user = app.emulator.with(|directory| directory.user(a).unwrap().clone());
+    assert_eq!((user.upn.as_str(), user.mail.as_deref()), ("a@x.test", Some("a@contoso.onmicrosoft.com")));
+    assert_eq!(user.proxies, ["SMTP:a@contoso.onmicrosoft.com", "smtp:also@x.test"]);
+    assert!(app.emulator.with(|directory| directory.create_group("A", Some("a@x.test"))).is_ok(), "it is free");
+}
+
+#[tokio::test]
+async fn the_audit_log_is_worded_as_asked() {
+    let app = App::start().await;
+    let a = app.mailbox("a@x.test");
+    app.emulator.with(|directory| directory.set_upn(a, "b@x.test")).unwrap();
+    let log = "/auditLogs/directoryAudits?$filter=activityDisplayName eq 'Update user'";
+    let values = |event: &Value| {
+        let modified = event["targetResources"][0]["modifiedProperties"].as_array().unwrap();
+        let upn = modified.iter().find(|one| one["displayName"] == "UserPrincipalName").unwrap();
+        (upn.get("oldValue").cloned(), upn["newValue"].clone())
+    };
+    let usual = json!("[\"b@x.test\"]");
+    for (style, old, new) in [
+        ("lines", Some(json!("[\r\n  \"a@x.test\"\r\n]")), json!("[\r\n  \"b@x.test\"\r\n]")),
+        ("text", Some(json!("\"a@x.test\"")), json!("\"b@x.test\"")),
+        ("plain", Some(json!("a@x.test")), json!("b@x.test")),
+        ("twice", Some(json!("\"[\\\"a@x.test\\\"]\"")), json!("\"[\\\"b@x.test\\\"]\"")),
+        ("list", Some(json!(["a@x.test"])), json!(["b@x.test"])),
+        ("null", Some(Value::Null), usual.clone()),
+        ("empty", Some(json!("")), usual.clone()),
+        ("absent", None, usual.clone()),
+    ] {
+        app.quirk(Quirk::new(QuirkName::AuditEncodings).style(style));
+        assert_eq!(values(&app.json(log).await["value"][0]), (old, new), "{style}");
+    }
+
+    app.emulator.set_quirks([QuirkName::AuditFailures, QuirkName::AuditTwins].map(Quirk::new));
+    let events = app.json(log).await["value"].as_array().unwrap().clone();
+    let results: Vec<&str> = events.iter().map(|event| event["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["failure", "success", "success"]);
+    assert_eq!(values(&events[0]).1, json!("[\"never@emulator.invalid\"]"));
+    assert_eq!(values(&events[1]), values(&events[2]));
+    assert_eq!(events[1]["correlationId"], events[2]["correlationId"]);
+    assert_eq!(ids(&events).len(), 3);
 }

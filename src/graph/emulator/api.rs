@@ -17,6 +17,9 @@ use super::request::Request;
 use super::user::User;
 use super::world::{World, http_date};
 
+/// A host that is not this one, and that nobody can have.
+const FOREIGN: &str = "https://graph.foreign.invalid";
+
 /// Answers a request to Graph, from the outside or from within a batch.
 pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer {
     if !is_authorized(world, request) {
@@ -28,6 +31,10 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     }
     if world.quirks.fires(QuirkName::Unauthorized, &request.path).is_some() {
         return unauthorized("Lifetime validation failed, the token is expired.");
+    }
+    if world.quirks.fires(QuirkName::Redirect, &request.path).is_some() {
+        let body = json!({ "error": { "code": "Redirect", "message": "" } });
+        return Answer::with_status(307, body).header("Location", format!("{FOREIGN}{}", request.path));
     }
     let route = request.route();
     if request.method == "POST" && route.as_slice() == ["$batch"] {
@@ -125,6 +132,15 @@ fn spoil(world: &mut World, request: &Request, answer: &mut Answer) {
                 None => items.push(error),
             }
         }
+        if world.quirks.fires(QuirkName::ItemOfOtherType, &request.path).is_some() {
+            items.push(json!({
+                "@odata.type": "#microsoft.graph.group",
+                "id": "6f0d6c1e-0b61-4c55-8f0a-3f6d0b8f7e21",
+                "displayName": "Everybody",
+                "mail": "everybody@emulator.invalid",
+                "proxyAddresses": ["SMTP:everybody@emulator.invalid"],
+            }));
+        }
         if world.quirks.fires(QuirkName::ItemWithoutId, &request.path).is_some() {
             items.push(json!({ "displayName": "Nobody", "userPrincipalName": "nobody@emulator.invalid" }));
         }
@@ -134,11 +150,12 @@ fn spoil(world: &mut World, request: &Request, answer: &mut Answer) {
     } else if world.quirks.fires(QuirkName::ErrorInside200, &request.path).is_some() {
         *body = error;
     }
-    for link in ["@odata.nextLink", "@odata.deltaLink"] {
+    for (style, link) in [("next", "@odata.nextLink"), ("delta", "@odata.deltaLink")] {
         let Some(Value::String(text)) = body.get_mut(link) else { continue };
-        if world.quirks.fires(QuirkName::ForeignNextLink, &request.path).is_some() {
+        let foreign = world.quirks.fires(QuirkName::ForeignNextLink, &request.path);
+        if foreign.is_some_and(|quirk| quirk.style.is_none_or(|wanted| wanted == style)) {
             let path = text.split_once("/v1.0").map_or("", |(_, path)| path);
-            *text = format!("https://graph.foreign.invalid/v1.0{path}");
+            *text = format!("{FOREIGN}/v1.0{path}");
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The directory's audit log: one event for each act, in the shapes that Entra writes.
 
+mod manners;
+
+pub(super) use manners::{AuditManners, Encoding};
+
 use serde_json::{Value, json};
 
 use super::entity::{Entity, Fields};

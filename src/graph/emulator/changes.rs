@@ -64,6 +64,11 @@ impl<T: Entity> ChangeLog<T> {
         self.entries.get(position)
     }
 
+    /// When an object last changed.
+    pub(super) fn changed_at(&self, id: ObjectId) -> Option<Instant> {
+        self.latest.get(&id).and_then(|position| self.get(*position)).map(|entry| entry.at)
+    }
+
     /// How many changes had happened by `instant`.
     pub(super) fn length_at(&self, instant: Instant) -> usize {
         self.entries.partition_point(|entry| entry.at <= instant)

@@ -29,6 +29,12 @@ pub(super) struct Round {
     pub(super) at: usize,
     /// An entry to repeat at the head of the next page.
     pub(super) repeat: Option<usize>,
+    /// The entry that this round keeps back for the next one.
+    #[serde(default)]
+    pub(super) withheld: Option<usize>,
+    /// The entry that the round before kept back, which this one begins with.
+    #[serde(default)]
+    pub(super) owed: Option<usize>,
     /// The number of the request that started the round; tells old tokens from new.
     pub(super) serial: u64,
     /// What the clock showed when the round started.
@@ -47,6 +53,8 @@ pub(super) struct Manners {
     pub(super) uneven_pages: bool,
     /// How many older changes are told again.
     pub(super) replay: usize,
+    pub(super) first_change_late: bool,
+    pub(super) cleared_left_out: bool,
     pub(super) unannounced_restore: bool,
     pub(super) removed_missing: bool,
     pub(super) deletions_unannounced: bool,
@@ -63,19 +71,26 @@ impl Round {
             initial: false,
             page: 0,
             repeat: None,
+            withheld: None,
+            owed: self.withheld,
             manners: Manners::default(),
             ..self.clone()
         }
     }
 
-    /// This round, started: told up to position `to`, with the given manners.
-    pub(super) fn started(mut self, to: usize, serial: u64, manners: Manners) -> Self {
+    /// This round, started: told up to position `to` of the log, with the given manners.
+    pub(super) fn started<T: Entity>(mut self, log: &ChangeLog<T>, to: usize, serial: u64, manners: Manners) -> Self {
         // Lag switched on between two rounds must not take back what was told already.
         self.to = to.max(self.from);
         self.serial = serial;
         self.manners = manners;
         self.page = 0;
         self.at = if manners.shuffled { 0 } else { self.start() };
+        if manners.first_change_late && !self.initial {
+            let mut told = (self.from..self.to).filter(|position| item(log, &self, *position).is_some());
+            let (first, second) = (told.next(), told.next());
+            self.withheld = first.filter(|_| second.is_some());
+        }
         self
     }
 
@@ -93,9 +108,10 @@ pub(super) fn page<T: Entity>(log: &ChangeLog<T>, round: &Round) -> (Vec<Value>,
     }
     let (told, at, finished) = if round.manners.shuffled { shuffled(log, round) } else { in_order(log, round) };
     let repeated = round.repeat.and_then(|position| Some((position, item(log, round, position)?)));
+    let owed = round.owed.and_then(|position| Some((position, owed(log, round, position)?)));
     let mut items = Vec::new();
-    next.repeat = None;
-    for (n, (position, item)) in repeated.into_iter().chain(told).enumerate() {
+    (next.repeat, next.owed) = (None, None);
+    for (n, (position, item)) in owed.into_iter().chain(repeated).chain(told).enumerate() {
         if round.manners.duplicates {
             if n == 0 || mix(round.manners.seed, position as u64).is_multiple_of(3) {
                 items.push(item.clone());
@@ -109,6 +125,12 @@ pub(super) fn page<T: Entity>(log: &ChangeLog<T>, round: &Round) -> (Vec<Value>,
 }
 
 type Told = (Vec<(usize, Value)>, usize, bool);
+
+/// What the round before kept back, unless this one tells of a later change of the same object.
+fn owed<T: Entity>(log: &ChangeLog<T>, round: &Round, position: usize) -> Option<Value> {
+    let since = Round { from: position, manners: Manners { replay: 0, ..round.manners }, ..round.clone() };
+    item(log, &since, position)
+}
 
 /// The next page's items in the order of the log, where the page after it begins, and whether there is none.
 fn in_order<T: Entity>(log: &ChangeLog<T>, round: &Round) -> Told {
@@ -162,7 +184,7 @@ struct Story {
 /// The item for the change at `position`, if it is the object's last one in the round and the round tells it.
 fn item<T: Entity>(log: &ChangeLog<T>, round: &Round, position: usize) -> Option<Value> {
     let entry = log.get(position)?;
-    if entry.next.is_some_and(|next| next < round.to) {
+    if entry.next.is_some_and(|next| next < round.to) || round.withheld == Some(position) {
         return None;
     }
     if !round.ids.is_empty() && !round.ids.contains(&entry.state.id()) {
@@ -220,7 +242,8 @@ fn present<T: Entity>(round: &Round, entry: &Entry<T>, story: &Story) -> Option<
     if round.minimal && !appeared {
         return Some(properties(state, round.select, |field, _| field.meets(story.fields)));
     }
-    Some(properties(state, round.select, |field, _| field.meets(state.ever_set())))
+    let is_left_out = |value: &Value| round.manners.cleared_left_out && is_empty(value);
+    Some(properties(state, round.select, |field, value| field.meets(state.ever_set()) && !is_left_out(value)))
 }
 
 /// The selected properties that `wanted` lets through; always the id.

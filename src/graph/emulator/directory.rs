@@ -33,6 +33,7 @@ pub struct Directory {
     now: Instant,
     ids: IdSource,
     smtp_unique: bool,
+    licence_takes_address: bool,
     names: NameIndex,
     users: BTreeMap<ObjectId, Arc<User>>,
     deleted: BTreeMap<ObjectId, Arc<User>>,
@@ -58,6 +59,7 @@ impl Directory {
             now,
             ids: IdSource::new(seed),
             smtp_unique: true,
+            licence_takes_address: false,
             names: NameIndex::default(),
             users: BTreeMap::new(),
             deleted: BTreeMap::new(),
@@ -86,6 +88,11 @@ impl Directory {
     /// Whether an address may have one holder only. Real directories see to it; imports and lag break it.
     pub fn set_smtp_unique(&mut self, unique: bool) {
         self.smtp_unique = unique;
+    }
+
+    /// Whether a licence that is taken away takes the address that equals the UPN along, as Exchange does.
+    pub fn set_licence_takes_address(&mut self, takes: bool) {
+        self.licence_takes_address = takes;
     }
 
     /// A live user.

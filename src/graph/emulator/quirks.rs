@@ -43,6 +43,10 @@ quirk_names! {
     Replay = "replay",
     /// Delta shows the directory as it was `seconds` (120) ago while live reads are current.
     ReplicationLag = "replication_lag",
+    /// Of a delta round with several changes the first one is told only in the next round.
+    FirstChangeLate = "first_change_late",
+    /// A property that was cleared is left out of delta instead of being null or an empty list.
+    ClearedLeftOut = "cleared_left_out",
     /// Delta does not tell of restored users.
     UnannouncedRestore = "unannounced_restore",
     /// Deleted users come in delta as plain objects without `@removed`.
@@ -67,14 +71,22 @@ quirk_names! {
     Truncated = "truncated",
     /// An answer 200 holds an error object in place of a user.
     ErrorInside200 = "error_inside_200",
-    /// Next and delta links point to another host.
+    /// Next and delta links point to another host; with `style` "next" or "delta" only those.
     ForeignNextLink = "foreign_next_link",
+    /// Requests are sent on to another host by a 307.
+    Redirect = "redirect",
+    /// A live read answers 404 for users who changed in the last `seconds` (60), as a replica does that trails behind.
+    ReplicaTrails = "replica_trails",
+    /// A list has one more item, which is a group.
+    ItemOfOtherType = "item_of_other_type",
     /// A list has one more item, which has no id.
     ItemWithoutId = "item_without_id",
     /// A list has one more item, whose id is no GUID.
     ItemWithBadId = "item_with_bad_id",
     /// Several objects may hold the same SMTP address.
     SmtpNotUnique = "smtp_not_unique",
+    /// Whoever loses the licence loses the address that equals the UPN, and the one in the initial domain becomes primary.
+    LicenceTakesAddress = "licence_takes_address",
     /// The audit log answers 403, as in a tenant without a premium licence.
     AuditForbidden = "audit_forbidden",
     /// Groups answer 403, as to an application without the permission.
@@ -87,6 +99,13 @@ quirk_names! {
     AuditLag = "audit_lag",
     /// The audit log does not tell of what Exchange changed.
     ExchangeUnaudited = "exchange_unaudited",
+    /// Values in the audit log come as "lines", "text", "plain", "twice" or "list", or what was before is "null", "empty" or
+    /// "absent"; with `style` in that form, else in another one with each event.
+    AuditEncodings = "audit_encodings",
+    /// Before each event the audit log has a failed one, whose values never took effect.
+    AuditFailures = "audit_failures",
+    /// Each act shows in the audit log as two events with one correlation id.
+    AuditTwins = "audit_twins",
     /// The access token is refused as expired.
     Unauthorized = "unauthorized",
     /// Half of the body comes at once, the rest after `seconds` (2).
@@ -263,6 +282,8 @@ impl Quirks {
             empty_pages: shows(QuirkName::EmptyPages).is_some(),
             uneven_pages: shows(QuirkName::UnevenPages).is_some(),
             replay: replay.map_or(0, |quirk| quirk.count.unwrap_or(5) as usize),
+            first_change_late: shows(QuirkName::FirstChangeLate).is_some(),
+            cleared_left_out: shows(QuirkName::ClearedLeftOut).is_some(),
             unannounced_restore: shows(QuirkName::UnannouncedRestore).is_some(),
             removed_missing: shows(QuirkName::RemovedMissing).is_some(),
             deletions_unannounced: shows(QuirkName::DeletionsUnannounced).is_some(),

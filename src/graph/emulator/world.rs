@@ -144,6 +144,7 @@ impl World {
 
     fn apply_directory_quirks(&mut self) {
         self.directory.set_smtp_unique(!self.quirks.has(QuirkName::SmtpNotUnique));
+        self.directory.set_licence_takes_address(self.quirks.has(QuirkName::LicenceTakesAddress));
     }
 
     /// Answers one request.

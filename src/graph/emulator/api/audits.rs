@@ -6,7 +6,7 @@ use super::lists::top;
 use super::rounds::expired_page;
 use crate::domain::time::Instant;
 use crate::graph::emulator::answer::Answer;
-use crate::graph::emulator::audit::{Actor, AuditEvent};
+use crate::graph::emulator::audit::{Actor, AuditEvent, AuditManners, Encoding};
 use crate::graph::emulator::quirks::QuirkName;
 use crate::graph::emulator::request::{Request, from_token, to_token};
 use crate::graph::emulator::world::World;
@@ -33,6 +33,7 @@ struct Listing {
     done: usize,
     top: usize,
     hide_exchange: bool,
+    manners: AuditManners,
 }
 
 pub(super) fn list(world: &mut World, request: &Request, base: &str) -> Answer {
@@ -75,7 +76,15 @@ fn listing(world: &mut World, request: &Request) -> Result<Listing, Answer> {
         Some("activitydatetime" | "activitydatetime asc") => true,
         Some(_) => return Err(invalid_filter()),
     };
+    let mut shows = |name| world.quirks.fires(name, &request.path);
+    let encodings = shows(QuirkName::AuditEncodings);
+    let manners = AuditManners {
+        encodings: encodings.map(|quirk| Encoding::chosen(quirk.style.as_deref())).unwrap_or_default(),
+        failures: shows(QuirkName::AuditFailures).is_some(),
+        twins: shows(QuirkName::AuditTwins).is_some(),
+    };
     Ok(Listing {
+        manners,
         conditions,
         oldest_first,
         visible: world.directory.audits().partition_point(|event| event.at <= as_of),
@@ -96,11 +105,12 @@ fn page(world: &World, listing: &Listing, base: &str) -> Answer {
         if hidden || !listing.conditions.iter().all(|condition| condition.holds(event)) {
             continue;
         }
-        if items.len() == listing.top {
-            next = Some(Listing { done, conditions: listing.conditions.clone(), ..*listing });
+        if items.len() >= listing.top {
+            let (conditions, manners) = (listing.conditions.clone(), listing.manners.clone());
+            next = Some(Listing { done, conditions, manners, ..*listing });
             break;
         }
-        items.push(event.to_json());
+        items.extend(listing.manners.told(event, position));
     }
     let mut body = json!({ "@odata.context": format!("{base}/$metadata#auditLogs/directoryAudits") });
     if let Some(body) = body.as_object_mut() {

@@ -122,6 +122,8 @@ fn first_round<T: Tracked>(world: &World, request: &Request) -> Result<Round, An
         page: 0,
         at: 0,
         repeat: None,
+        withheld: None,
+        owed: None,
         serial: world.requests.total,
         issued: world.directory.now(),
         manners: Manners::default(),
@@ -138,7 +140,8 @@ fn start<T: Tracked>(world: &mut World, request: &Request, round: Round) -> Roun
     let minimal = round.minimal || request.prefers("return=minimal");
     let round = Round { page_size, minimal, ..round };
     let issued = world.directory.now();
-    Round { issued, ..round.started(T::log(&world.directory).length_at(as_of), serial, manners) }
+    let log = T::log(&world.directory);
+    Round { issued, ..round.started(log, log.length_at(as_of), serial, manners) }
 }
 
 /// `$select` for delta: what the directory store does not keep cannot be tracked.

@@ -5,22 +5,31 @@ use serde_json::{Map, Value, json};
 use super::lists::{render, selection};
 use crate::domain::id::ObjectId;
 use crate::graph::emulator::answer::Answer;
+use crate::graph::emulator::quirks::QuirkName;
 use crate::graph::emulator::refusal::Refusal;
 use crate::graph::emulator::request::Request;
 use crate::graph::emulator::user::{NewUser, User, UserType};
 use crate::graph::emulator::world::World;
 
-pub(super) fn get(world: &World, request: &Request, key: &str, base: &str) -> Answer {
+pub(super) fn get(world: &mut World, request: &Request, key: &str, base: &str) -> Answer {
     // Seen on the real service: this one property spoils a read by name.
     let by_name = key.parse::<ObjectId>().is_err();
     if by_name && request.option("$select").is_some_and(|select| select.contains("signInActivity")) {
         return Answer::error(400, "400", "Get By Key only supports UserId and the key has to be a valid Guid");
     }
-    let user = match key.parse() {
-        Ok(id) => world.directory.user(id),
-        Err(_) => world.directory.user_by_upn(key),
+    let id = match key.parse() {
+        Ok(id) => Some(id),
+        Err(_) => world.directory.user_by_upn(key).map(|user| user.id),
     };
+    let user = id.filter(|id| !is_unknown_to_replica(world, request, *id)).and_then(|id| world.directory.user(id));
     entity(user, request, key, &format!("{base}/$metadata#users/$entity"))
+}
+
+/// Whether the replica that answers trails so far behind that it does not know the user yet.
+fn is_unknown_to_replica(world: &mut World, request: &Request, id: ObjectId) -> bool {
+    let Some(trails) = world.quirks.fires(QuirkName::ReplicaTrails, &request.path) else { return false };
+    let since = world.directory.now().minus(trails.span(60.0));
+    world.directory.user_log.changed_at(id).is_some_and(|at| at > since)
 }
 
 pub(super) fn deleted(world: &World, request: &Request, key: &str, base: &str) -> Answer {

@@ -96,10 +96,19 @@ impl Directory {
         self.update(vec![user], Actor::Exchange)
     }
 
-    /// Gives or takes the licence with the Exchange plan; addresses stay as they are.
+    /// Gives or takes the licence with the Exchange plan. Addresses stay as they are, unless a licence taken away is to take
+    /// the one that equals the UPN along.
     pub fn set_licensed(&mut self, id: ObjectId, licensed: bool) -> Result<(), Refusal> {
-        let since = self.now;
-        self.edit(id, |user| user.exchange_plan = Some(ExchangePlan { enabled: licensed, since }))
+        let (since, takes_address) = (self.now, self.licence_takes_address && !licensed);
+        let initial = self.initial_domain.clone();
+        self.edit(id, |user| {
+            user.exchange_plan = Some(ExchangePlan { enabled: licensed, since });
+            if takes_address {
+                let fallback = format!("{}@{initial}", user.nickname);
+                user.proxies = without_upn(&user.proxies, &user.upn, &fallback);
+                user.mail = Some(fallback);
+            }
+        })
     }
 
     /// Sets attributes such as `department`, by their names; `None` takes one away.
@@ -290,6 +299,20 @@ fn claims(user: &User) -> Result<Claims, Refusal> {
 
 fn undashed(id: ObjectId) -> String {
     id.to_string().replace('-', "")
+}
+
+/// The addresses without the one that equals the UPN, with `fallback` as the primary one.
+fn without_upn(proxies: &[String], upn: &str, fallback: &str) -> Vec<String> {
+    let dropped: Vec<Name> = [upn, fallback].iter().filter_map(|name| name.parse().ok()).collect();
+    let mut left = vec![format!("SMTP:{fallback}")];
+    for proxy in proxies {
+        match Proxy::parse(proxy) {
+            Ok(parsed) if parsed.smtp().is_some_and(|name| dropped.contains(name)) => {}
+            Ok(Proxy::Primary(former)) => left.push(format!("smtp:{former}")),
+            _ => left.push(proxy.clone()),
+        }
+    }
+    left
 }
 
 fn renamed_proxies(proxies: &[String], primary: &str, keep_alias: bool) -> Vec<String> {
