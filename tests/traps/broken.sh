@@ -6,7 +6,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 copy=$target/broken-traps
-[ $# -gt 0 ] || set -- 1 2 3a 3b 4 5a 5b 6 7 8 9 10 11a 11b 12 13 14a 14b 15a 15b 16a 16b 17 18 19a 19b 19c 19d 20a 20b 21 22 \
+[ $# -gt 0 ] || set -- 1 2 3a 3b 4 5a 5b 6 7 8 9 10 11a 11b 12 13 14a 14b 15a 15b 16a 16b 16c 17 18 19a 19b 19c 19d 20a 20b 21 22 \
     23a 23b 24a 24b 25a 25b 26 27a 27b 27c
 rm -rf "$copy" && mkdir -p "$copy"
 # The next build must not take the broken library for the project's own, however this one ends.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use whowas::domain::id::ObjectId;
-use whowas::graph::emulator::{NameChange, NewUser, QuirkName};
+use whowas::graph::emulator::{NameChange, NewUser, Quirk, QuirkName};
 
 use super::world::{World, full};
 use super::{findings, holders, id, names_ever};
@@ -114,7 +114,9 @@ fn trap_16_groups_and_contacts_take_addresses_over() {
     w.delete(b);
     let group = w.directory(|directory| directory.create_group("Tax", Some("Tax@x.test"))).unwrap();
     let contact = w.directory(|directory| directory.create_contact("Law", "Law@x.test")).unwrap();
-    // The users' feed never tells of them. A live read by name does, and a reconcile.
+    // The users' feed never tells of them. Their own feeds do; where these may not be read, a live read by name does, and
+    // a reconcile.
+    w.quirks(["/groups/delta", "/contacts/delta"].map(|path| Quirk::new(QuirkName::Forbidden).path(path)));
     w.at("10:00");
     w.poll();
     w.ask(&["--name", "tax@x.test", "--chain", "cA"]).frozen();
@@ -128,6 +130,11 @@ fn trap_16_groups_and_contacts_take_addresses_over() {
         .mismatch()
         .because("now a contact")
         .instead(&[(b, "stop", Some("cB")), (contact, "stop", None)]);
+    w.no_quirks();
+    let people = w.directory(|directory| directory.create_group("People", Some("hr@x.test"))).unwrap();
+    w.at("12:00");
+    w.poll();
+    assert_eq!(w.run(&["who", "hr@x.test"]).done()["holder"], json!(people.to_string()));
 }
 
 #[test]
