@@ -552,7 +552,8 @@ fn no_value_on_disk_exceeds_64_kib_even_after_the_largest_commits() {
 fn both_stores_chain_the_same_hashes() {
     let (memory, disk) = (MemoryStore::new(), OnDisk::new());
     for store in [&memory as &dyn LedgerStore, disk.store()] {
-        let cursor = Some(Cursor { link: Link::Delta { url: "https://d.test".into() }, horizon: None });
+        let cursor =
+            Some(Cursor { link: Link::Delta { url: "https://d.test".into() }, horizon: None, beside: BTreeMap::new() });
         let full = Commit { cursor, run: Some(run(1)), ..commit(1, thousand()) };
         store.append(TENANT, Sequence(0), full, Derived::default()).unwrap();
     }

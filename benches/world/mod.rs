@@ -8,6 +8,7 @@
 pub mod raw;
 pub mod sql;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use whowas::domain::fact::{Addressed, Fact, Feed, Horizon, Profile, Reading, RoundBegan, Seen, Snapshot, Source};
@@ -225,7 +226,7 @@ pub fn stamp(now: Instant, nth: u64) -> Stamp {
 /// Links of the delta feed are long: some hundred random letters.
 fn cursor(token: &str, round_started: Instant, horizon: Option<Instant>) -> Cursor {
     let url = format!("https://graph.microsoft.com/v1.0/users/delta?$skiptoken={token}-{}", "x".repeat(400));
-    Cursor { link: Link::Next { url, round_started, began: None }, horizon }
+    Cursor { link: Link::Next { url, round_started, began: None }, horizon, beside: BTreeMap::new() }
 }
 
 /// splitmix64: a fixed permutation of the numbers that looks random.

@@ -41,6 +41,8 @@ pub(super) async fn follow(context: &Context, ticker: &mut Ticker<'_>) -> Result
             // A link that told nothing can be asked again, and most rounds end so.
             Ok(_) => continue,
             Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => continue,
+            // Somebody who leads the token elsewhere is no trouble of one feed.
+            Err(Ended::Failed(error @ SyncError::Graph(GraphError::ForeignLink { .. }))) => return Err(error),
             Err(Ended::Failed(error @ (SyncError::Graph(_) | SyncError::Rejected { .. }))) => {
                 // The next run begins the feed anew if its link is lost, else it goes on there.
                 let is_lost = matches!(error, SyncError::Graph(GraphError::Expired { .. }));
@@ -106,7 +108,10 @@ async fn read(
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         pages += 1;
-        ticker.page(page.items.len());
+        // Most rounds find nothing here; their pages are those of the users.
+        if !page.items.is_empty() {
+            ticker.page(page.items.len());
+        }
         is_news |= !page.items.is_empty();
         let reading = reading(context, page.at);
         let facts: Vec<Fact> = page.items.iter().map(|item| addressee_fact(item, reading)).collect();

@@ -87,6 +87,8 @@ async fn addressees(
              of them is not seen",
             permission = collection.permission()
         )),
+        // Somebody who leads the token elsewhere is no trouble of one listing.
+        Err(error @ SyncError::Graph(GraphError::ForeignLink { .. })) => return Err(error.into()),
         // What was read of the users stands by itself. The pages that were read tell of those whom they show and of nobody
         // else, so they stand too.
         Err(error @ (SyncError::Graph(_) | SyncError::Rejected { .. })) => ticker.note(format!(

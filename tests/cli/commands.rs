@@ -284,7 +284,7 @@ fn a_rebuild_is_asked_for_where_it_helps_and_mends() {
     let (mut w, a) = one();
     w.snapshot("cA", "1", a);
     w.verify();
-    assert_eq!(w.run(&["rebuild"]).done()["commits"], json!(2));
+    assert_eq!(w.run(&["rebuild"]).done()["commits"], json!(3));
     w.verify();
     fs::write(w.ledger().join("rebuild"), "").unwrap();
     for command in ["status", "verify", "sync"] {
