@@ -126,7 +126,7 @@ impl App {
                     let store = Arc::new(store);
                     return Ok(Opened { ledger: Ledger::shared(store.clone()), store });
                 }
-                Err(StoreError::Held { holder, .. }) if is_short(&holder.command) && tries < PATIENCE.0 => {
+                Err(error) if tries < PATIENCE.0 && is_soon_over(&error) => {
                     tries += 1;
                     thread::sleep(PATIENCE.1);
                 }
@@ -233,9 +233,15 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::io("start the runtime"))
 }
 
-fn is_short(command: &str) -> bool {
-    // A service holds the ledger for its rounds only.
-    !matches!(command, "sync" | "demo" | "rebuild" | "verify")
+/// Whether whoever holds the ledger lets it go soon.
+fn is_soon_over(error: &StoreError) -> bool {
+    match error {
+        // A service holds the ledger for its rounds only.
+        StoreError::Held { holder, .. } => !matches!(holder.command.as_str(), "sync" | "demo" | "rebuild" | "verify"),
+        // Nobody says so who stays: this is somebody who is just opening or closing it, or takes a copy of it.
+        StoreError::HeldBySomeone { .. } => true,
+        _ => false,
+    }
 }
 
 fn default_files() -> Vec<PathBuf> {
