@@ -18,7 +18,7 @@ use super::user::User;
 use super::world::{World, http_date};
 
 /// Answers a request to Graph, from the outside or from within a batch.
-pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, origin: &str) -> Answer {
     if !is_authorized(world, request) {
         let message = match request.header("authorization") {
             None => "Access token is empty.",
@@ -32,7 +32,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     let route = request.route();
     if request.method == "POST" && route.as_slice() == ["$batch"] {
         // The requests inside are throttled one by one.
-        return batch::answer(world, request, host);
+        return batch::answer(world, request, origin);
     }
     if let Some(busy) = busy(world, request, false) {
         return busy;
@@ -40,7 +40,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     if world.quirks.fires(QuirkName::Forbidden, &request.path).is_some() {
         return Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
     }
-    let base = format!("http://{host}/v1.0");
+    let base = format!("{origin}/v1.0");
     let mut answer = match (request.method.as_str(), route.as_slice()) {
         ("GET", ["users", "delta" | "microsoft.graph.delta"]) => rounds::answer::<User>(world, request, &base),
         ("GET", ["groups", "delta" | "microsoft.graph.delta"]) => rounds::answer::<Group>(world, request, &base),
@@ -136,9 +136,11 @@ fn spoil(world: &mut World, request: &Request, answer: &mut Answer) {
     }
     for link in ["@odata.nextLink", "@odata.deltaLink"] {
         let Some(Value::String(text)) = body.get_mut(link) else { continue };
-        if world.quirks.fires(QuirkName::ForeignNextLink, &request.path).is_some() {
+        if let Some(quirk) = world.quirks.fires(QuirkName::ForeignNextLink, &request.path) {
             let path = text.split_once("/v1.0").map_or("", |(_, path)| path);
-            *text = format!("https://graph.foreign.invalid/v1.0{path}");
+            // Its style may name a host that listens, so that a test sees whether anybody comes.
+            let host = quirk.style.as_deref().unwrap_or("https://graph.foreign.invalid");
+            *text = format!("{host}/v1.0{path}");
         }
     }
 }
