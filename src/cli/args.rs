@@ -629,6 +629,9 @@ pub struct EmulateOptions {
     /// Register the certificates of a PEM file for the application, so that it may sign in with one of their keys
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
+    /// Serve https with the certificate and the private key of this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub tls: Option<PathBuf>,
     /// Switch a quirk of the real service on, by name; may be repeated (see GET /_emulator/quirks)
     #[arg(long, value_name = "NAME")]
     pub quirk: Vec<String>,

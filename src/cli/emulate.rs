@@ -40,6 +40,7 @@ pub fn emulate(options: &EmulateOptions, clock: Clock) -> Result<Exit, CliError>
             (defaults.tenant.clone(), defaults.client_id.clone(), defaults.secret.clone());
         let started = Emulator::start(EmulatorOptions {
             listen: Some(listener),
+            tls: options.tls.clone(),
             page_size: options.page_size.unwrap_or(page_size).max(1),
             quirks,
             certificates,

@@ -260,6 +260,10 @@ fn change(activity: Activity, user: &Target<'_>, property: Property) -> Change {
     match (&old, &new) {
         (None, None) if modified.old.is_none() && modified.new.is_none() => Change::None,
         (None, None) => Change::Unreadable,
+        // A deleted user holds no address: what falls off at its restore may long be somebody else's.
+        _ if property == Property::ProxyAddresses && matches!(activity, Activity::Restore) => {
+            Change::Of { old: None, new }
+        }
         _ => Change::Of { old, new },
     }
 }
@@ -529,6 +533,19 @@ mod tests {
                 assert_eq!((purged.life, purged.upn), (Life::Purged, None));
             }
         }
+    }
+
+    #[test]
+    fn the_addresses_before_a_restore_are_untold_because_a_deleted_user_holds_none() {
+        let proxies = json!({"displayName": "ProxyAddresses", "oldValue": "[\"SMTP:a@x.test\",\"smtp:taken@x.test\"]",
+            "newValue": "[\"SMTP:a@x.test\"]"});
+        let restored = event("Restore user", json!({"userPrincipalName": "a@x.test", "modifiedProperties": [proxies]}));
+        let changed = read(&restored).unwrap().into_iter().find_map(|fact| match fact {
+            Fact::Changed(changed) => Some(changed),
+            _ => None,
+        });
+        let changed = changed.unwrap();
+        assert_eq!((spelled(&changed.old), spelled(&changed.new)), (None, Some(vec!["a@x.test"])));
     }
 
     #[test]

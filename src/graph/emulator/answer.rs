@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 
+/// What every body says it is.
+pub(super) const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8";
+
 /// Status, headers and JSON body.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {

@@ -21,7 +21,7 @@ use super::world::{World, http_date};
 const FOREIGN: &str = "https://graph.foreign.invalid";
 
 /// Answers a request to Graph, from the outside or from within a batch.
-pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, origin: &str) -> Answer {
     if !is_authorized(world, request) {
         let message = match request.header("authorization") {
             None => "Access token is empty.",
@@ -39,7 +39,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     let route = request.route();
     if request.method == "POST" && route.as_slice() == ["$batch"] {
         // The requests inside are throttled one by one.
-        return batch::answer(world, request, host);
+        return batch::answer(world, request, origin);
     }
     if let Some(busy) = busy(world, request, false) {
         return busy;
@@ -47,7 +47,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     if world.quirks.fires(QuirkName::Forbidden, &request.path).is_some() {
         return Answer::error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.");
     }
-    let base = format!("http://{host}/v1.0");
+    let base = format!("{origin}/v1.0");
     let mut answer = match (request.method.as_str(), route.as_slice()) {
         ("GET", ["users", "delta" | "microsoft.graph.delta"]) => rounds::answer::<User>(world, request, &base),
         ("GET", ["groups", "delta" | "microsoft.graph.delta"]) => rounds::answer::<Group>(world, request, &base),
@@ -152,11 +152,16 @@ fn spoil(world: &mut World, request: &Request, answer: &mut Answer) {
     }
     for (style, link) in [("next", "@odata.nextLink"), ("delta", "@odata.deltaLink")] {
         let Some(Value::String(text)) = body.get_mut(link) else { continue };
-        let foreign = world.quirks.fires(QuirkName::ForeignNextLink, &request.path);
-        if foreign.is_some_and(|quirk| quirk.style.is_none_or(|wanted| wanted == style)) {
-            let path = text.split_once("/v1.0").map_or("", |(_, path)| path);
-            *text = format!("{FOREIGN}/v1.0{path}");
-        }
+        let Some(quirk) = world.quirks.fires(QuirkName::ForeignNextLink, &request.path) else { continue };
+        let host = match quirk.style.as_deref() {
+            None => FOREIGN,
+            Some("next" | "delta") if quirk.style.as_deref() != Some(style) => continue,
+            Some("next" | "delta") => FOREIGN,
+            // A host that listens, so that a test sees whether anybody comes.
+            Some(host) => host,
+        };
+        let path = text.split_once("/v1.0").map_or("", |(_, path)| path);
+        *text = format!("{host}/v1.0{path}");
     }
 }
 

@@ -12,30 +12,33 @@ use super::request::Request;
 use super::world::World;
 
 /// The answer, if this is a request to the login host.
-pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Option<Answer> {
+pub(super) fn answer(world: &mut World, request: &Request, origin: &str) -> Option<Answer> {
     match (request.method.as_str(), request.route().as_slice()) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => Some(match busy(world, request, true) {
             Some(busy) => busy,
-            None => token(world, request, tenant, host),
+            None => token(world, request, tenant, origin),
         }),
         ("GET", ["metadata", "identity", "oauth2", "token"]) => Some(match busy(world, request, true) {
             Some(busy) => busy,
             None => identity::token(world, request),
         }),
-        ("GET", ["common", "discovery", "instance"]) => Some(Answer::ok(json!({
-            "tenant_discovery_endpoint":
-                format!("http://{host}/{}/v2.0/.well-known/openid-configuration", world.application.tenant),
-            "api-version": "1.1",
-            "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
-        }))),
+        ("GET", ["common", "discovery", "instance"]) => {
+            let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+            Some(Answer::ok(json!({
+                "tenant_discovery_endpoint":
+                    format!("{origin}/{}/v2.0/.well-known/openid-configuration", world.application.tenant),
+                "api-version": "1.1",
+                "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
+            })))
+        }
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             if !known_tenant(world, tenant) {
                 return Some(unknown_tenant(world, tenant));
             }
             Some(Answer::ok(json!({
-                "token_endpoint": format!("http://{host}/{tenant}/oauth2/v2.0/token"),
-                "authorization_endpoint": format!("http://{host}/{tenant}/oauth2/v2.0/authorize"),
-                "issuer": format!("http://{host}/{}/v2.0", world.application.tenant),
+                "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
+                "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),
+                "issuer": format!("{origin}/{}/v2.0", world.application.tenant),
                 "tenant_region_scope": null,
             })))
         }
@@ -56,7 +59,7 @@ pub(super) fn is_authorized(world: &World, request: &Request) -> bool {
 
 const TOKEN_PREFIX: &str = "emulator-access-token-";
 
-fn token(world: &mut World, request: &Request, tenant: &str, host: &str) -> Answer {
+fn token(world: &mut World, request: &Request, tenant: &str, origin: &str) -> Answer {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&request.body).into_owned().collect();
     let field = |name: &str| form.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     if !known_tenant(world, tenant) {
@@ -84,7 +87,7 @@ fn token(world: &mut World, request: &Request, tenant: &str, host: &str) -> Answ
     }
     let assertion = field("client_assertion");
     if !assertion.is_empty() {
-        let audience = format!("http://{host}/{tenant}/oauth2/v2.0/token");
+        let audience = format!("{origin}/{tenant}/oauth2/v2.0/token");
         if let Err(refusal) = assertion::check(world, field("client_assertion_type"), assertion, &audience) {
             return refused(world, 401, "invalid_client", refusal.code, &refusal.text);
         }

@@ -31,6 +31,7 @@ mod quirks;
 mod refusal;
 mod request;
 mod server;
+mod tls;
 mod user;
 mod world;
 

@@ -71,7 +71,7 @@ quirk_names! {
     Truncated = "truncated",
     /// An answer 200 holds an error object in place of a user.
     ErrorInside200 = "error_inside_200",
-    /// Next and delta links point to another host; with `style` "next" or "delta" only those.
+    /// Next and delta links point to another host; with `style` "next" or "delta" only those, with any other `style` to that origin.
     ForeignNextLink = "foreign_next_link",
     /// Requests are sent on to another host by a 307.
     Redirect = "redirect",

@@ -79,18 +79,27 @@ pub(super) fn from_token<T: DeserializeOwned>(token: &str) -> Option<T> {
 }
 
 /// The quoted strings that a filter of the form `p eq 'x' or p eq 'y'` allows, and the property; `None` for other forms.
+/// Of a collection, `p/any(x:x eq 'y')`, the property is `p/any`.
 pub(super) fn equalities(filter: &str) -> Option<(String, Vec<String>)> {
     let mut property = None;
     let mut values = Vec::new();
     for clause in filter.trim().split(" or ") {
         let (name, rest) = clause.trim().trim_start_matches('(').split_once(" eq ")?;
+        let name = member_of_any(name.trim()).unwrap_or(name.trim());
         let value = rest.trim().trim_end_matches(')').strip_prefix('\'')?.strip_suffix('\'')?;
-        if property.get_or_insert_with(|| name.trim().to_owned()) != name.trim() {
+        if property.get_or_insert_with(|| name.to_owned()) != name {
             return None;
         }
         values.push(value.replace("''", "'"));
     }
     property.map(|property| (property, values))
+}
+
+/// `p/any` of `p/any(x:x`: a lambda over a collection, whose variable has any name.
+fn member_of_any(clause: &str) -> Option<&str> {
+    let (collection, lambda) = clause.split_once('(')?;
+    let (variable, body) = lambda.split_once(':')?;
+    (collection.ends_with("/any") && variable.trim() == body.trim()).then_some(collection)
 }
 
 fn segments(path: &str) -> Vec<String> {
@@ -157,6 +166,9 @@ mod tests {
     fn only_equalities_of_one_property_are_read() {
         let read = equalities("id eq 'a' or id eq 'b'").unwrap();
         assert_eq!(read, ("id".to_owned(), vec!["a".to_owned(), "b".to_owned()]));
+        for lambda in ["p/any(x:x eq 'a')", "p/any(address: address eq 'a')"] {
+            assert_eq!(equalities(lambda), Some(("p/any".to_owned(), vec!["a".to_owned()])), "{lambda}");
+        }
         assert_eq!(equalities("startswith(mail,'a')"), None);
         assert_eq!(equalities("id eq 'a' or mail eq 'b'"), None);
     }

@@ -1,7 +1,8 @@
 //! The socket: axum hands every request to the world, which answers at once; faults of the wire happen here.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +11,16 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use axum::serve::Listener;
 use futures_util::stream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::answer::JSON;
 use super::directory::Directory;
 use super::quirks::{Quirk, Quirks};
 use super::request::Request;
+use super::tls::TlsListener;
 use super::world::{Application, Clock, Delivery, Fault, RequestLog, World};
 use crate::domain::time::Instant;
 
@@ -29,6 +33,8 @@ pub struct EmulatorOptions {
     /// Where to listen; a free port of the loopback interface if not given. Other interfaces are refused, because
     /// anybody who reaches the control routes rules the directory.
     pub listen: Option<TcpListener>,
+    /// A PEM file with a certificate and its private key: `https` is served instead of `http`.
+    pub tls: Option<PathBuf>,
     /// The tenant id (its initial domain is accepted as well).
     pub tenant: String,
     /// The application that may ask for access tokens.
@@ -53,7 +59,7 @@ pub struct EmulatorOptions {
 /// A running emulator. Dropping it closes the socket without waiting for anybody.
 #[derive(Debug)]
 pub struct Emulator {
-    address: SocketAddr,
+    origin: String,
     world: Shared,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<io::Result<()>>,
@@ -67,6 +73,7 @@ impl Default for EmulatorOptions {
         let start = Instant::from_micros(1_772_323_200_000_000);
         Self {
             listen: None,
+            tls: None,
             tenant: Self::TENANT.to_owned(),
             client_id: Self::CLIENT_ID.to_owned(),
             secret: Self::SECRET.to_owned(),
@@ -118,19 +125,19 @@ impl Emulator {
         let world = World::new(directory, options.quirks, application, options.page_size, clock);
         let world = Shared(Arc::new(Mutex::new(world)));
 
-        let app = Router::new().fallback(answer).with_state(world.clone());
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let app = Router::new().fallback(answer).with_state(Served { world: world.clone(), scheme });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-            // A dropped sender means the emulator itself was dropped; serving on would serve nobody.
-            let _ = stopped.await;
-        });
-        let server = tokio::spawn(server.into_future());
-        Ok(Self { address, world, stop: Some(stop), server })
+        let server = match options.tls {
+            None => serve(listener, app, stopped),
+            Some(file) => serve(TlsListener::new(listener, &file)?, app, stopped),
+        };
+        Ok(Self { origin: format!("{scheme}://{address}"), world, stop: Some(stop), server })
     }
 
     /// The base address, for example `http://127.0.0.1:40123`. Login and Graph endpoints are both below it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.origin.clone()
     }
 
     /// Reads or changes the directory, with its clock brought up to date. No request is answered meanwhile.
@@ -162,6 +169,11 @@ impl Emulator {
     /// Replaces the quirks; counting starts anew.
     pub fn set_quirks(&self, quirks: impl IntoIterator<Item = Quirk>) {
         self.world.lock().set_quirks(quirks.into_iter().collect());
+    }
+
+    /// What is switched on, with what is left of each.
+    pub fn quirks(&self) -> Vec<Quirk> {
+        self.world.lock().quirks.active().to_vec()
     }
 
     /// The requests answered so far.
@@ -203,7 +215,26 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-async fn answer(State(world): State<Shared>, http: HttpRequest) -> Response {
+/// What every request is answered from.
+#[derive(Clone)]
+struct Served {
+    world: Shared,
+    scheme: &'static str,
+}
+
+fn serve<L>(listener: L, app: Router, stopped: oneshot::Receiver<()>) -> JoinHandle<io::Result<()>>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        // A dropped sender means the emulator itself was dropped; serving on would serve nobody.
+        let _ = stopped.await;
+    });
+    tokio::spawn(server.into_future())
+}
+
+async fn answer(State(Served { world, scheme }): State<Served>, http: HttpRequest) -> Response {
     let (parts, body) = http.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
         let mut refused = Response::new(Body::empty());
@@ -217,8 +248,8 @@ async fn answer(State(world): State<Shared>, http: HttpRequest) -> Response {
     }
     let request = Request::new(parts.method.as_str(), &target, headers, body.to_vec());
     // Links must lead back by the name the client used, for clients refuse links to other hosts.
-    let host = request.header("host").unwrap_or("127.0.0.1").to_owned();
-    let delivery = world.lock().deliver(&request, &target, &host);
+    let origin = format!("{scheme}://{}", request.header("host").unwrap_or("127.0.0.1"));
+    let delivery = world.lock().deliver(&request, &target, &origin);
     render(delivery)
 }
 
@@ -240,9 +271,7 @@ fn render(delivery: Delivery) -> Response {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if has_body {
-        let json =
-            HeaderValue::from_static("application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8");
-        headers.insert("content-type", json);
+        headers.insert("content-type", HeaderValue::from_static(JSON));
     }
     // Set here, so that hyper does not add the machine's time.
     headers.insert("date", HeaderValue::from_str(&date).unwrap_or(HeaderValue::from_static("")));

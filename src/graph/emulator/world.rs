@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Answers one request.
-    pub(super) fn deliver(&mut self, request: &Request, target: &str, host: &str) -> Delivery {
+    pub(super) fn deliver(&mut self, request: &Request, target: &str, origin: &str) -> Delivery {
         self.tick();
         let route = request.route();
         if route.first() == Some(&"_emulator") {
@@ -156,9 +156,9 @@ impl World {
             return Delivery { answer, date: self.http_date(), fault: None };
         }
         self.requests.total = self.requests.total.saturating_add(1);
-        let answer = match login::answer(self, request, host) {
+        let answer = match login::answer(self, request, origin) {
             Some(answer) => answer,
-            None => api::answer(self, request, host),
+            None => api::answer(self, request, origin),
         };
         let answer = self.finish(request, answer);
         let fault = self.fault(request);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::graph::emulator::answer::Answer;
+use crate::graph::emulator::answer::{Answer, JSON};
 use crate::graph::emulator::ids::mix;
 use crate::graph::emulator::request::Request;
 use crate::graph::emulator::world::World;
@@ -26,7 +26,7 @@ struct Part {
     body: Value,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, origin: &str) -> Answer {
     let Ok(batch) = serde_json::from_slice::<Batch>(&request.body) else {
         return Answer::error(400, "BadRequest", "Invalid batch payload format.");
     };
@@ -36,7 +36,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     }
     let mut answers: Vec<Value> = Vec::new();
     for part in &batch.requests {
-        answers.push(respond(world, request, part, host));
+        answers.push(respond(world, request, part, origin));
     }
     // The real service answers in any order; sorting by a hash makes it a fixed one that is hardly ever that of the requests.
     let seed = world.quirks.seed();
@@ -46,7 +46,7 @@ pub(super) fn answer(world: &mut World, request: &Request, host: &str) -> Answer
     Answer::ok(json!({ "responses": responses }))
 }
 
-fn respond(world: &mut World, outer: &Request, part: &Part, host: &str) -> Value {
+fn respond(world: &mut World, outer: &Request, part: &Part, origin: &str) -> Value {
     let mut headers: Vec<(String, String)> = Vec::new();
     for (name, value) in &part.headers {
         headers.push((name.to_ascii_lowercase(), value.as_str().unwrap_or_default().to_owned()));
@@ -58,10 +58,14 @@ fn respond(world: &mut World, outer: &Request, part: &Part, host: &str) -> Value
     let inner = Request::new(&part.method.to_ascii_uppercase(), &url, headers, body);
     let answer = match inner.route().as_slice() {
         ["$batch"] => Answer::error(400, "BadRequest", "A batch cannot hold another batch."),
-        _ => super::answer(world, &inner, host),
+        _ => super::answer(world, &inner, origin),
     };
     let answer = world.finish(&inner, answer);
-    let headers: serde_json::Map<String, Value> =
+    let mut headers: serde_json::Map<String, Value> =
         answer.headers.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    if answer.body.is_some() {
+        // Microsoft's clients read a part's body by what it says of itself.
+        headers.insert("Content-Type".to_owned(), json!(JSON));
+    }
     json!({ "id": part.id, "status": answer.status, "headers": headers, "body": answer.body })
 }

@@ -17,6 +17,8 @@ use crate::graph::emulator::world::World;
 pub(super) const TOP_MAX: usize = 999;
 /// Most clauses of a filter.
 const FILTER_CLAUSES_MAX: usize = 15;
+/// What a filter by an address asks about, whatever it calls the address.
+const ANY_PROXY: &str = "proxyAddresses/any";
 /// The size of its pages if not asked for.
 pub(super) const TOP: usize = 100;
 
@@ -148,7 +150,7 @@ fn filtered<'w, T: Entity + 'w>(
         "id" => is_any(&object.id().to_string()),
         _ => proxies(object).iter().any(|proxy| is_any(proxy)),
     };
-    if property != "id" && property != "proxyAddresses/any(p:p" {
+    if property != "id" && property != ANY_PROXY {
         return Answer::unsupported_query("Unsupported or invalid query filter clause specified.");
     }
     let value: Vec<Value> = all.filter(wanted).map(|object| render(object, select)).collect();
@@ -171,6 +173,10 @@ fn filtered_users(world: &World, request: &Request, filter: &str, base: &str) ->
     let found: Vec<&User> = match property.as_str() {
         "id" => values.iter().filter_map(|id| directory.user(id.parse().ok()?)).collect(),
         "userPrincipalName" => values.iter().filter_map(|upn| directory.user_by_upn(upn)).collect(),
+        ANY_PROXY => {
+            let is_any = |proxy: &String| values.iter().any(|value| value.eq_ignore_ascii_case(proxy));
+            directory.users_after(None).filter(|user| user.proxies.iter().any(is_any)).collect()
+        }
         "mail" => {
             let wanted = |user: &&User| {
                 user.mail.as_ref().is_some_and(|mail| values.iter().any(|value| value.eq_ignore_ascii_case(mail)))
