@@ -99,11 +99,6 @@ pub struct FeedTells {
 pub struct GroupsRead(pub BTreeMap<ObjectId, Option<Instant>>);
 
 impl GroupsRead {
-    /// As of when the group that was not listed for the longest time was; `None` if no group was ever listed.
-    pub fn oldest(&self) -> Option<Instant> {
-        self.0.values().flatten().min().copied()
-    }
-
     /// Takes a listing in.
     pub fn note(&mut self, listed: &GroupsListed) {
         self.0.extend(listed.listed.iter().map(|group| (*group, Some(listed.at))));

@@ -73,7 +73,7 @@ impl Ledger {
             vacant_at,
             objects: &attributor.timelines,
             scopes: &scopes,
-            groups_listed: view.mapping_state().groups.oldest(),
+            groups_listed: view.groups_listed()?,
             chain: chain.as_ref(),
             chain_elsewhere,
             chains: &chains,

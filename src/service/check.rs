@@ -14,8 +14,9 @@ use crate::domain::verdict::{Action, Ask, Change, Freshness, Instead, Outcome, V
 use crate::ledger::{Basis, Checked, KnownAt, LedgerError};
 use crate::sync::{Context, SyncError, read_live};
 
-/// How long an ask waits for the directory. An agent is waiting; a sync has more patience with a directory that throttles.
-const LIVE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long an ask, and all that share its reads, wait for the directory: less than a live read counts as made now, so that
+/// those who were answered first need not ask again. A sync has more patience with a directory that throttles.
+const LIVE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// One ask, as a batch line has it.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -94,7 +94,10 @@ pub fn preview(desk: &Desk, rules: &Mapping, ahead: &ReadAhead, percent: u64) ->
     let before = in_force(desk, KnownAt::Now)?;
     let change = desk.ledger.scope_change(desk.tenant, rules, ahead)?;
     let has_moved = ahead.facts.values().flatten().any(|fact| matches!(fact, Fact::Grouped(_)));
-    let changed = before.mapping != *rules || has_moved;
+    let known = desk.ledger.view(desk.tenant, KnownAt::Now)?.mapping_state().groups.clone();
+    let is_known = |group| matches!(known.0.get(group), Some(Some(_)));
+    let is_lost = ahead.groups.0.iter().any(|(group, read)| read.is_none() && is_known(group));
+    let changed = before.mapping != *rules || has_moved || is_lost;
     let breach = changed.then(|| change.breach(percent)).flatten();
     let freeze = parts(change.freeze());
     let ScopeChange { rules, users, out, enter, leave, unknown, protected_with_chains } = change;

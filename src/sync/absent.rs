@@ -112,7 +112,7 @@ pub(super) async fn read_absent(
             context.check_skew(answer.at)?;
             let mut found = match answer.value {
                 Some(user) => graph::facts(&user, reading(context, answer.at), context.client.attributes()),
-                None => vec![read_deleted(context, *object, Source::Reconcile).await?.1],
+                None => vec![read_deleted(context, *object, Source::Reconcile, answer.at).await?.1],
             };
             let was_binned = binned.is_some_and(|binned| binned.plus(context.widths.lag) <= answer.at);
             if let Some(Fact::Removed(removed)) = found.first_mut()
@@ -128,15 +128,22 @@ pub(super) async fn read_absent(
     Ok(facts)
 }
 
-/// What the recycle bin says of an object that is not live, and when.
+/// What the recycle bin says of an object that was not live at `since`, and when.
+///
+/// An object that is in neither place was gone at the first of the two answers or at the second: it may have come back between
+/// them. So the reading is as much wider as they are apart.
 pub(super) async fn read_deleted(
     context: &Context,
     object: ObjectId,
     source: Source,
+    since: Instant,
 ) -> Result<(Instant, Fact), SyncError> {
     let answer = context.client.deleted_user(object).await?;
     context.check_skew(answer.at)?;
-    let reading = Reading { source, ..reading(context, answer.at) };
+    let mut reading = Reading { source, ..reading(context, answer.at) };
+    if answer.value.is_none() {
+        reading.lag = reading.lag.saturating_add(answer.at.since(since));
+    }
     let fact = match answer.value {
         Some(user) => deleted_fact(&user, reading),
         None => Fact::Removed(Removed { object, reading, removal: Removal::NotFound, deleted: None, last_upn: None }),

@@ -5,7 +5,10 @@
 //! feed alone, and who is not announced as gone is looked for by the reconcile. Nothing is said here of an application that may
 //! not read them; the reconcile and `doctor` say it.
 
+use std::collections::{BTreeMap, HashSet};
+
 use crate::domain::fact::{Fact, Reading, Source};
+use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::graph::delta::DeltaLink;
 use crate::graph::error::GraphError;
@@ -15,14 +18,14 @@ use crate::graph::wire::addressee::Collection;
 use crate::ledger::Batch;
 use crate::store::Run;
 
-use super::guard::Breach;
 use super::reconcile::news;
 use super::run::{Ticker, with_causes};
-use super::stage::{Ended, Stage};
 use super::{Context, SyncError, refuse_unreadable};
 
 /// Most pages of one feed in one run.
 const PAGES_MAX: u64 = 100_000;
+/// How often a feed begins anew in one run because the directory has forgotten its link.
+const RESTARTS_MAX: u32 = 3;
 /// A day, in microseconds.
 const DAY: i64 = 86_400_000_000;
 
@@ -32,45 +35,35 @@ pub(super) async fn follow(context: &Context, ticker: &mut Ticker<'_>) -> Result
         return Ok(());
     };
     let before = cursor.beside.clone();
+    let mut failed = None;
     for collection in Collection::ALL {
         let kept = cursor.beside.get(&collection.kind()).cloned();
-        let link = match read(context, collection, kept.clone(), ticker).await {
+        match read(context, collection, kept.clone(), ticker).await {
             Ok(read) if read.is_news || kept.is_none() || is_first_of_its_day(context, &ticker.entry).await? => {
-                Some(read.link.as_str().to_owned())
+                cursor.beside.insert(collection.kind(), read.link.as_str().to_owned());
             }
             // A link that told nothing can be asked again, and most rounds end so.
-            Ok(_) => continue,
-            Err(Ended::Failed(SyncError::Graph(GraphError::PermissionDenied { .. }))) => continue,
+            Ok(_) | Err(SyncError::Graph(GraphError::PermissionDenied { .. })) => {}
             // Somebody who leads the token elsewhere is no trouble of one feed.
-            Err(Ended::Failed(error @ SyncError::Graph(GraphError::ForeignLink { .. }))) => return Err(error),
-            Err(Ended::Failed(error @ (SyncError::Graph(_) | SyncError::Rejected { .. }))) => {
-                // The next run begins the feed anew if its link is lost, else it goes on there.
-                let is_lost = matches!(error, SyncError::Graph(GraphError::Expired { .. }));
-                ticker.note(format!(
-                    "the changes of the {} could not be read: {}; the next run reads them",
-                    collection.segment(),
-                    with_causes(&error)
-                ));
-                kept.filter(|_| !is_lost)
+            Err(SyncError::Graph(error)) if !matches!(error, GraphError::ForeignLink { .. }) => {
+                ticker.note(say(collection, &error.into()));
             }
-            Err(Ended::Held(Breach { why, .. })) => {
-                ticker.note(format!(
-                    "the changes of the {} were not applied: they show {why}; the reconcile reads them anew and holds them \
-                     for a person to look at",
-                    collection.segment()
-                ));
-                kept
+            Err(error @ SyncError::Rejected { .. }) => ticker.note(say(collection, &error)),
+            Err(error) => {
+                failed = Some(error);
+                break;
             }
-            Err(Ended::Failed(error)) => return Err(error),
-        };
-        match link {
-            Some(link) => cursor.beside.insert(collection.kind(), link),
-            None => cursor.beside.remove(&collection.kind()),
-        };
+        }
     }
     // The round has its entry already; this one tells what these requests were, too.
     let is_moved = cursor.beside != before;
-    ticker.close(context, Vec::new(), is_moved.then_some(cursor)).await
+    ticker.close(context, Vec::new(), is_moved.then_some(cursor)).await?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn say(collection: Collection, error: &SyncError) -> String {
+    let (all, why) = (collection.segment(), with_causes(error));
+    format!("the changes of the {all} could not be read: {why}; the next run reads them")
 }
 
 /// What a feed gave.
@@ -81,26 +74,27 @@ struct Read {
     is_news: bool,
 }
 
-/// Reads a feed to its end. Its first enumeration is applied page by page, as that of the users is; what changes later is
-/// looked at by the guard before anything of it is applied.
+/// Reads a feed to its end and applies it page by page: a run that ends before the link is kept reads the same pages again, and
+/// finds nothing new on them. No guard looks at groups and contacts; it counts users.
 async fn read(
     context: &Context,
     collection: Collection,
     kept: Option<String>,
     ticker: &mut Ticker<'_>,
-) -> Result<Read, Ended> {
-    let active = context.blocking(|ledger, tenant| ledger.head(tenant)).await?.state.counts.active;
-    let mut stage = Stage::new(active, None);
-    let (mut is_first, mut link, mut is_news) = (kept.is_none(), kept, false);
-    let mut pages = 0;
+) -> Result<Read, SyncError> {
+    let asked = crate::graph::error::Asked::AddresseesDelta(collection);
+    let (mut link, mut is_news) = (kept, false);
+    let (mut pages, mut restarts, mut followed) = (0, 0, HashSet::new());
     loop {
-        let asked = context.client.addressees_delta_page(collection, link.as_deref());
-        let page = match ticker.unless_stopped(asked).await? {
+        let page = context.client.addressees_delta_page(collection, link.as_deref());
+        let page = match ticker.unless_stopped(page).await? {
             // The directory has forgotten the link: everything is enumerated anew.
-            Err(GraphError::Expired { .. } | GraphError::PageExpired { .. }) if link.is_some() && pages < PAGES_MAX => {
-                pages += 1;
-                (is_first, link) = (true, None);
-                stage.clear();
+            Err(GraphError::Expired { .. } | GraphError::PageExpired { .. })
+                if link.is_some() && restarts < RESTARTS_MAX =>
+            {
+                restarts += 1;
+                link = None;
+                followed.clear();
                 continue;
             }
             page => page?,
@@ -111,36 +105,31 @@ async fn read(
         // Most rounds find nothing here; their pages are those of the users.
         if !page.items.is_empty() {
             ticker.page(page.items.len());
+            is_news = true;
         }
-        is_news |= !page.items.is_empty();
         let reading = reading(context, page.at);
-        let facts: Vec<Fact> = page.items.iter().map(|item| addressee_fact(item, reading)).collect();
-        let batch = Batch { facts: news(context, facts).await?, ..Batch::default() };
-        if is_first {
-            let appended = context.append(batch).await?;
-            ticker.committed(&appended.summary);
-        } else if let Some(breach) = stage.push(context, batch, ticker).await? {
-            return Err(Ended::Held(breach));
-        }
+        let facts = last_of_each(page.items.iter().map(|item| addressee_fact(item, reading)));
+        let appended = context.append(Batch { facts: news(context, facts).await?, ..Batch::default() }).await?;
+        ticker.committed(&appended.summary);
         match page.link {
-            DeltaLink::Next(_) if pages >= PAGES_MAX => {
-                let asked = crate::graph::error::Asked::AddresseesDelta(collection);
-                return Err(Ended::from(GraphError::TooManyPages { asked, pages }));
-            }
-            DeltaLink::Next(next) => link = Some(next.as_str().to_owned()),
-            DeltaLink::Delta(link) => {
-                if let Some(breach) = stage.examine(context, &[]).await? {
-                    return Err(Ended::Held(breach));
+            DeltaLink::Next(_) if pages >= PAGES_MAX => return Err(GraphError::TooManyPages { asked, pages }.into()),
+            DeltaLink::Next(next) => {
+                let next = next.as_str().to_owned();
+                if !followed.insert(next.clone()) {
+                    return Err(GraphError::LinkLoop { asked, pages }.into());
                 }
-                if stage.must_read_again(ticker) {
-                    // More than fits in memory passed the guard; the enumeration anew applies it page by page.
-                    return Box::pin(read(context, collection, None, ticker)).await;
-                }
-                stage.commit(context, ticker).await?;
-                return Ok(Read { link, is_news });
+                link = Some(next);
             }
+            DeltaLink::Delta(link) => return Ok(Read { link, is_news }),
         }
     }
+}
+
+/// The last fact of each object: what a page tells of one more than once is as new as the page, and the last of it counts.
+fn last_of_each(facts: impl Iterator<Item = Fact>) -> Vec<Fact> {
+    let mut last: BTreeMap<Option<ObjectId>, Fact> = BTreeMap::new();
+    last.extend(facts.map(|fact| (fact.object(), fact)));
+    last.into_values().collect()
 }
 
 /// Whether no run before it is of the same day: then a link is kept even if it tells nothing new, because the directory

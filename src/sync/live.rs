@@ -55,8 +55,8 @@ impl LiveRead {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     User(ObjectId),
-    /// A user that is not live.
-    Deleted(ObjectId),
+    /// A user that was not live at that time.
+    Deleted(ObjectId, Instant),
     /// Only a user principal name is a key of the directory; an address is read through whoever may hold it.
     Upn(Name),
     Addressee(Collection, ObjectId),
@@ -84,12 +84,17 @@ pub async fn read_live(
     let mut wanted = wanted(context, asks, policy).await?;
     let mut told = tell(context, wanted.iter().flatten().cloned().collect(), limit).await?;
     // Who is not live may be in the recycle bin.
-    let is_absent = |key: &Key| matches!(told.get(key), Some(Ok((_, facts))) if facts.is_empty());
+    let absent_at = |key: &Key| match told.get(key) {
+        Some(Ok((Some(read), facts))) if facts.is_empty() => Some(read.at),
+        _ => None,
+    };
     for keys in &mut wanted {
-        let users = keys.iter().filter(|key| is_absent(key));
-        let absent =
-            users.filter_map(|key| if let Key::User(object) = key { Some(Key::Deleted(*object)) } else { None });
-        keys.extend(absent.collect::<Vec<_>>());
+        let absent = keys.iter().filter_map(|key| match key {
+            Key::User(object) => Some(Key::Deleted(*object, absent_at(key)?)),
+            _ => None,
+        });
+        let absent: Vec<Key> = absent.collect();
+        keys.extend(absent);
     }
     let new = wanted.iter().flatten().filter(|key| !told.contains_key(key)).cloned().collect();
     told.extend(tell(context, new, limit).await?);
@@ -175,7 +180,9 @@ async fn tell(context: &Context, keys: HashSet<Key>, limit: Limit) -> Result<Has
                 let _permit = gate.acquire_owned().await;
                 match part.first() {
                     Some(Key::User(_) | Key::Upn(_)) => read_users(&context, &part).await,
-                    Some(Key::Deleted(object)) => read_bin(&context, *object).await.map(|told| vec![Ok(told)]),
+                    Some(Key::Deleted(object, since)) => {
+                        read_bin(&context, *object, *since).await.map(|told| vec![Ok(told)])
+                    }
                     Some(Key::Addressee(collection, _)) => read_known_addressees(&context, *collection, &part).await,
                     Some(Key::Address(collection, name)) => {
                         read_address(&context, *collection, name).await.map(|told| vec![Ok(told)])
@@ -207,7 +214,7 @@ fn parts(keys: HashSet<Key>) -> Vec<Vec<Key>> {
         match key {
             Key::User(_) | Key::Upn(_) => users.push(key),
             Key::Addressee(collection, _) => addressees.entry(collection).or_default().push(key),
-            Key::Deleted(_) | Key::Address(..) => single.push(vec![key]),
+            Key::Deleted(..) | Key::Address(..) => single.push(vec![key]),
         }
     }
     let cut = |keys: Vec<Key>, most: usize| keys.chunks(most).map(<[Key]>::to_vec).collect::<Vec<_>>();
@@ -222,7 +229,7 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
         .filter_map(|key| match key {
             Key::User(object) => Some(UserKey::Id(*object)),
             Key::Upn(name) => Some(UserKey::Upn(name.spelling())),
-            Key::Deleted(_) | Key::Addressee(..) | Key::Address(..) => None,
+            Key::Deleted(..) | Key::Addressee(..) | Key::Address(..) => None,
         })
         .collect();
     let answers = match keys.as_slice() {
@@ -249,8 +256,12 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
 }
 
 /// Reads what the recycle bin says of a user that is not live.
-async fn read_bin(context: &Context, object: ObjectId) -> Result<(Option<LiveRead>, Vec<Fact>), SyncError> {
-    let (at, fact) = read_deleted(context, object, Source::Live).await?;
+async fn read_bin(
+    context: &Context,
+    object: ObjectId,
+    since: Instant,
+) -> Result<(Option<LiveRead>, Vec<Fact>), SyncError> {
+    let (at, fact) = read_deleted(context, object, Source::Live, since).await?;
     Ok((Some(LiveRead::at(at)), vec![fact]))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Source};
+use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Removal, Source};
 use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
 use crate::domain::scope::is_said_already;
@@ -179,7 +179,15 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
             let same = known.iter().any(|known| {
                 matches!(&known.fact, Fact::Removed(before) if before.deleted == removed.deleted && before.deleted.is_some())
             });
-            Timeline::of(removed.object, known.to_vec(), coverage).state() != State::SoftDeleted || !same
+            let state = Timeline::of(removed.object, known.to_vec(), coverage).state();
+            // A feed does not tell when; once it is known as gone in that way there is nothing more to learn.
+            let is_known = match removed.removal {
+                Removal::Soft if removed.deleted.is_some() => state == State::SoftDeleted && same,
+                Removal::Soft => state == State::SoftDeleted,
+                Removal::Purged => state == State::Purged,
+                Removal::NotFound => false,
+            };
+            !is_known
         }
         _ => !is_said_already(fact, known.iter().map(|known| &known.fact)),
     }

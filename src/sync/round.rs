@@ -138,7 +138,10 @@ fn take(
     let is_first = standing.started.is_none();
     let started = *standing.started.get_or_insert(at);
     let accepted = standing.machine.take(page)?;
-    let reading = Reading { at, lag: context.widths.lag, source: Source::Delta, unchanged_since: standing.horizon };
+    // A directory may show the whole of a round as it was at the round's first page, and a round that a later process goes on
+    // with may have begun long ago.
+    let lag = context.widths.lag.saturating_add(at.since(started));
+    let reading = Reading { at, lag, source: Source::Delta, unchanged_since: standing.horizon };
     let mut facts: Vec<Fact> =
         accepted.fresh.iter().flat_map(|user| facts::facts(user, reading, &standing.told)).collect();
     if standing.request == DeltaRequest::First {

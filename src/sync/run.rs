@@ -158,11 +158,15 @@ async fn one(
         }
         (done, ..) => done,
     };
-    if done.is_ok() && matches!(part, RunPart::Round { .. }) && ticker.entry.outcome == Outcome::Completed {
-        // The round has its entry already here, too.
-        addressees::follow(context, &mut ticker).await?;
-        scope::keep(context, &mut ticker).await?;
-    }
+    let is_over = matches!(part, RunPart::Round { .. }) && ticker.entry.outcome == Outcome::Completed;
+    let done = match done {
+        // The round stands, whatever becomes of these; the entry then says that the run failed.
+        Ok(()) if is_over => match addressees::follow(context, &mut ticker).await {
+            Err(error @ SyncError::Stopped) => Err(error),
+            followed => followed.and(scope::keep(context, &mut ticker).await),
+        },
+        done => done,
+    };
     match done {
         Ok(()) => Ok(ticker.entry),
         // By a clock that is ahead an entry would date this commit, and all that follow it, in the future.

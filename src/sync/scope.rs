@@ -52,15 +52,18 @@ pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(
         return Ok(());
     }
     let groups: BTreeSet<ObjectId> = wanted.groups().union(&in_force.groups()).copied().collect();
-    let listed = ticker.unless_stopped(list_groups(context, &groups)).await??;
+    let mut listed = ticker.unless_stopped(list_groups(context, &groups)).await??;
     for words in listed.say() {
         ticker.note(words);
     }
     if let Some(why) = breach_by_members(context, &in_force, &listed).await? {
         ticker.note(format!(
-            "who is in the groups of the mapping was not taken over: {why}; `whowas mapping preview FILE` with the same rules \
+            "who left the groups of the mapping was not taken over: {why}; `whowas mapping preview FILE` with the same rules \
              shows whom, `whowas mapping apply FILE --yes` takes it over"
         ));
+        // Whoever came in is protected all the same.
+        listed.facts.retain(|fact| matches!(fact, Fact::Grouped(grouped) if grouped.is_member));
+        context.append(Batch { facts: listed.facts, ..Batch::default() }).await?;
         return ticker.close(context, Vec::new(), None).await;
     }
     for chunk in listed.facts.chunks(FACTS_MAX) {
@@ -101,8 +104,10 @@ pub async fn read_ahead(context: &Context, rules: &Mapping) -> Result<ReadAhead,
         ahead.facts = list_attributes(context).await?;
     }
     let mut listed = list_groups(context, &rules.groups()).await?;
-    match listed.failed.pop() {
-        Some((_, error)) => Err(error),
+    // What is known of a group from before stands where it cannot be read now.
+    let is_unknown = |group: &ObjectId| !matches!(head.state.mapping.groups.0.get(group), Some(Some(_)));
+    match listed.failed.iter().position(|(group, _)| is_unknown(group)) {
+        Some(place) => Err(listed.failed.swap_remove(place).1),
         None => Ok(listed.ahead(ahead)),
     }
 }
@@ -112,8 +117,8 @@ pub fn lacking(rules: &Mapping, state: &MappingState) -> BTreeSet<Attribute> {
     rules.attributes().difference(&state.told).copied().collect()
 }
 
-/// Makes these rules those in force: first what was read for them, in as many commits as it takes and to no effect as yet,
-/// then the rules, in one commit of their own.
+/// Makes these rules those in force: first what was read for them, in as many commits as it takes, then the rules, in one
+/// commit of their own. Who left a group that rules in force name too is out of it from the first of these commits on.
 ///
 /// # Errors
 /// If the ledger cannot be written. The rules before are then still in force, or the new ones are.
@@ -202,7 +207,7 @@ impl Listed {
 }
 
 /// Why the guard does not let pass what was listed, if it does not: a group that was emptied by a slip would stop the backups of
-/// everybody in it without a word. Few protected users are a share of nothing, unless it is all of them.
+/// everybody in it without a word.
 async fn breach_by_members(
     context: &Context,
     in_force: &Mapping,
@@ -216,8 +221,8 @@ async fn breach_by_members(
     let (rules, ahead) = (in_force.clone(), of.ahead(ReadAhead::default()));
     let change = context.blocking(move |ledger, tenant| ledger.scope_change(tenant, &rules, &ahead)).await?;
     let stopped = (change.freeze().count() + change.doubt().count()) as u64;
-    let is_asked =
-        change.protected_with_chains >= SHARE_OBJECTS_MIN || (stopped > 1 && stopped == change.protected_with_chains);
+    // One user of a few is no share of anything.
+    let is_asked = change.protected_with_chains >= SHARE_OBJECTS_MIN || stopped > 1;
     Ok(change.breach(percent).filter(|_| is_asked))
 }
 
@@ -240,7 +245,14 @@ async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<L
             // Which of the two it is an application without the permission is not always told.
             Err(SyncError::Graph(GraphError::PermissionDenied { .. } | GraphError::NotFound { .. })) => {
                 refused.push(*group);
+                // Those who were in it could not be decided any more.
+                let group = *group;
+                let members =
+                    context.blocking(move |ledger, tenant| Ok(ledger.store().members(tenant, group)?)).await?;
+                listed.shrank |= !members.is_empty();
             }
+            // Somebody who leads the token elsewhere is no trouble of one group.
+            Err(error @ SyncError::Graph(GraphError::ForeignLink { .. })) => return Err(error),
             Err(error @ (SyncError::Graph(_) | SyncError::Rejected { .. })) => {
                 listed.failed.push((*group, error));
                 // One bad group says nothing of the others; several are a directory that does not answer.

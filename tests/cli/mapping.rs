@@ -285,16 +285,22 @@ fn groups_that_may_not_be_read_freeze_nobody() {
     w.poll();
     w.ask(&["--chain", "cA"]).continues();
     w.ask(&["--chain", "cG"]).frozen();
-    // It is taken away later, or the group is deleted: what was known does not count any more.
+    // It is taken away later, or the group is deleted: that would stop everybody's backup, so somebody must say so first.
     w.quirks([Quirk::new(QuirkName::GroupsForbidden)]);
     w.at("03:00");
-    w.poll();
-    w.ask(&["--chain", "cA"]).refresh();
+    let note = w.poll()["note"].as_str().unwrap().to_owned();
+    assert!(note.contains("was not taken over") && note.contains("leave 2 undecided"), "{note}");
+    w.ask(&["--chain", "cA"]).continues();
     w.no_quirks();
     w.directory(|directory| directory.delete_group(group)).unwrap();
     w.at("04:00");
     assert!(w.poll()["note"].as_str().unwrap().contains("there is no such group"));
-    w.ask(&["--chain", "cG"]).refresh();
+    w.ask(&["--chain", "cB"]).continues();
+    w.ask(&["--chain", "cG"]).frozen();
+    w.run(&["mapping", "apply", "whowas.toml", "--yes"]).done();
+    for chain in ["cA", "cB", "cG"] {
+        w.ask(&["--chain", chain]).refresh();
+    }
     w.verify();
 }
 
