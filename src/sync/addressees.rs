@@ -144,3 +144,25 @@ async fn is_first_of_its_day(context: &Context, run: &Run) -> Result<bool, SyncE
 fn reading(context: &Context, at: Instant) -> Reading {
     Reading { at, lag: context.widths.lag, source: Source::Reconcile, unchanged_since: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::{Profile, Seen};
+
+    #[test]
+    fn of_several_reports_of_one_object_on_a_page_the_last_counts() {
+        let seen = |object: u8, mail: &str| {
+            let profile = Profile { mail: Some(mail.parse().unwrap()), ..Profile::default() };
+            let reading = Reading {
+                at: Instant::MIN,
+                lag: std::time::Duration::ZERO,
+                source: Source::Reconcile,
+                unchanged_since: None,
+            };
+            Fact::Seen(Seen { object: ObjectId::from_bytes([object; 16]), reading, profile })
+        };
+        let page = [seen(1, "a@x.test"), seen(1, "b@x.test"), seen(2, "c@x.test"), seen(1, "a@x.test")];
+        assert_eq!(last_of_each(page.into_iter()), [seen(1, "a@x.test"), seen(2, "c@x.test")]);
+    }
+}
