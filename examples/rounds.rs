@@ -132,7 +132,8 @@ impl Tenant {
 
     fn context(&self) -> Context {
         let tenant: TenantId = EmulatorOptions::TENANT.parse().unwrap();
-        let store = SledStore::open(ledger(&self.dir), SledOptions::new("rounds", self.clock().now())).unwrap();
+        let options = SledOptions { create: true, ..SledOptions::new("rounds", self.clock().now()) };
+        let store = SledStore::open(ledger(&self.dir), options).unwrap();
         Context {
             ledger: Ledger::new(store),
             tenant,
