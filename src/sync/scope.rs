@@ -56,19 +56,21 @@ pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(
     for words in listed.say() {
         ticker.note(words);
     }
-    if let Some(why) = breach_by_members(context, &in_force, &listed).await? {
+    let breach = breach_by_members(context, &in_force, &listed).await?;
+    if let Some(why) = &breach {
         ticker.note(format!(
             "who left the groups of the mapping was not taken over: {why}; `whowas mapping preview FILE` with the same rules \
              shows whom, `whowas mapping apply FILE --yes` takes it over"
         ));
         // Whoever came in is protected all the same.
         listed.facts.retain(|fact| matches!(fact, Fact::Grouped(grouped) if grouped.is_member));
-        context.append(Batch { facts: listed.facts, ..Batch::default() }).await?;
-        return ticker.close(context, Vec::new(), None).await;
     }
     for chunk in listed.facts.chunks(FACTS_MAX) {
         let appended = context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
         ticker.committed(&appended.summary);
+    }
+    if breach.is_some() {
+        return ticker.close(context, Vec::new(), None).await;
     }
     let last: Vec<Fact> = listed.listing.map(Fact::GroupsListed).into_iter().collect();
     if wanted == in_force {
