@@ -189,7 +189,7 @@ fn scopes(ledger: &Ledger, known_at: KnownAt) -> Vec<Scope> {
     let view = ledger.view(TENANT, known_at).unwrap();
     let all = (0..4).map(|n| {
         let timeline = view.timeline(ObjectId::from_bytes([n; 16])).unwrap();
-        view.scopes([&timeline]).unwrap().into_values().next().unwrap_or(Scope::Everyone)
+        view.scopes(&view.mapping().unwrap(), [&timeline]).unwrap().into_values().next().unwrap_or(Scope::Everyone)
     });
     all.collect()
 }

@@ -60,7 +60,8 @@ impl Ledger {
         let chains = other_chains(&mut attributor, others.into_iter().filter(|object| Some(*object) != bound))?;
         let old_names = old_names(&mut attributor, chain.as_ref())?;
         let holds: Vec<Standstill> = view.holds()?.into_iter().map(|hold| hold.standstill).collect();
-        let scopes = view.scopes(attributor.timelines.values())?;
+        let mapping = view.mapping()?;
+        let scopes = view.scopes(&mapping, attributor.timelines.values())?;
         let case = Case {
             ask,
             policy,
@@ -73,7 +74,7 @@ impl Ledger {
             vacant_at,
             objects: &attributor.timelines,
             scopes: &scopes,
-            groups_listed: view.groups_listed()?,
+            groups_listed: view.groups_listed(&mapping),
             chain: chain.as_ref(),
             chain_elsewhere,
             chains: &chains,

@@ -105,22 +105,18 @@ impl View<'_> {
         mapping_of(self, self.mapping_state().applied)
     }
 
-    /// As of when the group was listed that was not for the longest time, of those that the rules in force name.
-    pub fn groups_listed(&self) -> Result<Option<Instant>, LedgerError> {
+    /// As of when the group was listed that was not for the longest time, of those that these rules, which are in force, name.
+    pub fn groups_listed(&self, mapping: &Mapping) -> Option<Instant> {
         let listed = &self.mapping_state().groups.0;
-        if listed.is_empty() {
-            return Ok(None);
-        }
-        let named = self.mapping()?.groups();
-        Ok(named.iter().filter_map(|group| listed.get(group).copied().flatten()).min())
+        mapping.groups().iter().filter_map(|group| listed.get(group).copied().flatten()).min()
     }
 
-    /// Whether the rules in force protect these objects.
+    /// Whether these rules, which are in force, protect these objects.
     pub fn scopes<'t>(
         &self,
+        mapping: &Mapping,
         timelines: impl IntoIterator<Item = &'t Timeline>,
     ) -> Result<BTreeMap<ObjectId, Scope>, LedgerError> {
-        let mapping = self.mapping()?;
         if mapping.is_empty() {
             return Ok(BTreeMap::new());
         }

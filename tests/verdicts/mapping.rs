@@ -154,7 +154,7 @@ fn a_file_from_elsewhere_and_the_audit_log_decide_nothing(book: &mut Book) {
     let guest = Profile { user_type: Some("Guest".to_owned()), ..profile(&["ann"]) };
     book.import(t(0, "01:00"), t(0, "00:30"), &[Box::new(seen(A, guest))]);
     let view = book.ledger.view(TENANT, KnownAt::Now).unwrap();
-    let scopes = view.scopes([&view.timeline(A).unwrap()]).unwrap();
+    let scopes = view.scopes(&view.mapping().unwrap(), [&view.timeline(A).unwrap()]).unwrap();
     assert!(matches!(scopes.get(&A), Some(Scope::Unknown { .. })), "{scopes:?}");
 }
 
