@@ -25,6 +25,8 @@ const RESTARTS_MAX: u32 = 3;
 /// How often, and how long each time, a full round waits for the directory's clock, which has whole seconds.
 const WAITS_MAX: u32 = 3;
 const WAIT: Duration = Duration::from_millis(1_100);
+/// How old a round may be that is gone on with. Its pages are dated as wide as the round is old, so an old one is begun anew.
+const RESUMED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// What the next round will read.
 pub(super) fn kind(head: &Head, full: bool) -> RunKind {
@@ -124,6 +126,12 @@ pub(super) async fn round(
             return guard::hold(context, HeldPart::Round, breach, ticker).await;
         }
     }
+}
+
+/// Whether a round began too long ago to be gone on with. The very first enumeration never does: before its end nothing else
+/// is read, and a large one that is struck again and again would never come to an end.
+fn is_old(context: &Context, head: &Head, began: Instant) -> bool {
+    head.state.coverage.horizon().is_some() && context.clock.now().distance(began) > RESUMED_WITHIN
 }
 
 /// Takes a page in.
@@ -245,6 +253,11 @@ impl Standing {
         match link {
             _ if full => Self::first(context, beside),
             Link::Delta { url } => Self::beginning(url, horizon, told, beside),
+            // What its later pages show could be a state from before something that was read of an object since.
+            Link::Next { round_started, began, .. } if is_old(context, head, round_started) => match began {
+                Some(url) => Self::beginning(url, horizon, told, beside),
+                None => Self::first(context, beside),
+            },
             Link::Next { url, round_started, began } => {
                 let (request, started) = (DeltaRequest::Link(LinkUrl::from(url)), Some(round_started));
                 Self::at(Origin { request, began, started, horizon, told, beside })
