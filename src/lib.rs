@@ -93,6 +93,9 @@ pub mod service;
 #[cfg(feature = "report")]
 pub mod report;
 
+#[cfg(feature = "http")]
+pub mod http;
+
 #[cfg(feature = "cli")]
 pub mod scenario;
 

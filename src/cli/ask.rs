@@ -103,7 +103,7 @@ pub fn say_check(answer: &CheckAnswer) -> String {
         let _ = writeln!(text, "  instead: object {}: {} in {chain}", instead.object, word_of(&instead.action));
     }
     for candidate in &answer.candidates {
-        let _ = writeln!(text, "  candidate: object {} ({})", candidate.object, candidate.confidence);
+        let _ = writeln!(text, "  candidate: object {} ({})", candidate.object, word_of(&candidate.confidence));
     }
     if let Some(rule) = &answer.mapping {
         let labels: Vec<String> = answer.labels.iter().map(|(key, value)| format!("{key} {value}")).collect();
@@ -121,7 +121,7 @@ fn say_who(answer: &WhoAnswer) -> String {
     let holder = answer.holder.map_or_else(|| "nobody certain".to_owned(), |holder| format!("object {holder}"));
     let _ = writeln!(text, "{} at {}: {holder} ({})", answer.name, answer.at, word_of(&answer.confidence));
     for candidate in &answer.candidates {
-        let _ = writeln!(text, "  {} {}", candidate.confidence, candidate.object);
+        let _ = writeln!(text, "  {} {}", word_of(&candidate.confidence), candidate.object);
         for held in &candidate.held {
             let until = held.until.map_or_else(|| "still".to_owned(), |until| format!("ended {}", edge(until)));
             let _ = writeln!(text, "    as {}: began {}, {until}", held.kind, edge(held.from));

@@ -100,7 +100,7 @@ fn say(answer: &SnapshotAnswer) -> String {
     }
     for candidate in answer.attribution.candidates.iter().filter(|_| answer.attribution.owner.is_none()) {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  candidate {} ({})", candidate.object, candidate.confidence);
+        let _ = writeln!(text, "  candidate {} ({})", candidate.object, word_of(&candidate.confidence));
     }
     text
 }

@@ -18,7 +18,8 @@ use super::time::Instant;
 pub const DATE_WIDTH: Duration = Duration::from_secs(1);
 
 /// Who said it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A page of `/users/delta`, the initial enumeration included.
@@ -153,7 +154,8 @@ pub struct Seen {
 }
 
 /// What kind of directory object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectKind {
     /// A user: a person, a shared mailbox, a room, a guest.
@@ -189,7 +191,8 @@ pub struct Profile {
 }
 
 /// The state of an object's right to a mailbox, as its Exchange licence has it. A later one is worth more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MailboxState {
     /// There is no Exchange licence, and no trace of one. A shared mailbox needs none.

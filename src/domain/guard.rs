@@ -56,7 +56,9 @@ impl Default for Guard {
 }
 
 /// How much a round would change, and how much there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = HeldImpact))]
 pub struct Impact {
     /// Objects that would live no more.
     pub removals: u64,
@@ -95,7 +97,9 @@ impl Limits {
 }
 
 /// Which part of a sync run is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = HeldRun))]
 #[serde(rename_all = "snake_case")]
 pub enum HeldPart {
     /// A round of the delta feed, or a full one.

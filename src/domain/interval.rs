@@ -232,7 +232,7 @@ impl Edge {
     }
 }
 
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, serde::Deserialize)]
 struct EdgeShape {
     after: Option<Instant>,
     by: Option<Instant>,
@@ -246,6 +246,17 @@ impl serde::Serialize for Edge {
             None => EdgeShape { after: self.after(), by: self.by() },
         };
         shape.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Edge {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let EdgeShape { after, by } = EdgeShape::deserialize(deserializer)?;
+        match (after, by) {
+            (Some(after), Some(by)) if after == by => Ok(Self::point(by)),
+            (Some(after), Some(by)) if by < after => Err(serde::de::Error::custom("an edge ends before it begins")),
+            _ => Ok(Self::new(after.unwrap_or(Instant::MIN), by.unwrap_or(Instant::MAX))),
+        }
     }
 }
 

@@ -16,7 +16,8 @@ pub struct Anchor {
 }
 
 /// The anchors there are, the strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AnchorKind {
     /// The mailbox instance (`ExchangeGuid`) that snapshots or receipts name.
@@ -31,7 +32,8 @@ pub enum AnchorKind {
 pub const ANCHORED_MAX: usize = 16;
 
 /// One end of a link: an object, perhaps of another tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LinkEnd {
     /// Its tenant; `None` is the ledger's own.
     pub tenant: Option<TenantId>,
@@ -41,6 +43,7 @@ pub struct LinkEnd {
 
 /// What an earlier object is to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Relation {
     /// The same person has a new object (rehire, accident).
@@ -69,7 +72,8 @@ pub struct Link {
 }
 
 /// How much a shared anchor says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
     /// The mailbox itself is the same.

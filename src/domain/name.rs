@@ -39,6 +39,7 @@ pub struct NameKey(String);
 
 /// One of the two namespaces in which a name has at most one holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Namespace {
     /// User principal names.
@@ -49,6 +50,7 @@ pub enum Namespace {
 
 /// Which namespaces a question about a name looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NameKind {
     /// Both; two different holders are then an ambiguity.

@@ -11,7 +11,8 @@ use super::time::Instant;
 use super::timeline::Names;
 
 /// Whether an object is protected.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(tag = "scope", rename_all = "snake_case")]
 pub enum Scope {
     /// There are no rules: everyone is.

@@ -20,7 +20,9 @@ use super::time::Instant;
 use super::track::{Evidence, Origin, Track};
 
 /// What a name is to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = NameRole))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Its user principal name.
@@ -32,7 +34,9 @@ pub enum Role {
 }
 
 /// Where an object stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = ObjectState))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Live.

@@ -70,7 +70,9 @@ impl Default for Policy {
 }
 
 /// The nine outcomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = Verdict))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The chain's object is active, same mailbox, same names.
@@ -94,7 +96,8 @@ pub enum Outcome {
 }
 
 /// What the agent is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Append an incremental.
@@ -151,7 +154,8 @@ pub struct Verdict {
 }
 
 /// One name that changed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Change {
     /// `upn` or `mail`.
     pub kind: ChangeKind,
@@ -164,7 +168,8 @@ pub struct Change {
 }
 
 /// Which name changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// The user principal name.
@@ -174,7 +179,8 @@ pub enum ChangeKind {
 }
 
 /// What to do for one object.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Instead {
     /// Which object.
     pub object: ObjectId,
@@ -185,7 +191,8 @@ pub struct Instead {
 }
 
 /// How fresh the evidence behind a verdict is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Freshness {
     /// The instant at which what was asked is last proved.
     pub proved_at: Option<Instant>,

@@ -29,7 +29,8 @@ pub enum KnownAt {
 }
 
 /// What an answer rests on; with it the answer can be replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Basis {
     /// The newest commit looked at.
     pub sequence: Sequence,

@@ -20,6 +20,7 @@ const LIVE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// One ask, as a batch line has it.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckRequest {
     /// The chain to append to.
@@ -37,7 +38,8 @@ pub struct CheckRequest {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct CheckAnswer {
     /// The outcome.
     pub verdict: Outcome,
@@ -78,7 +80,8 @@ pub struct CheckAnswer {
 }
 
 /// What was asked, said back.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Asked {
     /// The name.
     pub name: Option<Name>,

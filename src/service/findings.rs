@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::explain::explain;
@@ -31,7 +31,8 @@ pub struct Filter {
 }
 
 /// A finding, and what is behind it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct FindingAnswer {
     /// Its id.
     pub id: FindingId,
@@ -64,7 +65,8 @@ pub struct FindingAnswer {
 }
 
 /// When a finding was opened first.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct OpenedPart {
     /// The commit.
     pub sequence: Sequence,
@@ -73,7 +75,8 @@ pub struct OpenedPart {
 }
 
 /// One change of a finding's state.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct StepPart {
     /// The state from then on.
     pub state: FindingState,
@@ -88,7 +91,8 @@ pub struct StepPart {
 }
 
 /// A page of findings.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct FindingList {
     /// The findings, the worst and newest first.
     pub items: Vec<FindingAnswer>,

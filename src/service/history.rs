@@ -1,6 +1,6 @@
 //! The history of a name or of an object.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::link::{LinkPart, links_of};
@@ -14,7 +14,8 @@ use crate::domain::timeline::{Role, State};
 use crate::ledger::{Basis, KnownAt, LedgerError, ScopePeriod};
 
 /// Everyone who ever held a name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NameAnswer {
     /// The name.
     pub name: Name,
@@ -25,7 +26,8 @@ pub struct NameAnswer {
 }
 
 /// One period in which an object held a name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct HolderPart {
     /// Which object.
     pub object: ObjectId,
@@ -44,7 +46,8 @@ pub struct HolderPart {
 }
 
 /// One object over time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ObjectAnswer {
     /// Which object.
     pub object: ObjectId,
@@ -73,7 +76,8 @@ pub struct ObjectAnswer {
 }
 
 /// One period in which an object had a name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NamePart {
     /// `upn`, `smtp`, or `primary` for the address it sends from.
     pub kind: Role,
@@ -90,7 +94,8 @@ pub struct NamePart {
 }
 
 /// One period of an object's life.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct StatePart {
     /// Which state.
     pub state: State,
@@ -101,7 +106,8 @@ pub struct StatePart {
 }
 
 /// A snapshot of one of the object's chains.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SnapshotPart {
     /// The chain.
     pub chain: ChainId,
@@ -114,7 +120,8 @@ pub struct SnapshotPart {
 }
 
 /// Whether the mapping protected an object, from a commit on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ScopePart {
     /// How it is.
     #[serde(flatten)]

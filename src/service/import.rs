@@ -15,7 +15,7 @@ use std::collections::btree_map::Entry;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use crate::domain::fact::{Fact, Snapshot};
@@ -42,7 +42,8 @@ pub trait File: Read + Seek {}
 impl<T: Read + Seek> File for T {}
 
 /// What an import did. An event, a row or a line counts as one line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Imported {
     /// Lines that told the ledger something new.
     pub added: u64,
@@ -69,7 +70,9 @@ pub struct Imported {
 }
 
 /// A bad line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = RejectedLine))]
 pub struct Rejected {
     /// Its number, from 1. What is spread over several lines has the number of the first.
     pub line: u64,

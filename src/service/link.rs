@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::explain::anchor_words;
@@ -21,7 +21,8 @@ use crate::store::LinkRecord;
 const PAGE: usize = 512;
 
 /// A link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LinkPart {
     /// The earlier object.
     pub from: ObjectId,
@@ -41,7 +42,8 @@ pub struct LinkPart {
 }
 
 /// One approval or undoing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LinkStep {
     /// The commit.
     pub sequence: Sequence,
@@ -50,7 +52,8 @@ pub struct LinkStep {
 }
 
 /// What linking did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LinkAnswer {
     /// The link as it is now.
     #[serde(flatten)]
@@ -64,7 +67,8 @@ pub struct LinkAnswer {
 }
 
 /// A page of candidates.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct CandidateList {
     /// The candidates, the strongest first.
     pub items: Vec<LinkCandidate>,
@@ -75,7 +79,8 @@ pub struct CandidateList {
 }
 
 /// Two objects that share an anchor and are not linked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LinkCandidate {
     /// The earlier object, as far as that is known.
     pub from: CandidateEnd,
@@ -93,7 +98,8 @@ pub struct LinkCandidate {
 }
 
 /// One of the two objects.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct CandidateEnd {
     /// Its tenant; `null` is the ledger's own.
     pub tenant: Option<TenantId>,
@@ -105,7 +111,8 @@ pub struct CandidateEnd {
 }
 
 /// What two objects share.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct AnchorPart {
     /// Which.
     pub kind: AnchorKind,

@@ -1,6 +1,6 @@
 //! The mapping: what is in force, what other rules would change, and making them those in force.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use crate::domain::fact::Fact;
@@ -12,7 +12,8 @@ use crate::ledger::{Basis, KnownAt, LedgerError, Move, ReadAhead, ScopeChange};
 use crate::sync::{self, Context, SyncError};
 
 /// What other rules would change, or have changed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct MappingAnswer {
     /// Whether the rules differ from those in force.
     pub changed: bool,
@@ -41,7 +42,8 @@ pub struct MappingAnswer {
 }
 
 /// How many users a rule protects.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RulePart {
     /// The rule.
     pub rule: String,
@@ -50,7 +52,8 @@ pub struct RulePart {
 }
 
 /// One user whose scope is another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct MovePart {
     /// Who.
     pub object: ObjectId,

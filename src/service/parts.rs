@@ -1,6 +1,6 @@
 //! Parts that several answers share.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::fact::Source;
 use crate::domain::holder::Candidate;
@@ -12,18 +12,21 @@ use crate::domain::timeline::Names;
 use crate::domain::track::{Confidence, Origin, Period};
 
 /// An object that the evidence allows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct CandidatePart {
     /// Which object.
     pub object: ObjectId,
     /// `certain`, `assumed` or `possible`.
-    pub confidence: &'static str,
+    pub confidence: CandidateConfidence,
     /// When it may have held the name.
     pub held: Vec<HeldPart>,
 }
 
 /// One period of a hold.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = HeldPeriod))]
 pub struct HeldPart {
     /// As what.
     pub kind: Namespace,
@@ -34,7 +37,8 @@ pub struct HeldPart {
 }
 
 /// An object's names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NamesPart {
     /// The user principal name.
     pub upn: Option<Name>,
@@ -45,7 +49,8 @@ pub struct NamesPart {
 }
 
 /// The fact behind a statement.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct EvidencePart {
     /// Who said it.
     pub source: Source,
@@ -58,6 +63,21 @@ pub struct EvidencePart {
     pub reference: Option<String>,
 }
 
+/// How sure it is that a candidate held the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateConfidence {
+    /// Proved.
+    Certain,
+    /// The same at both ends, and nothing proved in between.
+    Assumed,
+    /// The evidence allows it.
+    Possible,
+    /// The evidence excludes it.
+    Impossible,
+}
+
 impl From<&Candidate> for CandidatePart {
     fn from(candidate: &Candidate) -> Self {
         let held = candidate.held.iter().map(|(kind, period)| HeldPart {
@@ -65,7 +85,7 @@ impl From<&Candidate> for CandidatePart {
             from: period.from,
             until: period.until,
         });
-        Self { object: candidate.object, confidence: confidence_word(candidate.confidence), held: held.collect() }
+        Self { object: candidate.object, confidence: candidate.confidence.into(), held: held.collect() }
     }
 }
 
@@ -89,11 +109,13 @@ pub fn evidence_of(period: &Period) -> Vec<EvidencePart> {
     parts
 }
 
-fn confidence_word(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Certain => "certain",
-        Confidence::Assumed => "assumed",
-        Confidence::Possible | Confidence::Unlikely => "possible",
-        Confidence::Impossible => "impossible",
+impl From<Confidence> for CandidateConfidence {
+    fn from(confidence: Confidence) -> Self {
+        match confidence {
+            Confidence::Certain => Self::Certain,
+            Confidence::Assumed => Self::Assumed,
+            Confidence::Possible | Confidence::Unlikely => Self::Possible,
+            Confidence::Impossible => Self::Impossible,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::holder::NameView;
 use crate::domain::id::ObjectId;
@@ -12,7 +12,8 @@ use crate::domain::timeline::{Names, Role, State, Timeline};
 use crate::ledger::{LedgerError, View};
 
 /// Someone whom an answer names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct PersonPart {
     /// Which object.
     pub object: ObjectId,
@@ -23,7 +24,8 @@ pub struct PersonPart {
 }
 
 /// A name that someone holds or held.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct HoldPart {
     /// `upn`, `smtp`, or `primary` for the address it sends from.
     pub kind: Role,

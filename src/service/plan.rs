@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::people::{People, PersonPart};
@@ -16,7 +16,8 @@ use crate::ledger::{Basis, KnownAt, LedgerError, SnapshotView};
 const PAGE: usize = 256;
 
 /// The plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct PlanAnswer {
     /// Of which chain.
     pub chain: ChainId,
@@ -37,7 +38,8 @@ pub struct PlanAnswer {
 }
 
 /// Consecutive snapshots of one judgement.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SegmentPart {
     /// Whose data, if it is one's.
     pub object: Option<ObjectId>,
@@ -61,7 +63,8 @@ pub struct SegmentPart {
 }
 
 /// How someone's backup goes on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct NextPart {
     /// Whose.
     pub object: ObjectId,

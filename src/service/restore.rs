@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::check::{self, CheckAnswer};
@@ -40,7 +40,8 @@ pub enum Recipient {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RestoreAnswer {
     /// The verdict.
     pub verdict: RestoreVerdict,
@@ -59,7 +60,8 @@ pub struct RestoreAnswer {
 }
 
 /// One of the two people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct PartyPart {
     /// Who.
     #[serde(flatten)]
@@ -69,7 +71,8 @@ pub struct PartyPart {
 }
 
 /// To whom.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct TargetPart {
     /// The name asked, if it was one.
     pub name: Option<Name>,

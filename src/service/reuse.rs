@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::people::{People, PersonPart};
 use super::{Desk, cursor};
@@ -18,7 +18,8 @@ use crate::ledger::{Basis, KnownAt, LedgerError};
 const PAGE: usize = 256;
 
 /// A page of names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ReuseList {
     /// The names, by their comparison keys.
     pub items: Vec<ReusePart>,
@@ -29,7 +30,8 @@ pub struct ReuseList {
 }
 
 /// A name that had more than one holder, or was released lately.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ReusePart {
     /// The name, as it was seen last.
     pub name: String,
@@ -46,7 +48,8 @@ pub struct ReusePart {
 }
 
 /// One period in which someone held a name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ReuseHolder {
     /// Who.
     #[serde(flatten)]

@@ -1,6 +1,6 @@
 //! Recording snapshots and looking at them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::parts::CandidatePart;
 use super::{Desk, cursor};
@@ -13,7 +13,8 @@ use crate::ledger::{Batch, LedgerError, SnapshotView, Stamp};
 use crate::store::{SnapshotPlace, Subject};
 
 /// A snapshot and whose data it holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SnapshotAnswer {
     /// The chain.
     pub chain: ChainId,
@@ -36,7 +37,8 @@ pub struct SnapshotAnswer {
 }
 
 /// How a mailbox was opened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum AddressedPart {
     /// By name.
@@ -54,7 +56,8 @@ pub enum AddressedPart {
 }
 
 /// What the agent really read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ReceiptPart {
     /// The object at the start.
     pub object: ObjectId,
@@ -67,7 +70,8 @@ pub struct ReceiptPart {
 }
 
 /// Whose data a snapshot holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct AttributionPart {
     /// Whose, if it is one.
     pub owner: Option<ObjectId>,
@@ -80,7 +84,8 @@ pub struct AttributionPart {
 }
 
 /// A page of snapshots.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SnapshotList {
     /// The snapshots, by chain and time.
     pub items: Vec<SnapshotAnswer>,

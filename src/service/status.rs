@@ -1,6 +1,6 @@
 //! How current the ledger is, and how much it holds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::fact::Fact;
 use crate::domain::guard::{HeldPart, Impact};
@@ -12,7 +12,8 @@ use crate::store::{FindingCounts, Run};
 use crate::sync::{RUNS_READ, past};
 
 /// The status of a ledger.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct StatusAnswer {
     /// Its tenants.
     pub tenants: Vec<TenantStatus>,
@@ -21,7 +22,8 @@ pub struct StatusAnswer {
 }
 
 /// The status of a tenant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct TenantStatus {
     /// Which tenant.
     pub tenant: TenantId,
@@ -52,7 +54,8 @@ pub struct TenantStatus {
 }
 
 /// A round that a guard holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct HoldStatus {
     /// The run that was held, by which it is accepted or rejected.
     pub run: u64,
@@ -86,7 +89,8 @@ impl From<&Hold> for HoldStatus {
 }
 
 /// A time that no horizon covers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct BlindPart {
     /// The last horizon before it.
     pub from: Instant,
@@ -97,7 +101,8 @@ pub struct BlindPart {
 }
 
 /// How many objects in each state.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ObjectCounts {
     /// Live.
     pub active: u64,
@@ -108,10 +113,11 @@ pub struct ObjectCounts {
 }
 
 /// The ledger itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct LedgerStatus {
     /// What kind of store.
-    pub store: &'static str,
+    pub store: String,
     /// Its format version.
     pub format: u32,
     /// Its size.
@@ -168,5 +174,8 @@ pub fn status(ledger: &Ledger, configured: &[Configured], now: Instant) -> Resul
         });
     }
     let (store, format) = ledger.store().describe();
-    Ok(StatusAnswer { tenants, ledger: LedgerStatus { store, format, bytes: ledger.store().bytes()? } })
+    Ok(StatusAnswer {
+        tenants,
+        ledger: LedgerStatus { store: store.to_owned(), format, bytes: ledger.store().bytes()? },
+    })
 }

@@ -1,6 +1,6 @@
 //! Who a name was.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::parts::CandidatePart;
@@ -11,7 +11,8 @@ use crate::domain::time::Instant;
 use crate::ledger::{Basis, KnownAt, LedgerError};
 
 /// The holder of a name at an instant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct WhoAnswer {
     /// The name.
     pub name: Name,

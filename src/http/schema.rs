@@ -1,0 +1,82 @@
+//! How the types of the core look in the OpenAPI document. The core itself knows nothing of it.
+
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::domain::finding::FindingId;
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::interval::Edge;
+use crate::domain::name::Name;
+use crate::domain::time::Instant;
+use crate::store::Hash;
+
+macro_rules! looks_like {
+    ($($kind:ty => $schema:expr;)*) => {$(
+        impl PartialSchema for $kind {
+            fn schema() -> RefOr<Schema> {
+                RefOr::T(Schema::Object($schema))
+            }
+        }
+
+        impl ToSchema for $kind {}
+    )*};
+}
+
+looks_like! {
+    TenantId => uuid("The id of an Entra tenant");
+    ObjectId => uuid("The id of a directory object");
+    MailboxId => uuid("The GUID of a mailbox instance");
+    ChainId => text("The id of a snapshot chain, as the backup product calls it", 512, None);
+    SnapshotId => text("The id of a snapshot within its chain", 512, None);
+    Name => text("A user principal name or an SMTP address; case does not matter", 512, None);
+    FindingId => text("The id of a finding", 32, Some("^[0-9a-fA-F]{32}$"));
+    Hash => text("SHA-256, in hexadecimal digits", 64, Some("^[0-9a-f]{64}$"));
+    Instant => instant();
+    Sequence => sequence();
+    Edge => edge();
+}
+
+fn of(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(kind))
+}
+
+fn uuid(what: &str) -> Object {
+    of(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).description(Some(what)).build()
+}
+
+fn text(what: &str, longest: usize, pattern: Option<&str>) -> Object {
+    of(Type::String)
+        .description(Some(what))
+        .min_length(Some(1))
+        .max_length(Some(longest))
+        .pattern(pattern.map(str::to_owned))
+        .build()
+}
+
+fn instant() -> Object {
+    of(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("RFC 3339; answers are in UTC with `Z`"))
+        .build()
+}
+
+fn sequence() -> Object {
+    of(Type::Integer).description(Some("The number of a commit, from 1")).minimum(Some(0)).build()
+}
+
+fn edge() -> Object {
+    let bound = |what: &str| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some(what))
+    };
+    of(Type::Object)
+        .description(Some("It happened in (after, by]; a point has both equal, null is unbounded"))
+        .property("after", bound("The last instant of the old state"))
+        .property("by", bound("The first instant of the new state"))
+        .required("after")
+        .required("by")
+        .build()
+}
