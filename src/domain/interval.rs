@@ -104,6 +104,13 @@ impl IntervalSet {
         debug_assert!(self.is_sound());
     }
 
+    /// What is left of an interval between the parts of this set that cover its ends; `None` if that is nothing.
+    pub fn trim(&self, interval: Interval) -> Option<Interval> {
+        let from = self.part_at(interval.from).map_or(interval.from, |part| part.until);
+        let until = self.part_at(interval.last()).map_or(interval.until, |part| part.from);
+        Interval::new(from, until)
+    }
+
     /// The instants of this set that are not in the other.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
@@ -148,8 +155,7 @@ impl IntervalSet {
 
     /// Whether the instant is in the set.
     pub fn contains(&self, at: Instant) -> bool {
-        let next = self.0.partition_point(|part| part.until <= at);
-        self.0.get(next).is_some_and(|part| part.contains(at))
+        self.part_at(at).is_some()
     }
 
     /// Whether all of the interval is in the set.
@@ -162,6 +168,11 @@ impl IntervalSet {
     pub fn meets(&self, interval: Interval) -> bool {
         let next = self.0.partition_point(|part| part.until <= interval.from);
         self.0.get(next).is_some_and(|part| part.meets(interval))
+    }
+
+    fn part_at(&self, at: Instant) -> Option<Interval> {
+        let next = self.0.partition_point(|part| part.until <= at);
+        self.0.get(next).copied().filter(|part| part.contains(at))
     }
 
     fn is_sound(&self) -> bool {
@@ -293,6 +304,9 @@ mod tests {
             let inside: Vec<bool> = (0..40).filter(|i| probe.contains(at(*i))).map(|i| dense[i as usize]).collect();
             prop_assert_eq!(set.covers(probe), inside.iter().all(|b| *b));
             prop_assert_eq!(set.meets(probe), inside.iter().any(|b| *b));
+            let open: Vec<i64> = (0..40).filter(|i| probe.contains(at(*i)) && !dense[*i as usize]).collect();
+            let trimmed = open.first().zip(open.last()).and_then(|(first, last)| Interval::closed(at(*first), at(*last)));
+            prop_assert_eq!(set.trim(probe), trimmed);
         }
 
         #[test]

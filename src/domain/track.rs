@@ -217,7 +217,11 @@ fn items_of<'a>(evidence: &'a [Evidence], held: &IntervalSet, absent: &IntervalS
         |e: &Evidence| e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span);
     let readings =
         evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
-    items.extend(readings.map(|e| Item { present: e.present, span: e.span, solid: false, origin: Some(&e.origin) }));
+    items.extend(readings.map(|e| {
+        // What is disproved at an end of the window did not happen there, so a wide reading has its place before, or behind.
+        let span = own_proof(!e.present, held, absent).trim(e.span).unwrap_or(e.span);
+        Item { present: e.present, span, solid: false, origin: Some(&e.origin) }
+    }));
     let place = |item: &Item<'a>| (item.span.until(), item.span.from(), item.present, item.origin.map(origin_key));
     items.sort_by(|a, b| place(a).cmp(&place(b)));
     items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
