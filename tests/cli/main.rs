@@ -21,6 +21,7 @@ mod imports;
 mod live;
 mod mapping;
 mod report;
+mod rounds;
 mod scenarios;
 mod serve;
 mod world;

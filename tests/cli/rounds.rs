@@ -1,0 +1,144 @@
+//! Rounds that a run left in their middle, as a kill does too, and where the next run goes on.
+
+use std::time::Duration;
+
+use whowas::domain::fact::{Fact, Source};
+use whowas::domain::guard::{Guard, Limits};
+use whowas::domain::id::{ObjectId, TenantId};
+use whowas::graph::emulator::{EmulatorOptions, NewUser, Quirk, QuirkName};
+use whowas::ledger::KnownAt;
+use whowas::store::{Link, Outcome, Run, Trigger};
+use whowas::sync::{self, Context, Stop, SyncError, Wanted};
+
+use super::world::World;
+
+/// How far the feed may trail behind the directory.
+const LAG: Duration = Duration::from_secs(300);
+/// So many users are renamed between the first round and the one that is left: six pages of two.
+const RENAMED: usize = 12;
+
+/// Where the next run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// At the page that was to come.
+    ThatPage,
+    /// With the delta link with which the round had begun.
+    ThatRound,
+    /// With an enumeration.
+    Anew,
+}
+
+/// The library's way, that keeps no more than the facts of a page in memory: so a later round is committed in parts.
+fn sparing(w: &World) -> Context {
+    let limits = Limits { renames: RENAMED as u64, percent: 100, ..Limits::default() };
+    Context { guard: Guard { limits, staged_max: 3, ..Guard::default() }, ..w.context() }
+}
+
+fn tenant() -> TenantId {
+    EmulatorOptions::TENANT.to_string().parse().unwrap()
+}
+
+/// A sync that is stopped once it has read so many pages.
+fn sync_until(context: &Context, full: bool, pages: u64) -> Result<Run, SyncError> {
+    let (runtime, stop) = (tokio::runtime::Runtime::new().unwrap(), Stop::default());
+    let wanted = Wanted { full, reconcile: false, trigger: Trigger::Schedule };
+    runtime.block_on(sync::run(context, wanted, &stop, &|progress| {
+        if progress.pages >= pages {
+            stop.ask();
+        }
+    }))
+}
+
+/// What the feed was asked for since so many requests.
+fn asked(w: &World, since: usize) -> Vec<String> {
+    let targets = w.requests().split_off(since).into_iter().map(|request| request.target);
+    targets.filter(|target| target.contains("/users/") && target.contains("delta")).collect()
+}
+
+fn two_on_a_page(users: usize) -> (World, Vec<ObjectId>) {
+    let mut w = World::paged(2);
+    let create = |n: usize| w.directory(|directory| directory.create_user(NewUser::mailbox(&format!("u{n}@x.test"))));
+    let all = (0..users).map(|n| create(n).unwrap()).collect();
+    w.at("00:00");
+    (w, all)
+}
+
+/// The widest reading of the feed that shows this object.
+fn widest(context: &Context, object: ObjectId) -> Duration {
+    let view = context.ledger.view(tenant(), KnownAt::Now).unwrap();
+    let readings = view.facts(object).unwrap().into_iter().filter_map(|known| match known.fact {
+        Fact::Seen(seen) if seen.reading.source == Source::Delta => Some(seen.reading.lag),
+        _ => None,
+    });
+    readings.max().unwrap()
+}
+
+/// A round is left at 10:00 between the commits of two of its pages. The page after them shows the directory as it was then,
+/// whenever it is read, so it is dated as wide as the round is old.
+#[test]
+fn a_round_that_began_long_ago_is_begun_anew_and_a_young_one_gone_on_with() {
+    for (full, again, begins) in [
+        (false, "10:14", Begins::ThatPage),
+        (false, "10:16", Begins::ThatRound),
+        (false, "18:00", Begins::ThatRound),
+        (true, "10:14", Begins::ThatPage),
+        (true, "10:16", Begins::Anew),
+    ] {
+        let (mut w, all) = two_on_a_page(RENAMED);
+        w.poll();
+        w.at("08:00");
+        for (n, user) in all.iter().enumerate() {
+            w.rename(*user, &format!("r{n}"));
+        }
+        w.at("10:00");
+        let context = sparing(&w);
+        let before = w.requests().len();
+        // Six pages to look at all of it, and three of the reading by which it is applied.
+        let left = sync_until(&context, full, 9);
+        assert!(matches!(left, Err(SyncError::Stopped)), "{left:?}");
+        let cursor = context.ledger.head(tenant()).unwrap().state.cursor.unwrap();
+        assert!(matches!(cursor.link, Link::Next { .. }), "{full} {again}: the round is in its middle: {cursor:?}");
+        let began = asked(&w, before)[0].clone();
+        drop(context);
+
+        w.at(again);
+        let context = sparing(&w);
+        let before = w.requests().len();
+        let run = sync_until(&context, false, u64::MAX).unwrap();
+        assert_eq!(run.outcome, Outcome::Completed, "{run:?}");
+        let first = &asked(&w, before)[0];
+        let found = match first {
+            page if page.contains("skiptoken") => Begins::ThatPage,
+            link if *link == began && link.contains("deltatoken") => Begins::ThatRound,
+            link if !link.contains("token") => Begins::Anew,
+            other => panic!("{other}"),
+        };
+        assert_eq!(found, begins, "full: {full}, at {again}");
+        let waited = if begins == Begins::ThatPage { Duration::from_secs(14 * 60) } else { Duration::ZERO };
+        assert_eq!(widest(&context, all[RENAMED - 1]), LAG + waited, "full: {full}, at {again}");
+        drop(context);
+        for (n, user) in all.iter().enumerate() {
+            w.ask(&["--object", &user.to_string()]).baseline().has("names.upn", format!("r{n}@x.test").into());
+        }
+        w.verify();
+    }
+}
+
+/// Before the first enumeration is at its end nothing else is read, and if it were begun anew a large one that is struck again and
+/// again would never come to an end.
+#[test]
+fn a_first_enumeration_is_gone_on_with_however_old_it_is() {
+    let (mut w, all) = two_on_a_page(6);
+    w.quirks([Quirk::new(QuirkName::Forbidden).path("/users/delta").every(2).times(1)]);
+    w.run(&["sync"]).ended(1);
+    w.at("23:00");
+    let context = sparing(&w);
+    let before = w.requests().len();
+    let run = sync_until(&context, false, u64::MAX).unwrap();
+    assert_eq!((run.outcome, run.pages), (Outcome::Completed, 2), "{run:?}");
+    assert!(asked(&w, before)[0].contains("skiptoken"), "{:?}", asked(&w, before));
+    assert_eq!(widest(&context, all[5]), LAG + Duration::from_secs(23 * 3_600));
+    drop(context);
+    assert_eq!(w.status()["objects"]["active"], 6);
+    w.verify();
+}
