@@ -269,7 +269,7 @@ fn live_reads(evidence: &[Evidence]) -> Vec<(Instant, bool)> {
 
 fn vacancy(sequence: Sequence, vacant: &Vacant) -> Evidence {
     let Reading { at, source, .. } = vacant.reading;
-    let origin = Origin { sequence, source, at, event: None, rival: None };
+    let origin = Origin { sequence, source, at, since: None, event: None, rival: None };
     Evidence { present: false, span: vacant.reading.window(), solid: false, origin }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::fact::{
-    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property, Removal,
-    Removed, Source,
+    Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property, Reading,
+    Removal, Removed, Source,
 };
 use super::id::{ObjectId, Sequence};
 use super::interval::{Edge, Interval};
@@ -390,7 +390,8 @@ fn canonical(object: ObjectId, mut facts: Vec<Known>) -> Vec<Known> {
 }
 
 fn canonical_order(a: &Fact, b: &Fact) -> Ordering {
-    (instant_of(a), rank(a)).cmp(&(instant_of(b), rank(b))).then_with(|| {
+    let place = |fact| (instant_of(fact), rank(fact), reading_of(fact).and_then(|reading| reading.unchanged_since));
+    place(a).cmp(&place(b)).then_with(|| {
         if a == b { Ordering::Equal } else { format!("{:?}", Canonical(a)).cmp(&format!("{:?}", Canonical(b))) }
     })
 }
@@ -413,6 +414,14 @@ fn rank(fact: &Fact) -> u8 {
         Fact::Changed(_) => 1,
         Fact::Removed(_) => 2,
         _ => 3,
+    }
+}
+
+fn reading_of(fact: &Fact) -> Option<&Reading> {
+    match fact {
+        Fact::Seen(seen) => Some(&seen.reading),
+        Fact::Removed(removed) => Some(&removed.reading),
+        _ => None,
     }
 }
 
@@ -454,12 +463,12 @@ fn has(profile: &Profile, object: ObjectId, role: Role, key: &NameKey) -> bool {
 
 fn moments(facts: &[Known], coverage: &Coverage, is_named: bool) -> Vec<Moment> {
     let readings = Readings::of(facts);
-    let lives = lifecycles(facts);
+    let (lives, born) = (lifecycles(facts), born(facts));
     let mut moments = Vec::new();
     for (place, known) in facts.iter().enumerate() {
         match &known.fact {
             Fact::Seen(seen) => {
-                let origin = origin(known.sequence, seen.reading.source, seen.reading.at, None);
+                let origin = read(known.sequence, &seen.reading);
                 // A profile without any name, of an object that has names, is an incomplete answer as likely as a release of
                 // them all. It counts as one reading and proves nothing beyond.
                 let partial = is_named && is_nameless(&seen.profile);
@@ -467,7 +476,7 @@ fn moments(facts: &[Known], coverage: &Coverage, is_named: bool) -> Vec<Moment> 
                     let partial = partial && profile.is_some();
                     moments.push(Moment { profile, span, solid, partial, origin: origin.clone() });
                 };
-                push(&mut moments, Some(place), seen.reading.window(), false);
+                push(&mut moments, Some(place), window_of(&seen.reading, born), false);
                 if let Some(span) = readings.continuity(seen, coverage).filter(|_| !partial) {
                     push(&mut moments, Some(place), span, true);
                 }
@@ -479,7 +488,7 @@ fn moments(facts: &[Known], coverage: &Coverage, is_named: bool) -> Vec<Moment> 
                     push(&mut moments, None, before, is_proof);
                 }
             }
-            Fact::Removed(removed) => moments.extend(gone(known.sequence, removed)),
+            Fact::Removed(removed) => moments.extend(gone(known.sequence, removed, born)),
             Fact::Lifecycle(lifecycle) => moments.extend(lived(known.sequence, lifecycle, &lives, coverage)),
             _ => {}
         }
@@ -491,9 +500,19 @@ fn is_nameless(profile: &Profile) -> bool {
     profile.upn.is_none() && profile.mail.is_none() && profile.proxies.iter().all(|proxy| proxy.smtp().is_none())
 }
 
-fn gone(sequence: Sequence, removed: &Removed) -> Vec<Moment> {
-    let window = removed.reading.window();
-    let origin = origin(sequence, removed.reading.source, removed.reading.at, None);
+/// The instants at one of which somebody who had been created by then was seen so, or in the bin: not before that.
+fn window_of(reading: &Reading, born: Instant) -> Interval {
+    let window = reading.window();
+    let since = Interval::new(window.from().max(born), window.until());
+    since.filter(|_| reading.source != Source::Import).unwrap_or(window)
+}
+
+fn gone(sequence: Sequence, removed: &Removed, born: Instant) -> Vec<Moment> {
+    let window = match removed.removal {
+        Removal::Soft => window_of(&removed.reading, born),
+        Removal::Purged | Removal::NotFound => removed.reading.window(),
+    };
+    let origin = read(sequence, &removed.reading);
     let moment = |span, solid| Moment { profile: None, span, solid, partial: false, origin: origin.clone() };
     let mut moments = vec![moment(window, false)];
     if removed.reading.source == Source::Import {
@@ -573,7 +592,7 @@ fn evidence_from_events(role: Role, key: &NameKey, facts: &[Known]) -> Vec<Evide
                 if role == Role::Upn =>
             {
                 // The deletion time has whole seconds, and the name was held just before some instant of that second.
-                let origin = origin(known.sequence, reading.source, reading.at, None);
+                let origin = read(known.sequence, reading);
                 let span = Interval::new(deleted.pred(), deleted.plus(DATE_WIDTH));
                 let present = upn.key() == key;
                 evidence.extend(span.map(|span| Evidence { present, span, solid: false, origin }));
@@ -635,7 +654,11 @@ fn point(present: bool, at: Instant, origin: Origin) -> Option<Evidence> {
 }
 
 fn origin(sequence: Sequence, source: Source, at: Instant, event: Option<&str>) -> Origin {
-    Origin { sequence, source, at, event: event.map(str::to_owned), rival: None }
+    Origin { sequence, source, at, since: None, event: event.map(str::to_owned), rival: None }
+}
+
+fn read(sequence: Sequence, reading: &Reading) -> Origin {
+    Origin { since: reading.unchanged_since, ..origin(sequence, reading.source, reading.at, None) }
 }
 
 fn life_evidence(moments: &[Moment]) -> Vec<Evidence> {
@@ -716,6 +739,16 @@ fn live_read(facts: &[Known]) -> Option<Instant> {
         _ => None,
     });
     live.max()
+}
+
+/// Before here the object was not, as far as a source proves it.
+fn born(facts: &[Known]) -> Instant {
+    let proved = facts.iter().filter_map(|known| match &known.fact {
+        Fact::Seen(seen) if seen.reading.source != Source::Import => seen.profile.created,
+        Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Created => Some(lifecycle.at),
+        _ => None,
+    });
+    proved.max().unwrap_or(Instant::MIN)
 }
 
 fn created(facts: &[Known]) -> Option<Instant> {

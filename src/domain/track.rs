@@ -32,6 +32,8 @@ pub struct Origin {
     pub source: Source,
     /// When it was observed or happened.
     pub at: Instant,
+    /// The horizon before the round that reported it. Of two reports of one second the one with the later horizon is newer.
+    pub since: Option<Instant>,
     /// The audit event's id, where there is one.
     pub event: Option<String>,
     /// The other object whose hold of the name excludes this one's.
@@ -77,6 +79,8 @@ pub struct Track {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Run {
     present: bool,
+    /// Last instant at which the state before it is surely so.
+    after: Instant,
     /// First instant at which the state is surely so.
     first: Instant,
     /// Last instant at which the state is surely so.
@@ -112,7 +116,7 @@ impl Track {
             true => (said_held, said_absent),
             false => (said_held.minus(&contested), said_absent.minus(&contested)),
         };
-        let runs = runs_of(items_of(evidence, &held, &absent));
+        let runs = runs_of(&items_of(evidence, &held, &absent));
         Self { held, absent, contested, runs }
     }
 
@@ -166,31 +170,42 @@ impl Track {
 
     /// The edge at which the newest state began.
     pub fn last_edge(&self) -> Option<Edge> {
-        let (last, before) = self.runs.split_last()?;
-        Some(Edge::new(before.last().map_or(Instant::MIN, |run| run.last), last.first))
+        self.runs.last().map(Run::began)
     }
 
     /// The periods of presence, in order.
     pub fn periods(&self) -> Vec<Period> {
-        self.runs
-            .iter()
-            .enumerate()
-            .filter(|(_, run)| run.present)
-            .map(|(index, run)| {
-                let before = index.checked_sub(1).and_then(|previous| self.runs.get(previous));
-                let after = self.runs.get(index + 1);
-                Period {
-                    from: Edge::new(before.map_or(Instant::MIN, |previous| previous.last), run.first),
-                    until: after.map(|next| Edge::new(run.last, next.first)),
-                    evidence: run.evidence.clone(),
-                }
-            })
-            .collect()
+        let nexts = self.runs.iter().skip(1).map(Some).chain([None]);
+        let runs = self.runs.iter().zip(nexts).filter(|(run, _)| run.present);
+        runs.map(|(run, next)| Period {
+            from: run.began(),
+            until: next.map(Run::began),
+            evidence: run.evidence.clone(),
+        })
+        .collect()
     }
 
     /// The evidence of the newest state.
     pub fn last_evidence(&self) -> &[Origin] {
         self.runs.last().map_or(&[], |run| run.evidence.as_slice())
+    }
+}
+
+impl Run {
+    fn began(&self) -> Edge {
+        Edge::new(self.after, self.first)
+    }
+}
+
+impl Item<'_> {
+    /// By here its state has surely begun.
+    fn first(&self) -> Instant {
+        if self.solid { self.span.from() } else { self.span.until() }
+    }
+
+    /// Until here its state has surely lasted, once it had begun.
+    fn last(&self) -> Instant {
+        if self.solid { self.span.last() } else { self.span.from() }
     }
 }
 
@@ -222,8 +237,10 @@ fn items_of<'a>(evidence: &'a [Evidence], held: &IntervalSet, absent: &IntervalS
         let span = own_proof(!e.present, held, absent).trim(e.span).unwrap_or(e.span);
         Item { present: e.present, span, solid: false, origin: Some(&e.origin) }
     }));
-    let place = |item: &Item<'a>| (item.span.until(), item.span.from(), item.present, item.origin.map(origin_key));
-    items.sort_by(|a, b| place(a).cmp(&place(b)));
+    let since = |item: &Item<'a>| item.origin.and_then(|origin| origin.since);
+    let place = |item: &Item<'a>| (item.span.until(), item.span.from(), since(item), item.present);
+    let key = |item: &Item<'a>| (place(item), item.origin.map(origin_key));
+    items.sort_by(|a, b| key(a).cmp(&key(b)));
     items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
     let mut items = without_overridden(items);
     for present in [true, false] {
@@ -261,21 +278,22 @@ fn attach_origins<'a>(items: &mut [Item<'a>], evidence: &'a [Evidence], present:
 }
 
 /// An exact reading inside a wider one overrides it: where a wide reading has a narrower one of the opposite state inside
-/// its window and only repeats the state before that one, it was stale. Otherwise it is newer, and stays.
+/// its window and only repeats the state before that one, it was stale. Otherwise it is newer, and stays. Two that begin
+/// together, as what was created just before them makes them, are as wide, and the one that ends later is newer.
 fn without_overridden(items: Vec<Item<'_>>) -> Vec<Item<'_>> {
     let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
     for item in items {
+        let is_inside = |k: &Item<'_>| item.span.covers(k.span) && item.span.from() < k.span.from();
         // They stand in order of their ends, and what ends before this window begins does not lie inside it.
         let start = kept.partition_point(|k| k.span.until() <= item.span.from());
         let inner = (!item.solid)
             .then(|| {
-                let inside =
-                    |k: &Item<'_>| k.present != item.present && item.span.covers(k.span) && k.span != item.span;
+                let inside = |k: &Item<'_>| k.present != item.present && is_inside(k);
                 kept.iter().skip(start).rposition(inside).map(|index| start + index)
             })
             .flatten();
         let stale = inner.is_some_and(|index| {
-            kept.iter().take(index).rev().find(|k| !item.span.covers(k.span)).is_some_and(|k| k.present == item.present)
+            kept.iter().take(index).rev().find(|k| !is_inside(k)).is_some_and(|k| k.present == item.present)
         });
         if !stale {
             kept.push(item);
@@ -284,24 +302,141 @@ fn without_overridden(items: Vec<Item<'_>>) -> Vec<Item<'_>> {
     kept
 }
 
-fn runs_of(items: Vec<Item<'_>>) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for item in items {
-        let (first, last) =
-            if item.solid { (item.span.from(), item.span.last()) } else { (item.span.until(), item.span.from()) };
-        match runs.last_mut() {
-            Some(run) if run.present == item.present => {
-                run.first = run.first.min(first);
-                run.last = run.last.max(last);
-                run.evidence.extend(item.origin.cloned());
+/// Consecutive items of one state as runs.
+fn runs_of(items: &[Item<'_>]) -> Vec<Run> {
+    let stretches: Vec<&[Item<'_>]> = items.chunk_by(|a, b| a.present == b.present).collect();
+    let before = std::iter::once(None).chain(stretches.iter().map(Some));
+    let is_last = (1..=stretches.len()).map(|count| count == stretches.len());
+    let runs = stretches.iter().zip(before).zip(is_last).filter_map(|((stretch, before), is_last)| {
+        let (first, last) = (stretch.iter().map(Item::first).min()?, stretch.iter().map(Item::last).max()?);
+        // Readings so wide that evidence of the opposite lies inside of all of them stand behind it, as the newer ones. If
+        // the opposite follows as well they may just as simply lie before it, so the edge reaches back over it.
+        let is_before = |item: &&Item<'_>| is_last || item.last() <= last;
+        let after = before.and_then(|before| before.iter().filter(is_before).map(Item::last).max());
+        let evidence = stretch.iter().filter_map(|item| item.origin.cloned()).collect();
+        Some(Run { present: stretch.first()?.present, after: after.unwrap_or(Instant::MIN), first, last, evidence })
+    });
+    runs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stretch of time in minutes, at every instant (`solid`) or at some instant of which it was so.
+    fn said(present: bool, from: i64, until: i64, solid: bool) -> Evidence {
+        let (sequence, source, at) = (Sequence(1), Source::Reconcile, minute(until));
+        let origin = Origin { sequence, source, at, since: None, event: None, rival: None };
+        Evidence { present, span: Interval::new(minute(from), minute(until)).unwrap(), solid, origin }
+    }
+
+    fn proved(present: bool, from: i64, until: i64) -> Evidence {
+        said(present, from, until, true)
+    }
+
+    fn read(present: bool, from: i64, until: i64) -> Evidence {
+        said(present, from, until, false)
+    }
+
+    fn minute(minute: i64) -> Instant {
+        Instant::from_micros(minute * 60_000_000)
+    }
+
+    fn last_before(at: i64) -> Instant {
+        minute(at).pred()
+    }
+
+    /// The periods in the order in which they were: no edge begins or ends before the one before it.
+    fn edges(evidence: &[Evidence]) -> Vec<(Edge, Option<Edge>)> {
+        let periods = Track::of(evidence).periods();
+        let edges: Vec<Edge> = periods.iter().flat_map(|period| [Some(period.from), period.until]).flatten().collect();
+        let is_in_order = |pair: &[Edge]| pair[0].after() <= pair[1].after() && pair[0].by() <= pair[1].by();
+        assert!(edges.windows(2).all(is_in_order), "{edges:?}");
+        periods.into_iter().map(|period| (period.from, period.until)).collect()
+    }
+
+    /// A round that was struck and gone on with much later shows a user who was deleted meanwhile; the bin, looked at after
+    /// the round, tells when.
+    #[test]
+    fn a_wide_reading_lies_before_the_deletion_that_is_proved_through_its_end() {
+        let evidence = [proved(false, -9_000, 0), read(true, 60, 160), proved(false, 103, 200), read(false, 200, 206)];
+        let held = (Edge::new(last_before(0), minute(103)), Some(Edge::new(minute(60), minute(103))));
+        assert_eq!(edges(&evidence), [held]);
+    }
+
+    /// Nobody had the name, says a wide reading; then somebody is proved to have it, through the end of its window.
+    #[test]
+    fn a_wide_reading_of_absence_lies_before_the_return_that_is_proved_through_its_end() {
+        let evidence = [read(true, 0, 6), read(false, 60, 160), proved(true, 103, 200)];
+        let before = (Edge::new(Instant::MIN, minute(6)), Some(Edge::new(minute(0), minute(103))));
+        assert_eq!(edges(&evidence), [before, (Edge::new(minute(60), minute(103)), None)]);
+    }
+
+    #[test]
+    fn a_wide_reading_of_absence_lies_behind_the_hold_that_is_proved_from_its_beginning() {
+        let evidence = [proved(true, 0, 103), read(false, 60, 160), read(true, 200, 206)];
+        let before = (Edge::new(Instant::MIN, minute(0)), Some(Edge::new(last_before(103), minute(160))));
+        assert_eq!(edges(&evidence), [before, (Edge::new(minute(103), minute(206)), None)]);
+    }
+
+    /// The audit log tells of the deletion and the bin of its second, so for less than a second behind the event nothing is
+    /// proved. The reading may be from there, and is much more likely from before.
+    #[test]
+    fn an_edge_reaches_over_a_proof_inside_of_a_wide_reading_if_nothing_tells_their_order() {
+        let mut evidence = vec![proved(false, -9_000, 0), read(true, 60, 160), proved(false, 103, 104)];
+        let newer = (Edge::new(last_before(104), minute(160)), None);
+        assert_eq!(edges(&evidence), [newer], "as far as known it came back");
+        evidence.push(proved(false, 105, 200));
+        let either = (Edge::new(last_before(0), minute(105)), Some(Edge::new(minute(60), minute(105))));
+        assert_eq!(edges(&evidence), [either]);
+        evidence.push(read(true, 104, 105));
+        let again = (Edge::new(last_before(104), minute(105)), Some(Edge::new(minute(104), minute(105))));
+        assert_eq!(edges(&evidence), [again], "a reading from there tells the order");
+    }
+
+    /// The same where a first enumeration is gone on with: a page shows who was there when it began, and another one, read
+    /// before it, who is in the bin by now.
+    #[test]
+    fn an_edge_reaches_over_a_reading_inside_of_a_wide_one_if_nothing_tells_their_order() {
+        let evidence = [proved(true, -9_000, 0), read(false, 60, 160), read(true, 103, 108), read(true, 155, 161)];
+        let before = (Edge::new(Instant::MIN, minute(-9_000)), Some(Edge::new(last_before(0), minute(160))));
+        assert_eq!(edges(&evidence), [before, (Edge::new(minute(60), minute(161)), None)]);
+    }
+
+    /// Two rounds that follow each other within a second date what they show alike.
+    #[test]
+    fn of_two_reports_of_one_second_the_later_round_s_is_the_newer() {
+        for newer in [true, false] {
+            let report = |present, since| {
+                let reading = read(present, 60, 66);
+                Evidence { origin: Origin { since: Some(minute(since)), ..reading.origin }, ..reading }
+            };
+            let mut evidence = [report(newer, 59), report(!newer, 58)];
+            for _ in 0..2 {
+                assert_eq!(Track::of(&evidence).is_present_last(), newer);
+                evidence.reverse();
             }
-            _ => runs.push(Run {
-                present: item.present,
-                first,
-                last,
-                evidence: item.origin.into_iter().cloned().collect(),
-            }),
         }
     }
-    runs
+
+    /// Where a proof is contradicted it disproves nothing, so the reading may be about an instant there.
+    #[test]
+    fn a_contested_proof_takes_nothing_from_a_window() {
+        let track = Track::of(&[read(true, 60, 160), proved(false, 103, 200), proved(true, 150, 170)]);
+        assert_eq!(track.contested().iter().collect::<Vec<_>>(), [Interval::new(minute(150), minute(170)).unwrap()]);
+        assert_eq!(track.periods()[0].from.by(), Some(minute(160)));
+    }
+
+    /// A file from elsewhere is not believed where a proof says otherwise, and may be right beside it.
+    #[test]
+    fn an_import_is_believed_where_no_proof_says_otherwise() {
+        let import = |from, until| {
+            let reading = read(true, from, until);
+            Evidence { origin: Origin { source: Source::Import, ..reading.origin }, ..reading }
+        };
+        let proof = proved(false, 103, 200);
+        let held = (Edge::new(Instant::MIN, minute(103)), Some(Edge::new(minute(60), minute(103))));
+        assert_eq!(edges(&[import(60, 160), proof.clone()]), [held]);
+        assert_eq!(edges(&[import(110, 160), proof]), []);
+    }
 }

@@ -706,6 +706,19 @@ fn a_purge_is_dated_by_itself_and_not_by_the_deletion_before_it() {
     assert_eq!((states[1].until, states[2].until), (Some(states[2].from), None));
 }
 
+/// Whoever was seen had been created by then, so what a report shows a minute later is no state from before that.
+#[test]
+fn what_a_new_user_loses_within_the_width_of_a_reading_is_lost() {
+    let born = |names| Profile { created: Some(t(0, "09:00")), ..profile(names) };
+    let report = |clock, profile| seen(A, profile)(reading(t(0, clock), Source::Delta, None));
+    let renamed = timeline(&[report("09:01", born(&["new"])), report("09:03", born(&["newer"]))]);
+    let track = renamed.track(Role::Upn, name("new").key()).unwrap();
+    let until = track.periods().first().and_then(|period| period.until);
+    assert_eq!(until, Some(Edge::new(t(0, "09:00"), t(0, "09:03").plus(DATE_WIDTH))));
+    let deleted = gone(A, Removal::Soft)(reading(t(0, "09:03"), Source::Delta, None));
+    assert_eq!(timeline(&[report("09:01", born(&["new"])), deleted]).state(), State::SoftDeleted);
+}
+
 #[test]
 fn a_report_without_any_name_proves_no_release() {
     let horizon = |from, through| Fact::Horizon(Horizon { feed: Feed::Delta, from, through });
