@@ -21,7 +21,7 @@ pub(super) struct Turn {
     /// The object did not have it before.
     pub new: bool,
     /// The newest evidence says otherwise than before whether the object holds it, or says for the first time that it does
-    /// not.
+    /// not; or it may, because an event of the object's life was told.
     pub changed: bool,
 }
 
@@ -60,6 +60,9 @@ impl Work<'_> {
 }
 
 fn turn(turned: &mut Turned, work: &ObjectWork, before: &Timeline, after: &Timeline) {
+    // How long the audit log proves that somebody stayed deleted is not among the object's facts, so an event of its life may
+    // turn names of which the facts alone say what they said before.
+    let lived = work.new.iter().any(|fact| matches!(fact, Fact::Lifecycle(_)));
     for (namespace, name) in &work.names {
         let role = Role::of(*namespace);
         let held = |timeline: &Timeline| timeline.track(role, name).map(|track| track.is_present_last());
@@ -68,7 +71,7 @@ fn turn(turned: &mut Turned, work: &ObjectWork, before: &Timeline, after: &Timel
         // A name that is new to the object and held changes nothing that was known of it.
         let is_new = work.new_names.contains(name);
         turn.new |= is_new;
-        turn.changed |= was.unwrap_or(is_new) != is.unwrap_or(false);
+        turn.changed |= lived || was.unwrap_or(is_new) != is.unwrap_or(false);
     }
 }
 
