@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use whowas::domain::fact::Widths;
 use whowas::domain::id::{ObjectId, TenantId};
 use whowas::domain::interval::{Edge, IntervalSet};
 use whowas::domain::name::NameKey;
@@ -160,10 +161,12 @@ struct Looks {
 
 impl Looks {
     fn of(ledger: &Ledger, tenant: TenantId) -> Self {
-        let runs = ledger.store().runs(tenant, RUNS).unwrap();
+        let (runs, widths) = (ledger.store().runs(tenant, RUNS).unwrap(), Widths::default());
         let is_whole = |run: &&Run| run.outcome == Outcome::Completed;
         let rounds = runs.iter().filter(is_whole).filter(|run| run.kind != RunKind::Reconcile);
-        let at = rounds.map(|run| (run.started, run.ended.unwrap_or(run.started))).collect();
+        // A round that was gone on with shows the directory as it was when the round began, which its horizon tells.
+        let began = |run: &Run| run.horizon.map_or(run.started, |horizon| run.started.min(horizon.plus(widths.lag)));
+        let at = rounds.map(|run| (began(run), run.ended.unwrap_or(run.started))).collect();
         let completed = runs.iter().filter(is_whole).count() as u64;
         Self { at, completed, failed: runs.len() as u64 - completed }
     }
