@@ -390,7 +390,8 @@ fn canonical(object: ObjectId, mut facts: Vec<Known>) -> Vec<Known> {
 }
 
 fn canonical_order(a: &Fact, b: &Fact) -> Ordering {
-    let place = |fact| (instant_of(fact), rank(fact), reading_of(fact).and_then(|reading| reading.unchanged_since));
+    let age = |fact| reading_of(fact).map(|reading| (reading.source, reading.unchanged_since));
+    let place = |fact| (instant_of(fact), rank(fact), age(fact));
     place(a).cmp(&place(b)).then_with(|| {
         if a == b { Ordering::Equal } else { format!("{:?}", Canonical(a)).cmp(&format!("{:?}", Canonical(b))) }
     })

@@ -237,8 +237,9 @@ fn items_of<'a>(evidence: &'a [Evidence], held: &IntervalSet, absent: &IntervalS
         let span = own_proof(!e.present, held, absent).trim(e.span).unwrap_or(e.span);
         Item { present: e.present, span, solid: false, origin: Some(&e.origin) }
     }));
-    let since = |item: &Item<'a>| item.origin.and_then(|origin| origin.since);
-    let place = |item: &Item<'a>| (item.span.until(), item.span.from(), since(item), item.present);
+    // Where windows are alike the sources tell the order: what trails least is newest, and then the later round's report.
+    let age = |item: &Item<'a>| item.origin.map(|origin| (origin.source, origin.since));
+    let place = |item: &Item<'a>| (item.span.until(), item.span.from(), age(item), item.present);
     let key = |item: &Item<'a>| (place(item), item.origin.map(origin_key));
     items.sort_by(|a, b| key(a).cmp(&key(b)));
     items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
@@ -416,6 +417,20 @@ mod tests {
                 assert_eq!(Track::of(&evidence).is_present_last(), newer);
                 evidence.reverse();
             }
+        }
+    }
+
+    /// The feed shows somebody who was created half a minute ago, and a live read of the same second does not: so both can be
+    /// about that half a minute only, and the live read trails less.
+    #[test]
+    fn a_live_read_is_newer_than_a_report_of_the_same_window() {
+        let by = |present, source, since| {
+            let reading = read(present, 60, 66);
+            Evidence { origin: Origin { source, since, ..reading.origin }, ..reading }
+        };
+        for present in [true, false] {
+            let evidence = [by(present, Source::Live, None), by(!present, Source::Delta, Some(minute(58)))];
+            assert_eq!(Track::of(&evidence).is_present_last(), present);
         }
     }
 
