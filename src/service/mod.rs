@@ -18,6 +18,7 @@ pub mod plan;
 pub mod report;
 pub mod restore;
 pub mod reuse;
+pub mod search;
 pub mod snapshot;
 pub mod status;
 pub mod who;
