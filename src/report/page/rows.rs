@@ -45,6 +45,7 @@ pub struct Who {
     pub href: String,
 }
 
+#[derive(Clone)]
 pub struct PersonTable {
     pub letter: String,
     pub class: String,
@@ -55,6 +56,7 @@ pub struct PersonTable {
     pub names: Vec<NameLine>,
 }
 
+#[derive(Clone)]
 pub struct NameLine {
     pub name: String,
     pub href: String,
