@@ -3,14 +3,14 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::findings::{Line, line, sentence};
+use super::findings::{Line, line};
 use super::subject::Subject;
 use super::{Frame, PageError};
 use crate::domain::finding::FindingState;
 use crate::report::links::Links;
 use crate::report::page::rows::Who;
 use crate::report::people::People;
-use crate::report::text::{count, cut, shown, word};
+use crate::report::text::{count, cut, sentence, shown, word};
 use crate::report::when::At;
 use crate::service::Desk;
 use crate::service::findings::FindingAnswer;

@@ -5,7 +5,7 @@ use askama::Template;
 use super::{Frame, PageError};
 use crate::domain::finding::{FindingKind, FindingState, Severity};
 use crate::report::links::Links;
-use crate::report::text::{cut, word};
+use crate::report::text::{cut, sentence, word};
 use crate::report::when::At;
 use crate::service::Desk;
 use crate::service::findings::{self, Cursor, Filter, FindingAnswer};
@@ -113,28 +113,6 @@ pub fn line(item: &FindingAnswer, pages: &dyn Links) -> Line {
         summary: sentence(&item.summary),
         about,
         opened: At(item.opened.time),
-    }
-}
-
-/// A summary as a sentence of its own.
-pub fn sentence(summary: &str) -> String {
-    let summary = cut(summary, 1_000);
-    let mut letters = summary.chars();
-    match letters.next() {
-        // Names keep their spelling.
-        Some(first)
-            if summary.starts_with("chain ")
-                || summary.starts_with("the ")
-                || summary.starts_with("a ")
-                || summary.starts_with("nobody ")
-                || summary.starts_with("nothing ")
-                || summary.starts_with("snapshot ")
-                || summary.starts_with("what ")
-                || summary.starts_with("by now ") =>
-        {
-            format!("{}{}.", first.to_uppercase(), letters.as_str())
-        }
-        _ => format!("{summary}."),
     }
 }
 

@@ -135,7 +135,8 @@ pub fn tenant(frame: &Frame, desk: &Desk, status: &TenantStatus) -> Result<Strin
 /// # Errors
 /// If it cannot be laid out.
 pub fn progress(frame: &Frame, status: &TenantStatus) -> Result<String, PageError> {
-    Ok(Alone { progress: progress_of(frame, status) }.render()?)
+    let last = status.last_sync.as_ref().map(line);
+    Ok(Alone { progress: Progress { last, ..progress_of(frame, status) } }.render()?)
 }
 
 /// The line of what is held.
@@ -213,7 +214,8 @@ fn progress_of(frame: &Frame, status: &TenantStatus) -> Progress {
     Progress {
         tenant: status.tenant.to_string(),
         running: running.map(line),
-        last: status.last_sync.as_ref().map(line),
+        // The page around it tells of the last one. A part that comes in later has to.
+        last: None,
         said,
         may_sync: frame.visitor.may_sync && frame.when.known.is_none(),
         form_token: frame.visitor.form_token.clone(),

@@ -9,6 +9,7 @@ use crate::report::text::{cut, span, word};
 use crate::report::when::{At, AtAfter};
 use crate::service::runs::{RunAnswer, RunList, RunOutcome};
 use crate::service::status::TenantStatus;
+use crate::store::Trigger;
 
 #[derive(Template)]
 #[template(path = "ui/runs.html")]
@@ -68,7 +69,15 @@ pub fn line(run: &RunAnswer) -> Line {
     let RunAnswer { pages, seen, changed, removed, restored, facts, .. } = *run;
     Line {
         run: if run.run == 0 { "…".to_owned() } else { run.run.to_string() },
-        kind: run.kind.as_ref().map_or_else(|| "not settled yet".to_owned(), word),
+        kind: format!(
+            "{}, {}",
+            run.kind.as_ref().map_or_else(|| "not settled yet".to_owned(), word),
+            match run.trigger {
+                Trigger::Schedule => "by schedule",
+                Trigger::Demand => "on demand",
+                Trigger::Startup => "at the start",
+            }
+        ),
         started: At(run.started),
         ended: run.ended.map(|ended| AtAfter(run.started, ended)),
         took: run.ended.map(|ended| took(run.started, ended)).unwrap_or_default(),
