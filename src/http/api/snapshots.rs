@@ -43,13 +43,30 @@ pub struct SnapshotRequest {
 }
 
 /// One snapshot, or several that are recorded together or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum SnapshotRequests {
     /// One.
     One(Box<SnapshotRequest>),
     /// Several.
     Several(Vec<SnapshotRequest>),
+}
+
+/// An untagged enum would not tell what is wrong with either.
+impl<'de> Deserialize<'de> for SnapshotRequests {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Array(items) => {
+                let read = |(index, item)| {
+                    serde_json::from_value(item)
+                        .map_err(|error| D::Error::custom(format!("snapshot {index} of the array: {error}")))
+                };
+                items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self::Several)
+            }
+            one => serde_json::from_value(one).map(Self::One).map_err(D::Error::custom),
+        }
+    }
 }
 
 /// One recorded snapshot, or several in the order in which they were given.
