@@ -104,7 +104,7 @@ pub mod cli;
 
 #[cfg(feature = "graph")]
 pub mod clock;
-#[cfg(feature = "cli")]
+#[cfg(feature = "http")]
 pub mod config;
 
 // The generators in `store/testing.rs` are shared with the tests outside, where the crate has its own name.

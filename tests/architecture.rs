@@ -41,7 +41,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "http",
-        &["domain", "store", "ledger", "graph", "report", "sync", "service", "ui", "config", "clock", "telemetry"],
+        &[
+            "domain",
+            "store",
+            "ledger",
+            "graph",
+            "import",
+            "report",
+            "sync",
+            "service",
+            "ui",
+            "config",
+            "clock",
+            "telemetry",
+        ],
     ),
     ("ui", &["domain", "store", "ledger", "report", "service", "config", "clock"]),
 ];

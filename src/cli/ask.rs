@@ -187,12 +187,5 @@ fn say_object(answer: &ObjectAnswer) -> String {
 
 fn known_at(text: Option<&str>) -> Result<KnownAt, CliError> {
     let Some(text) = text else { return Ok(KnownAt::Now) };
-    if let Ok(sequence) = text.parse() {
-        return Ok(KnownAt::Sequence(Sequence(sequence)));
-    }
-    text.parse().map(KnownAt::Time).map_err(|_| {
-        CliError::usage(format!(
-            "--known-at: {text:?} is neither a commit's number nor a time such as 2026-03-01T09:30:00Z"
-        ))
-    })
+    text.parse().map_err(|error| CliError::usage(format!("--known-at: {error}")))
 }

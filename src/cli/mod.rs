@@ -26,6 +26,7 @@ mod serve;
 mod snapshots;
 mod status;
 mod sync;
+mod token;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
     match command {
         Command::Sync(options) => sync::sync(&app, &options),
         Command::Serve(options) => serve::serve(app, &options),
+        Command::Token(action) => token::token(&app, action),
         Command::Status => status::status(&app),
         Command::Check(options) => ask::check(&app, &options),
         Command::Who(options) => ask::who(&app, &options),

@@ -6,13 +6,14 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
 use crate::service::status::{self, Configured, StatusAnswer};
+use crate::sync::Flights;
 
 pub fn status(app: &App) -> Result<Exit, CliError> {
     let opened = app.open("status", How::Existing)?;
     let configured = app.config.tenants.iter();
     let configured =
         configured.map(|tenant| Configured { tenant: tenant.id, alias: tenant.alias.clone(), rhythm: tenant.rhythm() });
-    let answer = status::status(&opened.ledger, &configured.collect::<Vec<_>>(), app.clock.now())?;
+    let answer = status::status(&opened.ledger, &configured.collect::<Vec<_>>(), &Flights::default(), app.clock.now())?;
     output::answer(&app.global, &answer, || say(&answer))?;
     Ok(Exit::Done)
 }
@@ -30,7 +31,7 @@ fn say(answer: &StatusAnswer) -> String {
                     text,
                     "  last sync: run {} ({}), {}, started {}, {ended}, {} pages, {} seen, {} changed",
                     run.run,
-                    word_of(&run.kind),
+                    run.kind.as_ref().map_or_else(String::new, word_of),
                     word_of(&run.outcome),
                     run.started,
                     run.pages,

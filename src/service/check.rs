@@ -19,7 +19,7 @@ use crate::sync::{Context, SyncError, read_live};
 const LIVE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// One ask, as a batch line has it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckRequest {

@@ -3,6 +3,8 @@
 
 pub mod check;
 mod cursor;
+#[cfg(feature = "http")]
+pub mod directory;
 #[cfg(feature = "cli")]
 pub mod doctor;
 pub mod explain;
@@ -18,6 +20,7 @@ pub mod plan;
 pub mod report;
 pub mod restore;
 pub mod reuse;
+pub mod runs;
 pub mod snapshot;
 pub mod status;
 pub mod who;

@@ -99,8 +99,7 @@ pub enum Link {
 }
 
 /// An entry of the run log.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Run {
     /// The run's number within the tenant, from 1.
     pub run: u64,
@@ -165,9 +164,7 @@ pub enum RunKind {
 }
 
 /// How a sync run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "http", schema(as = RunOutcome))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It reached its horizon.
@@ -657,6 +654,9 @@ pub struct Holder {
     pub tenant: Option<TenantId>,
     /// How far it is, in words and figures.
     pub progress: Option<serde_json::Value>,
+    /// Where it answers questions about the ledger, if it does.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 impl std::fmt::Display for Holder {

@@ -72,6 +72,8 @@ pub struct SledOptions {
     pub rebuild: bool,
     /// The tenant that it is opened to sync, told to whoever finds it held.
     pub tenant: Option<TenantId>,
+    /// Where questions about it are answered meanwhile, told to whoever finds it held.
+    pub url: Option<String>,
 }
 
 impl SledOptions {
@@ -85,6 +87,7 @@ impl SledOptions {
             free_bytes_min: FREE_BYTES_MIN,
             rebuild: false,
             tenant: None,
+            url: None,
         }
     }
 }
@@ -130,6 +133,20 @@ impl SledStore {
     /// How many acknowledged commits the engine came back without. A completed rebuild accepts the loss.
     pub fn commits_lost(&self) -> u64 {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether a commit could be begun now.
+    ///
+    /// # Errors
+    /// Why not: an earlier write failed, or the disk is full.
+    pub fn is_writable(&self) -> Result<(), StoreError> {
+        // Somebody who is writing just now is proof enough.
+        if let Ok(stopped) = self.stopped.try_lock()
+            && let Some(why) = stopped.as_ref()
+        {
+            return Err(StoreError::Stopped { path: self.directory.shown(), why: why.clone() });
+        }
+        self.check_space()
     }
 
     /// The ledger's directory.
@@ -692,7 +709,14 @@ fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
 }
 
 fn holder(options: &SledOptions, tenant: Option<TenantId>, progress: Option<serde_json::Value>) -> Holder {
-    Holder { pid: std::process::id(), command: options.command.clone(), since: options.now, tenant, progress }
+    Holder {
+        pid: std::process::id(),
+        command: options.command.clone(),
+        since: options.now,
+        tenant,
+        progress,
+        url: options.url.clone(),
+    }
 }
 
 fn chain(error: &StoreError) -> String {
