@@ -88,6 +88,20 @@ pub async fn play(agent: &Agent, emulator: &Emulator, meanwhile: &dyn Meanwhile)
     Ok(story.ending)
 }
 
+/// Whether whowas said what it had to say, and both restores ended as they must.
+pub fn is_as_expected(ending: &Ending) -> bool {
+    let expected = [
+        [("Sam", Outcome::Baseline), ("Kim", Outcome::Baseline)].as_slice(),
+        &[("Sam", Outcome::Renamed), ("Kim", Outcome::Continue)],
+        &[("Sam", Outcome::Continue), ("Kim", Outcome::Continue)],
+        &[("Sam", Outcome::Continue), ("Kim", Outcome::Continue), ("Alex", Outcome::Baseline)],
+    ];
+    let is_refused = matches!(ending.refused, Some(Restored::Refused { verdict: RestoreVerdict::DifferentOwner, .. }));
+    ending.verdicts == expected.concat()
+        && is_refused
+        && matches!(ending.restored, Some(Restored::Done { made: 1, there: 25 }))
+}
+
 struct Story<'a> {
     agent: &'a Agent,
     emulator: &'a Emulator,
