@@ -156,6 +156,18 @@ impl Query {
     }
 }
 
+/// A parameter that is one of a few words, as JSON has them.
+///
+/// # Errors
+/// If it is none of them.
+pub fn word<T: DeserializeOwned>(query: &Query, name: &str) -> Result<Option<T>, Problem> {
+    let text = query.read::<String>(name)?;
+    text.map(|text| {
+        serde_json::from_value(serde_json::Value::String(text)).map_err(|error| Problem::parameter(name, error))
+    })
+    .transpose()
+}
+
 /// A JSON body.
 pub struct Json<T>(pub T);
 

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod import;
+pub mod journal;
 pub mod link;
 pub mod mapping;
 pub mod parts;

@@ -107,20 +107,28 @@ pub enum Wanted {
 /// Records a snapshot. The same one again changes nothing.
 pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
-    record(desk, Fact::SnapshotTaken(snapshot))?;
+    record(desk, vec![Fact::SnapshotTaken(snapshot)])?;
     found(desk, chain, id)
+}
+
+/// Records several snapshots together, or none of them.
+pub fn add_all(desk: &Desk, snapshots: Vec<Snapshot>) -> Result<Vec<SnapshotAnswer>, LedgerError> {
+    let keys: Vec<(ChainId, SnapshotId)> =
+        snapshots.iter().map(|snapshot| (snapshot.chain.clone(), snapshot.id.clone())).collect();
+    record(desk, snapshots.into_iter().map(Fact::SnapshotTaken).collect())?;
+    keys.into_iter().map(|(chain, id)| found(desk, chain, id)).collect()
 }
 
 /// Records what the agent really read.
 pub fn receipt(desk: &Desk, receipt: Receipt) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (receipt.chain.clone(), receipt.snapshot.clone());
-    record(desk, Fact::Receipt(receipt))?;
+    record(desk, vec![Fact::Receipt(receipt)])?;
     found(desk, chain, id)
 }
 
 /// Records that a snapshot is no longer kept.
 pub fn expire(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAnswer, LedgerError> {
-    record(desk, Fact::SnapshotExpired(SnapshotExpired { chain: chain.clone(), snapshot: snapshot.clone() }))?;
+    record(desk, vec![Fact::SnapshotExpired(SnapshotExpired { chain: chain.clone(), snapshot: snapshot.clone() })])?;
     found(desk, chain, snapshot)
 }
 
@@ -186,10 +194,10 @@ impl std::str::FromStr for Cursor {
     }
 }
 
-fn record(desk: &Desk, fact: Fact) -> Result<(), LedgerError> {
+fn record(desk: &Desk, facts: Vec<Fact>) -> Result<(), LedgerError> {
     let stamp = Stamp { now: desk.clock.now(), salt: desk.clock.salt() };
     let settling = Some(desk.policy.settling);
-    desk.ledger.append(desk.tenant, Batch { facts: vec![fact], settling, ..Batch::default() }, stamp)?;
+    desk.ledger.append(desk.tenant, Batch { facts, settling, ..Batch::default() }, stamp)?;
     Ok(())
 }
 

@@ -1,8 +1,18 @@
 //! The API: every route with the right that it needs and its place in the OpenAPI document. One registration gives both.
 
 mod checks;
+mod evidence;
+mod findings;
 mod names;
+mod plans;
+mod snapshots;
 mod status;
+mod syncs;
+
+pub use findings::{problem as finding_problem, signed};
+pub use names::no_object;
+pub use status::of as status_of;
+pub use syncs::running;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -38,7 +48,25 @@ pub fn routes(service: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(guarded(routes!(checks::check), Right::Ask))
         .routes(guarded(routes!(names::who), Right::SeePeople))
         .routes(guarded(routes!(names::history), Right::SeePeople))
-        .routes(guarded(routes!(names::object), Right::SeePeople));
+        .routes(guarded(routes!(names::object), Right::SeePeople))
+        .routes(guarded(routes!(snapshots::add), Right::Record))
+        .routes(guarded(routes!(snapshots::list), Right::SeeSnapshots))
+        .routes(guarded(routes!(snapshots::show), Right::SeeSnapshots))
+        .routes(guarded(routes!(snapshots::receipt), Right::Record))
+        .routes(guarded(routes!(snapshots::expire), Right::Record))
+        .routes(guarded(routes!(findings::list), Right::SeePeople))
+        .routes(guarded(routes!(findings::show), Right::SeePeople))
+        .routes(guarded(routes!(findings::acknowledge), Right::Review))
+        .routes(guarded(routes!(findings::resolve), Right::Review))
+        .routes(guarded(routes!(plans::plan), Right::SeeSnapshots))
+        .routes(guarded(routes!(plans::restore_check), Right::Ask))
+        .routes(guarded(routes!(plans::reuse), Right::SeePeople))
+        .routes(guarded(routes!(syncs::begin), Right::Sync))
+        .routes(guarded(routes!(syncs::list), Right::SeeRuns))
+        .routes(guarded(routes!(syncs::show), Right::SeeRuns))
+        .routes(guarded(routes!(evidence::journal), Right::SeePeople))
+        .routes(guarded(routes!(evidence::checkpoint), Right::SeeRuns))
+        .routes(guarded(routes!(evidence::access), Right::SeeAccess));
     let (router, mut document) = router.split_for_parts();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
