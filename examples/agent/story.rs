@@ -64,6 +64,7 @@ pub async fn play(agent: &Agent, emulator: &Emulator, meanwhile: &dyn Meanwhile)
     story.mail(sam, 23)?;
     story.mail(kim, 4)?;
     story.back_up_all().await?;
+    meanwhile.night().await?;
 
     story.tell(&format!("Sam marries: {NAME} becomes {RENAMED}"));
     emulator.with(|directory| directory.rename(sam, RENAMED, false)).map_err(refused)?;

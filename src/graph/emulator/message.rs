@@ -151,7 +151,7 @@ impl Entity for Message {
             "internetMessageId" => given.unwrap_or_else(|| json!(format!("<{}@emulator.invalid>", self.key))),
             "subject" => given.unwrap_or_else(|| json!("")),
             "importance" => given.unwrap_or_else(|| json!("normal")),
-            "isRead" => given.unwrap_or_else(|| json!(false)),
+            "isRead" => given.unwrap_or(Value::Bool(false)),
             "body" => given.unwrap_or_else(|| json!({ "contentType": "text", "content": "" })),
             "categories" | "toRecipients" | "ccRecipients" | "bccRecipients" | "replyTo" => {
                 given.unwrap_or_else(|| json!([]))

@@ -223,11 +223,11 @@ fn top(request: &Request) -> Result<usize, Answer> {
 
 /// The item with its version, as messages carry it in lists.
 fn tagged(mut item: Value) -> Value {
-    if let Some(fields) = item.as_object_mut() {
-        if let Some(Value::String(key)) = fields.get("changeKey") {
-            let tag = json!(format!("W/\"{key}\""));
-            fields.insert("@odata.etag".to_owned(), tag);
-        }
+    if let Some(fields) = item.as_object_mut()
+        && let Some(Value::String(key)) = fields.get("changeKey")
+    {
+        let tag = json!(format!("W/\"{key}\""));
+        fields.insert("@odata.etag".to_owned(), tag);
     }
     item
 }
