@@ -8,7 +8,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{TryStreamExt, stream};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -37,6 +37,45 @@ const ASK_BYTES_MAX: usize = 64 * 1024;
 /// How many pieces of an answer may wait for a caller who reads slowly.
 const PIECES_MAX: usize = 4;
 
+/// One ask, or an array of them.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Asks {
+    /// One.
+    One(Box<CheckRequest>),
+    /// Several, answered in order.
+    Several(Vec<CheckRequest>),
+}
+
+/// One verdict, or an array of them.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Verdicts {
+    /// One.
+    One(Box<CheckAnswer>),
+    /// Several, in the order of the asks.
+    Several(Vec<CheckElement>),
+}
+
+/// What an element of an array is answered by.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum CheckElement {
+    /// A verdict.
+    Verdict(Box<CheckAnswer>),
+    /// The element is no ask.
+    Fault(CheckFault),
+}
+
+/// Why an element of an array is no ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CheckFault {
+    /// Its place in the array, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub error: String,
+}
+
 /// May this be appended to the chain, and whose mailbox is it?
 ///
 /// An array is answered by an array, in order, as it is read; an element that is no ask is answered by `{"index", "error"}`.
@@ -48,8 +87,8 @@ const PIECES_MAX: usize = 4;
         ("max_age" = Option<String>, Query, description = "Accept evidence by name this old, for example 1h"),
         ("basis" = Option<u64>, Query, description = "Replay: judge by the commits up to this one"),
     ),
-    request_body(content = CheckRequest, description = "One ask, or an array of them", content_type = "application/json"),
-    responses((status = 200, description = "One verdict, or an array of them in the order of the asks", body = CheckAnswer)))]
+    request_body(content = Asks, description = "One ask, or an array of them", content_type = "application/json"),
+    responses((status = 200, description = "One verdict, or an array of them in the order of the asks", body = Verdicts)))]
 pub async fn check(
     State(service): State<Shared>,
     tenant: Tenant,
@@ -156,7 +195,7 @@ impl Judge {
         send: &mpsc::Sender<Result<Bytes, std::io::Error>>,
     ) -> std::io::Result<()> {
         let mut elements = Splitter::new(ASK_BYTES_MAX, false);
-        let mut is_first = true;
+        let (mut is_first, mut answered) = (true, 0);
         loop {
             let mut waiting: Vec<Result<Ask, String>> = Vec::new();
             while waiting.len() < TOGETHER_MAX {
@@ -172,13 +211,14 @@ impl Judge {
             if waiting.is_empty() && !is_first {
                 text.clear();
             }
-            for (place, told) in self.answer_some(&waiting, runtime)?.into_iter().enumerate() {
+            for (place, told) in self.answer_some(&waiting, answered, runtime)?.into_iter().enumerate() {
                 if place > 0 {
                     text.push(b',');
                 }
                 text.extend(told);
             }
             is_first = false;
+            answered += waiting.len();
             if is_last {
                 text.push(b']');
             }
@@ -191,6 +231,7 @@ impl Judge {
     fn answer_some(
         &self,
         waiting: &[Result<Ask, String>],
+        answered: usize,
         runtime: &tokio::runtime::Handle,
     ) -> std::io::Result<Vec<Vec<u8>>> {
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
@@ -218,7 +259,7 @@ impl Judge {
             .enumerate()
             .map(|(index, asked)| match asked {
                 Ok(_) => Ok(serde_json::to_vec(&answers.next())?),
-                Err(why) => Ok(serde_json::to_vec(&json!({"index": index, "error": why}))?),
+                Err(why) => Ok(serde_json::to_vec(&CheckFault { index: answered + index, error: why.clone() })?),
             })
             .collect()
     }
