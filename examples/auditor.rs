@@ -71,7 +71,7 @@ impl Story {
         // The program that serves reads the secret from its environment; here it stands in a file.
         let mut options = SledOptions::new("auditor", FIRST);
         options.create = true;
-        let ledger = Ledger::new(SledStore::open(&folder.join("ledger"), options).unwrap());
+        let ledger = Ledger::new(SledStore::open(folder.join("ledger"), options).unwrap());
         let read = || Config::read(&config).unwrap();
         let first =
             Self { emulator: contoso, ledger: ledger.clone(), config: read(), tenant: CONTOSO.parse().unwrap() };

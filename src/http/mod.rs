@@ -8,6 +8,7 @@ pub mod access;
 pub mod api;
 pub mod metrics;
 pub mod pages;
+mod pieces;
 pub mod place;
 pub mod problem;
 pub mod router;

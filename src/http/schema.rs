@@ -11,6 +11,9 @@ use crate::domain::name::Name;
 use crate::domain::time::Instant;
 use crate::store::Hash;
 
+/// Text without control characters.
+const PRINTED: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
 macro_rules! looks_like {
     ($($kind:ty => $schema:expr;)*) => {$(
         impl PartialSchema for $kind {
@@ -27,9 +30,9 @@ looks_like! {
     TenantId => uuid("The id of an Entra tenant");
     ObjectId => uuid("The id of a directory object");
     MailboxId => uuid("The GUID of a mailbox instance");
-    ChainId => text("The id of a snapshot chain, as the backup product calls it", 512, None);
-    SnapshotId => text("The id of a snapshot within its chain", 512, None);
-    Name => text("A user principal name or an SMTP address; case does not matter", 512, None);
+    ChainId => text("The id of a snapshot chain, as the backup product calls it", 512, Some(PRINTED));
+    SnapshotId => text("The id of a snapshot within its chain", 512, Some(PRINTED));
+    Name => text("A user principal name or an SMTP address; case does not matter", 512, Some(PRINTED));
     FindingId => text("The id of a finding", 32, Some("^[0-9a-fA-F]{32}$"));
     Hash => text("SHA-256, in hexadecimal digits", 64, Some("^[0-9a-f]{64}$"));
     Instant => instant();

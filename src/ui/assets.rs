@@ -22,38 +22,44 @@ pub struct Asset {
 #[folder = "assets/"]
 struct Embedded;
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+struct Assets {
+    css: Asset,
+    htmx: Asset,
+    icon: Asset,
+}
+
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     // The drawing's colours and the glance at a chain are the report's own.
     let parts = [
         include_str!("../../templates/report/drawing.css"),
         include_str!("../../templates/report/stretches.css"),
         include_str!("../../templates/ui/ui.css"),
     ];
-    [
-        asset("whowas.css", "text/css; charset=utf-8", Cow::Owned(parts.concat().into_bytes())),
-        asset("htmx.js", "text/javascript; charset=utf-8", embedded("htmx-4.0.1.min.js")),
-        asset("icon.svg", "image/svg+xml", embedded("icon.svg")),
-    ]
+    Assets {
+        css: asset("whowas.css", "text/css; charset=utf-8", Cow::Owned(parts.concat().into_bytes())),
+        htmx: asset("htmx.js", "text/javascript; charset=utf-8", embedded("htmx-4.0.1.min.js")),
+        icon: asset("icon.svg", "image/svg+xml", embedded("icon.svg")),
+    }
 });
 
 /// The file at an address.
 pub fn at(url: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.url == url)
+    [&ASSETS.css, &ASSETS.htmx, &ASSETS.icon].into_iter().find(|asset| asset.url == url)
 }
 
 /// The style sheet's address.
 pub fn css() -> &'static str {
-    &ASSETS[0].url
+    &ASSETS.css.url
 }
 
 /// The script's address.
 pub fn htmx() -> &'static str {
-    &ASSETS[1].url
+    &ASSETS.htmx.url
 }
 
 /// The icon's address.
 pub fn icon() -> &'static str {
-    &ASSETS[2].url
+    &ASSETS.icon.url
 }
 
 fn embedded(name: &str) -> Cow<'static, [u8]> {

@@ -295,6 +295,31 @@ for (const [way, options] of Object.entries(WAYS)) {
     await context.close();
 }
 
+// The judges are judged: a page that breaks its policy, and one that nobody can read, would be noticed.
+{
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const noticed = [];
+    page.on("console", (message) => noticed.push(message.text()));
+    await page.goto(`${url}/sign-in`);
+    await page.evaluate(() => {
+        document.body.insertAdjacentHTML("beforeend", '<p style="color:red">x</p><img src="https://elsewhere.invalid/x.png">');
+        const script = document.createElement("script");
+        script.textContent = "globalThis.was_run = true";
+        document.body.append(script);
+    });
+    await page.waitForTimeout(200);
+    for (const directive of ["style-src", "img-src", "script-src"]) {
+        check(noticed.some((text) => text.includes(directive)), `the judges: ${directive} is held`);
+    }
+    check(!(await page.evaluate(() => globalThis.was_run)), "the judges: no script in a page's text is run");
+    const protocol = await context.newCDPSession(page);
+    await protocol.send("Runtime.evaluate", { expression: axe });
+    const found = await page.evaluate(() => globalThis.axe.run());
+    check(found.violations.some((one) => one.id === "image-alt" && one.impact === "critical"), "the judges: axe finds what is wrong");
+    await context.close();
+}
+
 await browser.close();
 await service.stop();
 console.log(`${checked} checks, ${faults.length} faults; pictures in ${pictures}`);

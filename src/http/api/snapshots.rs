@@ -43,13 +43,30 @@ pub struct SnapshotRequest {
 }
 
 /// One snapshot, or several that are recorded together or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum SnapshotRequests {
     /// One.
     One(Box<SnapshotRequest>),
     /// Several.
     Several(Vec<SnapshotRequest>),
+}
+
+/// An untagged enum would not tell what is wrong with either.
+impl<'de> Deserialize<'de> for SnapshotRequests {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Array(items) => {
+                let read = |(index, item)| {
+                    serde_json::from_value(item)
+                        .map_err(|error| D::Error::custom(format!("snapshot {index} of the array: {error}")))
+                };
+                items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self::Several)
+            }
+            one => serde_json::from_value(one).map(Self::One).map_err(D::Error::custom),
+        }
+    }
 }
 
 /// One recorded snapshot, or several in the order in which they were given.
@@ -122,7 +139,7 @@ pub async fn add(tenant: Tenant, query: Query, Json(asked): Json<SnapshotRequest
         ("object" = Option<ObjectId>, Query, description = "Addressed by this id, or receipted for it"),
         ("name" = Option<Name>, Query, description = "Addressed by this name"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
-        ("limit" = Option<u32>, Query, description = "How many items, 100 if nothing is said, at most 1,000"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
     ),
     responses((status = 200, description = "A page of them, by chain and time", body = SnapshotList)))]
 pub async fn list(tenant: Tenant, query: Query) -> Result<Response, Problem> {

@@ -18,7 +18,7 @@ impl FromRequest<Shared> for Form {
 
     async fn from_request(request: Request, service: &Shared) -> Result<Self, Problem> {
         let visit = request.extensions().get::<Visit>().cloned();
-        let form = Self(fields(request, service).await?);
+        let form = Self(fields(request, service.limits.body_bytes).await?);
         let is_known = visit.is_some_and(|visit| form.0.get("form").is_some_and(|token| visit.0.knows(token)));
         if is_known { Ok(form) } else { Err(elsewhere()) }
     }
@@ -49,13 +49,13 @@ impl Form {
 ///
 /// # Errors
 /// If it is none, or did not come in whole.
-pub async fn fields(request: Request, service: &Shared) -> Result<BTreeMap<String, String>, Problem> {
+pub async fn fields(request: Request, longest: usize) -> Result<BTreeMap<String, String>, Problem> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
         return Err(Problem::new(Code::UnsupportedMediaType, "the body is to be what a form sends"));
     }
-    let body = axum::body::to_bytes(request.into_body(), service.limits.body_bytes).await;
-    let body = body.map_err(|error| unreadable(&error, service.limits.body_bytes))?;
+    let body = axum::body::to_bytes(request.into_body(), longest).await;
+    let body = body.map_err(|error| unreadable(&error, longest))?;
     let mut fields = BTreeMap::new();
     for (key, value) in url::form_urlencoded::parse(&body) {
         // Browsers write line ends as CR LF.

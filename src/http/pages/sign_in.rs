@@ -18,6 +18,9 @@ use crate::http::problem::Problem;
 use crate::http::service::{Shared, blocking};
 use crate::ui;
 
+/// Longest form of somebody who has not signed in yet, in bytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
 /// The page on which a token is given.
 pub async fn ask(
     State(service): State<Shared>,
@@ -38,7 +41,7 @@ pub async fn enter(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     ours(request.method(), &headers)?;
-    let fields = fields(request, &service).await?;
+    let fields = fields(request, FORM_BYTES_MAX).await?;
     let text = fields.get("token").map(|text| text.trim().to_owned()).unwrap_or_default();
     let next = fields.get("next").cloned().unwrap_or_default();
     let found = {
@@ -53,7 +56,9 @@ pub async fn enter(
             return page(&service, StatusCode::FORBIDDEN, Some(&wrong), &next, &id);
         }
         Err(why) => {
-            log(&service, &id, None, StatusCode::UNAUTHORIZED)?;
+            if service.pace.logs_stranger() {
+                log(&service, &id, None, StatusCode::UNAUTHORIZED)?;
+            }
             let wrong = format!("{}.", capital(&refused(why).detail));
             return page(&service, StatusCode::UNAUTHORIZED, Some(&wrong), &next, &id);
         }

@@ -16,7 +16,7 @@ use super::{dress, guarded, routes_with};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Profile, Reading, Receipt, Seen, Snapshot, Source};
-use crate::domain::id::{ChainId, ObjectId, SnapshotId, TenantId};
+use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::{Name, NameKind, Proxy};
 use crate::domain::time::Instant;
 use crate::http::access::caller::{Pace, RequestId};
@@ -121,7 +121,7 @@ impl Place {
         let horizon = |hours: u64| Fact::Horizon(Horizon { feed: Feed::Delta, from: at(hours), through: at(hours) });
         let chain: ChainId = text.parse().unwrap();
         let taken = |id: &str, hours: u64, addressed| {
-            let id = SnapshotId::from(id.parse().unwrap());
+            let id = id.parse().unwrap();
             let (from, until) = (at(hours), at(hours).plus(Duration::from_secs(60)));
             Fact::SnapshotTaken(Snapshot { chain: chain.clone(), id, from, until, addressed, mailbox: None })
         };
