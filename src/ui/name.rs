@@ -90,6 +90,9 @@ fn then(frame: &Frame, desk: &Desk, name: &Name, people: &People) -> Result<Opti
         (Some(holder), _) => format!("At {when} UTC it seems to have been held by {}.", people.called(holder)),
         (None, HolderConfidence::Nobody) => format!("At {when} UTC nobody held it."),
         (None, _) if called.is_empty() => format!("At {when} UTC it is not known who held it."),
+        (None, _) if called.len() == 1 => {
+            format!("At {when} UTC it may have been held by {}; nothing proves it.", called.join(""))
+        }
         (None, _) => format!("At {when} UTC it was held by one of {}; which one cannot be known.", called.join(", ")),
     }))
 }

@@ -105,7 +105,10 @@ fn line(link: &LinkPart, own: ObjectId, pages: &dyn Links) -> LinkLine {
     let by = link.by.as_ref().map(|by| format!(" by {}", cut(by, 60))).unwrap_or_default();
     let note = link.note.as_ref().map(|note| format!(": {}", cut(note, 200))).unwrap_or_default();
     LinkLine {
-        what: format!("{} ({})", word(&link.relation), if is_earlier { "goes on as" } else { "was before" }),
+        what: match (is_earlier, word(&link.relation).replace('-', " ")) {
+            (true, relation) => relation,
+            (false, relation) => format!("an earlier object, {relation} this one:"),
+        },
         other: other.to_string(),
         href: if is_elsewhere { String::new() } else { pages.person(other) },
         note: format!("approved{by}{note}"),

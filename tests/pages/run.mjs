@@ -178,7 +178,7 @@ for (const [way, options] of Object.entries(WAYS)) {
     await context.close();
 }
 
-// What only a person of some minutes sees: who is mixed, where, and what to do, on the first screen.
+// What a stranger sees within five seconds: who is mixed, where, and what to do, on the first screen.
 {
     const { context, page } = await visit("first screen", { viewport: { width: 1280, height: 860 } });
     await sign_in(page, tokens.auditor.token);
@@ -192,7 +192,7 @@ for (const [way, options] of Object.entries(WAYS)) {
     check(await seen(page.locator(".stretches li.foreign")), "the first screen shows where");
     check((await page.locator(".stretches li").count()) === 4, "the chain has four stretches");
     await page.screenshot({ path: join(pictures, "chain-first-screen.png") });
-    await page.setViewportSize({ width: 1280, height: 1100 });
+    await page.setViewportSize({ width: 1280, height: 1088 });
     await page.screenshot({ path: join(pictures, "chain-readme.png") });
     // The auditor may review, and may not start a sync.
     await page.goto(`${url}${contoso}`);
