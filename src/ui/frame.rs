@@ -1,6 +1,6 @@
 //! What stands around every page: who looks, at which tenant, and as of when.
 
-use super::links::Pages;
+use super::links::{Pages, Shown};
 use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
 use crate::ledger::KnownAt;
@@ -26,6 +26,8 @@ pub struct Frame {
     pub said: Option<String>,
     /// The id under which the request stands in the service's log.
     pub request: String,
+    /// Whom and what the page shows, for the log of who looked at whom.
+    pub shown: Shown,
 }
 
 /// Who looks.
@@ -88,7 +90,7 @@ impl Frame {
     pub fn pages(&self) -> Pages {
         // A page without a tenant has no links to a tenant's pages.
         let tenant = self.tenant.as_ref().map_or(TenantId::from_bytes([0; 16]), |tab| tab.id);
-        Pages::of(tenant, &self.when)
+        Pages::of(tenant, &self.when, &self.shown)
     }
 
     /// The address of a page of the tenant.

@@ -158,7 +158,8 @@ pub fn held(hold: &HoldStatus) -> Held {
 fn card(frame: &Frame, status: &TenantStatus, now: Instant) -> Card {
     let id = status.tenant.to_string();
     let to = |severity: &str| {
-        super::links::Pages::of(status.tenant, &frame.when).to("findings", &[("severity", severity), ("state", "open")])
+        super::links::Pages::of(status.tenant, &frame.when, &frame.shown)
+            .to("findings", &[("severity", severity), ("state", "open")])
     };
     let counts = [
         (Severity::Critical, status.findings.critical),
@@ -171,7 +172,7 @@ fn card(frame: &Frame, status: &TenantStatus, now: Instant) -> Card {
     blind.truncate(NAMED);
     Card {
         label: status.alias.as_deref().map_or_else(|| id.clone(), |alias| cut(alias, 60)),
-        href: super::links::Pages::of(status.tenant, &frame.when).to("", &[]),
+        href: super::links::Pages::of(status.tenant, &frame.when, &frame.shown).to("", &[]),
         is_new: status.sequence.0 == 0,
         is_past: frame.when.known.is_some(),
         last: status.last_sync.as_ref().map(line),

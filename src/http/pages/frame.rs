@@ -14,6 +14,7 @@ use crate::ledger::{KnownAt, LedgerError};
 use crate::report::text::time;
 use crate::service::Desk;
 use crate::ui::frame::{Frame, Known, Tab, Visitor, When, instant, known_at};
+use crate::ui::links::Shown;
 
 /// What every page knows.
 pub const TIMES: [&str; 2] = ["at", "known_at"];
@@ -98,7 +99,7 @@ pub fn frame(
     let when = When { at: asked.at, known };
     let visitor = visitor(who);
     let request = who.request.0.clone();
-    Ok((Frame { visitor, tenants, tenant, when, page, about, said: None, request }, desk))
+    Ok((Frame { visitor, tenants, tenant, when, page, about, said: None, request, shown: Shown::default() }, desk))
 }
 
 /// The frame of the page of all tenants. It may block.
@@ -115,6 +116,7 @@ pub fn frame_of_all(service: &Service, who: &Who) -> Result<Frame, Problem> {
         about: Vec::new(),
         said: None,
         request: who.request.0.clone(),
+        shown: Shown::default(),
     })
 }
 

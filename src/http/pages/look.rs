@@ -17,6 +17,7 @@ use crate::domain::finding::{FindingId, FindingKind, FindingState, Severity};
 use crate::domain::id::{ChainId, ObjectId};
 use crate::domain::name::Name;
 use crate::http::access::caller::{Caller, RequestId};
+use crate::http::access::log::Looks;
 use crate::http::api;
 use crate::http::place::{Query, Tenant};
 use crate::http::problem::{Code, Problem, ProblemBody};
@@ -26,6 +27,7 @@ use crate::report;
 use crate::service::findings::{self, Filter};
 use crate::service::report::{self as gather, NoReport, Of};
 use crate::service::{Desk, mapping as rules, reuse as reused, runs as log, snapshot};
+use crate::ui::links::Thing;
 use crate::ui::{self, Frame, PageError};
 
 impl FromRequestParts<Shared> for Who {
@@ -176,7 +178,6 @@ pub async fn findings(
         about.extend(query.read::<String>(key)?.map(|value| (key, value)));
     }
     let filter = Filter { kind, severity, states: state.into_iter().collect() };
-    tenant.looks.thing("list", "findings");
     let known = ["kind", "severity", "state", "cursor"];
     show(service, tenant, who, &query, &known, "findings", about, move |frame, desk| {
         ui::findings::page(frame, desk, &filter, cursor.as_ref()).map_err(problem)
@@ -199,10 +200,9 @@ pub async fn finding(
         Some(_) => return Err(Problem::parameter("said", "it is acknowledged or resolved")),
     };
     tenant.looks.thing("finding", id);
-    let (about, looks) = (vec![("id", id.to_string())], tenant.looks.clone());
+    let about = vec![("id", id.to_string())];
     show(service, tenant, who, &query, &["id", "said"], "finding", about, move |frame, desk| {
         let found = findings::show(desk, id).map_err(api::findings::problem)?;
-        found.objects.iter().for_each(|object| looks.object(*object));
         let frame = Frame { said: said.map(str::to_owned), ..frame.clone() };
         ui::finding::page(&frame, desk, &found).map_err(problem)
     })
@@ -212,7 +212,6 @@ pub async fn finding(
 /// Names that passed from hand to hand.
 pub async fn reuse(State(service): State<Shared>, tenant: Tenant, who: Who, query: Query) -> Result<Response, Problem> {
     let cursor = query.read::<reused::Cursor>("cursor")?;
-    tenant.looks.thing("list", "reuse");
     show(service, tenant, who, &query, &["cursor"], "reuse", Vec::new(), move |frame, desk| {
         ui::reuse::page(frame, desk, cursor.as_ref()).map_err(problem)
     })
@@ -256,7 +255,6 @@ pub async fn preview(
     let text = form.text("rules").to_owned();
     let percent = service.configured(tenant.desk.tenant).map(config::TenantConfig::guard);
     let percent = percent.unwrap_or_default().limits.percent;
-    tenant.looks.thing("list", "mapping");
     show(service, tenant, who, &query, &[], "mapping", Vec::new(), move |frame, desk| {
         let since = rules::in_force(desk, KnownAt::Now)?.since.map(|since| since.0);
         let read = if text.is_empty() {
@@ -317,7 +315,7 @@ pub async fn report(
         Of::Tenant => "tenant",
     };
     let file = format!("attachment; filename=\"whowas-{what}.{format}\"");
-    let desk = tenant.desk.clone();
+    let Tenant { desk, looks, .. } = tenant;
     let bytes = blocking(move || {
         let (frame, desk) = frame(&service, &who, desk, asked, "report", Vec::new())?;
         let alias = frame.tenant.and_then(|tab| tab.alias);
@@ -325,6 +323,8 @@ pub async fn report(
             NoReport::Ledger(error) => error.into(),
             NoReport::Missing(why) => Problem::new(Code::UnknownObject, why),
         })?;
+        content.objects.iter().for_each(|row| looks.object(row.object));
+        content.chains.iter().for_each(|rows| looks.chain(&rows.chain));
         let bytes = match format.as_str() {
             "html" => report::html(&content).map(String::into_bytes),
             "csv" => report::csv(&content),
@@ -358,13 +358,27 @@ async fn show(
 ) -> Result<Response, Problem> {
     query.only(&[known, &TIMES].concat())?;
     let asked = Asked::of(query)?;
-    let desk = tenant.desk;
+    let Tenant { desk, looks, .. } = tenant;
     let text = blocking(move || {
         let (frame, desk) = frame(&service, &who, desk, asked, page, about)?;
-        write(&frame, &desk)
+        let text = write(&frame, &desk)?;
+        for thing in frame.shown.take() {
+            note(&looks, thing);
+        }
+        Ok(text)
     })
     .await?;
     Ok(html(StatusCode::OK, text))
+}
+
+/// Whatever a page shows was looked at.
+fn note(looks: &Looks, thing: Thing) {
+    match thing {
+        Thing::Object(object) => looks.object(object),
+        Thing::Chain(chain) => looks.chain(&chain),
+        // What cannot be read as a name was shown as one all the same; the objects beside it are noted.
+        Thing::Name(name) => name.parse().iter().for_each(|name| looks.name(name)),
+    }
 }
 
 fn needed<T: std::str::FromStr<Err: std::fmt::Display>>(query: &Query, name: &str) -> Result<T, Problem> {

@@ -195,8 +195,17 @@ async fn every_page_needs_a_session_of_somebody_who_may_look_at_people() {
     let (status, page) = place.get(&filled("/t/{t}/findings"), &auditor).await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("mixed chain"), "{page}");
-    let entries = place.service.access_log.read(None, 100, |_| true).unwrap().0;
-    assert!(entries.iter().any(|entry| entry.route.is_empty() || entry.status == 200), "a look is written down");
+    let newest = place.service.access_log.read(None, 1, |_| true).unwrap().0.remove(0);
+    assert_eq!((newest.status, newest.tenant, newest.role), (200, Some(OURS), Some(Role::Auditor)));
+    let chain = |subject: &String| subject.starts_with("chain#");
+    assert!(newest.subjects.iter().any(chain) && newest.subjects.iter().any(|subject| subject.starts_with("name#")));
+    assert!(!format!("{newest:?}").contains("sam@"), "who was looked at is written down, and not by name");
+    place.get(&filled("/t/{t}/reuse"), &auditor).await;
+    let newest = place.service.access_log.read(None, 1, |_| true).unwrap().0.remove(0);
+    for person in [1, 2] {
+        let object = ObjectId::from_bytes([person; 16]);
+        assert!(newest.subjects.contains(&format!("object:{object}")), "{newest:?}");
+    }
 }
 
 #[tokio::test]
