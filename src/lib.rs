@@ -96,6 +96,9 @@ pub mod report;
 #[cfg(feature = "http")]
 pub mod http;
 
+#[cfg(feature = "http")]
+pub mod ui;
+
 #[cfg(feature = "cli")]
 pub mod scenario;
 

@@ -1,12 +1,13 @@
 //! The service's HTTP side: who may ask, the API and its document, and how it listens.
 //!
 //! Reading order: [`problem`] (failures), [`access`] (tokens, roles, the log of who asked), [`service`] (what all handlers
-//! share), [`place`] (the tenant that a request is about), [`api`] (the routes), [`router`] (all of it in its layers),
+//! share), [`place`] (the tenant that a request is about), [`api`] (the routes), [`pages`] (for auditors), [`router`] (all of it in its layers),
 //! [`server`] (listening, TLS, the graceful end).
 
 pub mod access;
 pub mod api;
 pub mod metrics;
+pub mod pages;
 mod pieces;
 pub mod place;
 pub mod problem;

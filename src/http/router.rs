@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{ConnectInfo, Extension, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -20,7 +20,7 @@ use super::access::caller::{self, RequestId};
 use super::access::role::Right;
 use super::problem::{Code, Problem};
 use super::service::{Shared, blocking};
-use super::{api, metrics as counts};
+use super::{api, metrics as counts, pages};
 
 /// How long a body may pause before it counts as broken off.
 const BODY_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -43,11 +43,13 @@ pub fn router(service: &Shared, counted: Option<PrometheusHandle>) -> Router {
     routes
         .merge(metrics)
         .merge(open)
+        .merge(pages::routes(service))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(from_fn_with_state(service.clone(), patient))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(pages::dress))
         .layer(from_fn_with_state(service.clone(), numbered))
         .with_state(service.clone())
 }

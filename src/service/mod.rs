@@ -22,6 +22,7 @@ pub mod report;
 pub mod restore;
 pub mod reuse;
 pub mod runs;
+pub mod search;
 pub mod snapshot;
 pub mod status;
 pub mod who;

@@ -418,6 +418,24 @@ pub trait LedgerStore: Send + Sync {
     /// The objects that ever held a name, in order of their ids.
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError>;
 
+    /// Up to `limit` names beyond `after` that anybody ever held and whose keys begin with a text, in order of their keys.
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError>;
+
+    /// Up to `limit` chains beyond `after` that have a snapshot and whose ids begin with a text, in order of their ids.
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError>;
+
     /// The reads that found nobody under a name, oldest commit first.
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError>;
 

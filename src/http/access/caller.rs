@@ -57,6 +57,11 @@ impl Pace {
         }
     }
 
+    /// Whether one more request without a good token is logged.
+    pub fn logs_stranger(&self) -> bool {
+        self.strangers.check().is_ok()
+    }
+
     fn check(&self, token: &Token) -> Result<(), Problem> {
         self.limiter.check_key(&token.id).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
@@ -111,7 +116,7 @@ pub async fn admit(
             (Some(looks), response)
         }
     };
-    if looks.is_none() && service.pace.strangers.check().is_err() {
+    if looks.is_none() && !service.pace.logs_stranger() {
         return response;
     }
     let (subjects, more) = looks.as_ref().map(Looks::take).unwrap_or_default();

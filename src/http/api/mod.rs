@@ -2,12 +2,12 @@
 
 mod checks;
 mod evidence;
-mod findings;
+pub(super) mod findings;
 mod names;
 mod plans;
 mod snapshots;
-mod status;
-mod syncs;
+pub(super) mod status;
+pub(super) mod syncs;
 
 pub use findings::{problem as finding_problem, signed};
 pub use names::no_object;

@@ -14,6 +14,7 @@ mod directory;
 mod engine;
 mod inspect;
 mod read;
+mod search;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -353,6 +354,26 @@ impl LedgerStore for SledStore {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(postings)
+    }
+
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError> {
+        search::names(&self.engine, tenant, beginning, after, limit)
+    }
+
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError> {
+        search::chains(&self.engine, tenant, beginning, after, limit)
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
