@@ -69,8 +69,8 @@
 //! # Features
 //!
 //! Without default features there are [`domain`], [`store`] and [`ledger`], all of it synchronous, without HTTP and without
-//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `cli` the
-//! program.
+//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `client` a client
+//! of a running service, `cli` the program.
 
 pub mod domain;
 
@@ -95,6 +95,9 @@ pub mod report;
 
 #[cfg(feature = "http")]
 pub mod http;
+
+#[cfg(feature = "client")]
+pub mod client;
 
 #[cfg(feature = "cli")]
 pub mod scenario;
