@@ -19,7 +19,7 @@ use whowas::domain::id::{ObjectId, Sequence, TenantId};
 use whowas::domain::name::{Name, Namespace};
 use whowas::domain::time::Instant;
 use whowas::store::sled::{SledOptions, SledStore};
-use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError};
+use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError, Syncing};
 
 const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
 const PER_COMMIT: u64 = 40;
@@ -115,7 +115,8 @@ fn child() {
         println!("acknowledged {sequence}");
     }
     if job == "0" {
-        store.set_progress(Some(TENANT), Some(serde_json::json!({"pages": 3}))).unwrap();
+        let syncing = Syncing { tenant: TENANT, progress: Some(serde_json::json!({"pages": 3})) };
+        store.set_syncing(vec![syncing]).unwrap();
         println!("holding");
         let _ = std::io::stdin().read(&mut [0]);
     }
@@ -184,7 +185,7 @@ fn a_second_process_is_refused_and_told_who_holds_the_ledger() {
     let _out = wait_for(&mut child, "holding");
     let error = SledStore::open(directory.path(), options()).unwrap_err();
     let StoreError::Held { holder, .. } = &error else { panic!("{error}") };
-    assert_eq!((holder.pid, holder.tenant), (child.id(), Some(TENANT)));
+    assert_eq!((holder.pid, holder.syncs(TENANT).is_some()), (child.id(), true));
     let text = error.to_string();
     let said = format!("process {} (`whowas sync`) since 2023-11-14T22:13:20Z, at {{\"pages\":3}}", child.id());
     assert!(text.ends_with(&said), "{text}");

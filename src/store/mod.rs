@@ -650,21 +650,37 @@ pub struct Holder {
     pub command: String,
     /// Since when.
     pub since: Instant,
-    /// The tenant it is syncing, if it is.
-    pub tenant: Option<TenantId>,
-    /// How far it is, in words and figures.
-    pub progress: Option<serde_json::Value>,
+    /// The tenants it is syncing.
+    #[serde(default)]
+    pub syncing: Vec<Syncing>,
     /// Where it answers questions about the ledger, if it does.
     #[serde(default)]
     pub url: Option<String>,
 }
 
+/// A sync that a ledger's holder is making.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Syncing {
+    /// Whose directory it reads.
+    pub tenant: TenantId,
+    /// How far it is, in words and figures.
+    pub progress: Option<serde_json::Value>,
+}
+
+impl Holder {
+    /// The sync of this tenant, if the holder is making one.
+    pub fn syncs(&self, tenant: TenantId) -> Option<&Syncing> {
+        self.syncing.iter().find(|syncing| syncing.tenant == tenant)
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} (`whowas {}`) since {}", self.pid, self.command, self.since)?;
-        match &self.progress {
-            Some(progress) => write!(f, ", at {progress}"),
-            None => Ok(()),
+        match self.syncing.as_slice() {
+            [Syncing { progress: Some(progress), .. }] => write!(f, ", at {progress}"),
+            [] | [_] => Ok(()),
+            several => write!(f, ", syncing {} tenants", several.len()),
         }
     }
 }
