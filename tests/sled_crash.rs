@@ -185,7 +185,7 @@ fn a_second_process_is_refused_and_told_who_holds_the_ledger() {
     let _out = wait_for(&mut child, "holding");
     let error = SledStore::open(directory.path(), options()).unwrap_err();
     let StoreError::Held { holder, .. } = &error else { panic!("{error}") };
-    assert_eq!((holder.pid, holder.syncs(TENANT).is_some()), (child.id(), true));
+    assert_eq!((holder.pid, holder.tenant), (child.id(), Some(TENANT)));
     let text = error.to_string();
     let said = format!("process {} (`whowas sync`) since 2023-11-14T22:13:20Z, at {{\"pages\":3}}", child.id());
     assert!(text.ends_with(&said), "{text}");

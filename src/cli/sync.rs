@@ -29,7 +29,7 @@ fn here(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     // A configuration that cannot sign in leaves no ledger behind.
     let client = app.client()?;
     let opened = match app.open_to_sync(id) {
-        Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.syncs(id).is_some() => {
+        Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.syncs(id) => {
             return already_running(app, id, &holder);
         }
         other => other?,
@@ -96,8 +96,7 @@ fn show(bar: &ProgressBar, run: u64, kind: Option<RunKind>, pages: u64, seen: u6
 
 fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {
     output::note(&format!("a sync of tenant {tenant} is already running: {holder}"));
-    let progress = holder.syncs(tenant).and_then(|syncing| syncing.progress.clone());
-    let mut running = progress.unwrap_or_else(|| json!({}));
+    let mut running = holder.progress_of(tenant).cloned().unwrap_or_else(|| json!({}));
     if let Some(fields) = running.as_object_mut() {
         fields.entry("started").or_insert_with(|| json!(holder.since));
         // A service tells what it was begun by; whoever syncs and tells nothing was asked to.

@@ -650,9 +650,13 @@ pub struct Holder {
     pub command: String,
     /// Since when.
     pub since: Instant,
-    /// The tenants it is syncing.
-    #[serde(default)]
-    pub syncing: Vec<Syncing>,
+    /// The tenant it is syncing, if it is.
+    pub tenant: Option<TenantId>,
+    /// How far it is, in words and figures.
+    pub progress: Option<serde_json::Value>,
+    /// The others that it is syncing, if they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Syncing>,
     /// Where it answers questions about the ledger, if it does.
     #[serde(default)]
     pub url: Option<String>,
@@ -668,19 +672,27 @@ pub struct Syncing {
 }
 
 impl Holder {
-    /// The sync of this tenant, if the holder is making one.
-    pub fn syncs(&self, tenant: TenantId) -> Option<&Syncing> {
-        self.syncing.iter().find(|syncing| syncing.tenant == tenant)
+    /// Whether the holder is syncing this tenant.
+    pub fn syncs(&self, tenant: TenantId) -> bool {
+        self.tenant == Some(tenant) || self.others.iter().any(|other| other.tenant == tenant)
+    }
+
+    /// How far the sync of this tenant is, as far as the holder tells.
+    pub fn progress_of(&self, tenant: TenantId) -> Option<&serde_json::Value> {
+        if self.tenant == Some(tenant) {
+            return self.progress.as_ref();
+        }
+        self.others.iter().find(|other| other.tenant == tenant)?.progress.as_ref()
     }
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} (`whowas {}`) since {}", self.pid, self.command, self.since)?;
-        match self.syncing.as_slice() {
-            [Syncing { progress: Some(progress), .. }] => write!(f, ", at {progress}"),
-            [] | [_] => Ok(()),
-            several => write!(f, ", syncing {} tenants", several.len()),
+        match (self.others.len(), &self.progress) {
+            (0, Some(progress)) => write!(f, ", at {progress}"),
+            (0, None) => Ok(()),
+            (others, _) => write!(f, ", syncing {} tenants", others + 1),
         }
     }
 }

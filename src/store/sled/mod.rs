@@ -707,7 +707,9 @@ fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
 
 fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {
     let (command, since, url) = (options.command.clone(), options.now, options.url.clone());
-    Holder { pid: std::process::id(), command, since, syncing, url }
+    let mut syncing = syncing.into_iter();
+    let (tenant, progress) = syncing.next().map_or((None, None), |first| (Some(first.tenant), first.progress));
+    Holder { pid: std::process::id(), command, since, tenant, progress, others: syncing.collect(), url }
 }
 
 fn chain(error: &StoreError) -> String {
