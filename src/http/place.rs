@@ -122,8 +122,14 @@ impl Query {
     /// # Errors
     /// If it cannot be read.
     pub fn read<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let text = self.0.get(name).filter(|text| !text.is_empty());
-        text.map(|text| text.parse().map_err(|error| Problem::parameter(name, error))).transpose()
+        self.0.get(name).map(|text| text.parse().map_err(|error| Problem::parameter(name, error))).transpose()
+    }
+
+    /// The same without what is empty: a form sends its empty fields too.
+    #[must_use]
+    pub fn filled(mut self) -> Self {
+        self.0.retain(|_, text| !text.is_empty());
+        self
     }
 
     /// `true` or `false`, which is the default.
@@ -150,8 +156,10 @@ impl Query {
     pub fn limit(&self) -> Result<usize, Problem> {
         match self.read::<usize>("limit")? {
             None => Ok(PAGE.0),
-            Some(0) => Err(Problem::parameter("limit", "it is to be 1 or more")),
-            Some(limit) => Ok(limit.min(PAGE.1)),
+            Some(limit) if limit == 0 || limit > PAGE.1 => {
+                Err(Problem::parameter("limit", format!("it is to be from 1 to {}", PAGE.1)))
+            }
+            Some(limit) => Ok(limit),
         }
     }
 }

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stderr,
     reason = "a test may stop at the first surprise"
 )]
 #![allow(dead_code, reason = "the world tells more stories elsewhere")]

@@ -104,7 +104,7 @@ pub async fn checkpoint(tenant: Tenant, query: Query) -> Result<Response, Proble
         ("name" = Option<Name>, Query, description = "About this name only"),
         ("subject" = Option<String>, Query, description = "About this only, as an entry names it, for example object:ID"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
-        ("limit" = Option<u32>, Query, description = "How many items, 100 if nothing is said, at most 1,000"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
     ),
     responses((status = 200, description = "A page of them", body = AccessList)))]
 pub async fn access(State(service): State<Shared>, caller: Caller, query: Query) -> Result<Response, Problem> {

@@ -31,7 +31,7 @@ pub struct ReviewRequest {
         ("severity" = Option<Severity>, Query, description = "Of this severity only"),
         ("state" = Option<FindingState>, Query, description = "In this state only; all but withdrawn if nothing is said"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
-        ("limit" = Option<u32>, Query, description = "How many items, 100 if nothing is said, at most 1,000"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
     ),
     responses((status = 200, description = "A page of them", body = FindingList)))]
 pub async fn list(tenant: Tenant, query: Query) -> Result<Response, Problem> {

@@ -100,7 +100,7 @@ pub async fn restore_check(
     params(
         ("t" = String, Path, description = "The tenant's id or alias"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
-        ("limit" = Option<u32>, Query, description = "How many items, 100 if nothing is said, at most 1,000"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
     ),
     responses((status = 200, description = "A page of them", body = ReuseList)))]
 pub async fn reuse(tenant: Tenant, query: Query) -> Result<Response, Problem> {

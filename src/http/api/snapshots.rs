@@ -139,7 +139,7 @@ pub async fn add(tenant: Tenant, query: Query, Json(asked): Json<SnapshotRequest
         ("object" = Option<ObjectId>, Query, description = "Addressed by this id, or receipted for it"),
         ("name" = Option<Name>, Query, description = "Addressed by this name"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
-        ("limit" = Option<u32>, Query, description = "How many items, 100 if nothing is said, at most 1,000"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
     ),
     responses((status = 200, description = "A page of them, by chain and time", body = SnapshotList)))]
 pub async fn list(tenant: Tenant, query: Query) -> Result<Response, Problem> {
