@@ -18,7 +18,7 @@ use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::ledger::KnownAt;
 use crate::service::check::{CheckAnswer, CheckRequest};
-use crate::service::findings::{self, Filter, FindingAnswer, FindingList, Word};
+use crate::service::findings::{self, FindingAnswer, FindingList, Word};
 use crate::service::history::{NameAnswer, ObjectAnswer};
 use crate::service::plan::PlanAnswer;
 use crate::service::restore::{Recipient, RestoreAnswer, RestoreRequest};
@@ -242,19 +242,19 @@ impl<'c> Tenant<'c> {
         self.client.ask(asked.with("cursor", cursor).with("limit", limit), Repeat::Harmless).await
     }
 
-    /// A page of the findings, the worst and newest first.
+    /// A page of the findings, the worst and newest first: in this state, or in all but withdrawn.
     pub async fn findings(
         &self,
-        filter: &Filter,
+        kind: Option<FindingKind>,
+        severity: Option<Severity>,
+        state: Option<FindingState>,
         cursor: Option<&findings::Cursor>,
         limit: Option<usize>,
     ) -> Result<FindingList, ClientError> {
-        let Filter { kind, severity, states } = filter;
-        let states: Vec<String> = states.iter().filter_map(word::<FindingState>).collect();
         let asked = Asked::get(self.below(&["findings"]))
             .with("kind", kind.map(FindingKind::word))
             .with("severity", severity.as_ref().and_then(word::<Severity>))
-            .with("state", Some(states.join(",")).filter(|states| !states.is_empty()));
+            .with("state", state.as_ref().and_then(word::<FindingState>));
         self.client.ask(asked.with("cursor", cursor).with("limit", limit), Repeat::Harmless).await
     }
 

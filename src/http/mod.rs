@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api;
 pub mod metrics;
+mod pieces;
 pub mod place;
 pub mod problem;
 pub mod router;

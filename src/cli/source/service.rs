@@ -1,6 +1,7 @@
 //! Answers from a running service.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use tokio::runtime::Runtime;
@@ -10,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::open::{App, runtime};
 use crate::client::{self, Answered, Client, ClientError, ClientOptions, SyncWanted, Tenant};
 use crate::domain::fact::{Receipt, Snapshot};
-use crate::domain::finding::FindingId;
+use crate::domain::finding::{FindingId, FindingKind, FindingState, Severity};
 use crate::domain::id::{ChainId, ObjectId, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
@@ -106,6 +107,32 @@ impl<'a> Remote<'a> {
         }
     }
 
+    /// The findings in one state, or in all but withdrawn.
+    fn findings_in(
+        &self,
+        kind: Option<FindingKind>,
+        severity: Option<Severity>,
+        state: Option<FindingState>,
+        cursor: Option<findings::Cursor>,
+        limit: usize,
+    ) -> Result<FindingList, CliError> {
+        let mut pages = Pages::new(cursor, limit);
+        let mut whole: Option<FindingList> = None;
+        while let Some((cursor, size)) = pages.next() {
+            let page =
+                self.ask(async |tenant| tenant.findings(kind, severity, state, cursor.as_ref(), Some(size)).await)?;
+            pages.came(page.items.len(), page.cursor.as_deref())?;
+            whole = Some(match whole {
+                None => page,
+                Some(FindingList { mut items, open, basis, .. }) => {
+                    items.extend(page.items);
+                    FindingList { items, cursor: page.cursor, open, basis }
+                }
+            });
+        }
+        whole.ok_or_else(nothing_asked)
+    }
+
     fn ask<T>(&self, question: impl AsyncFnOnce(Tenant<'_>) -> Result<T, ClientError>) -> Result<T, CliError> {
         let tenant = self.tenant()?;
         self.wait(question(self.client.tenant(tenant)))
@@ -174,20 +201,30 @@ impl Source for Remote<'_> {
         cursor: Option<findings::Cursor>,
         limit: usize,
     ) -> Result<FindingList, CliError> {
-        let mut pages = Pages::new(cursor, limit);
+        let Filter { kind, severity, states } = filter;
+        if let [] | [_] = states.as_slice() {
+            return self.findings_in(*kind, *severity, states.first().copied(), cursor, limit);
+        }
+        // A service is asked about one state at a time; what it tells is put together in the order of the list.
+        let states: BTreeSet<FindingState> = states.iter().copied().collect();
         let mut whole: Option<FindingList> = None;
-        while let Some((cursor, size)) = pages.next() {
-            let page = self.ask(async |tenant| tenant.findings(filter, cursor.as_ref(), Some(size)).await)?;
-            pages.came(page.items.len(), page.cursor.as_deref())?;
+        for state in states {
+            let found = self.findings_in(*kind, *severity, Some(state), cursor, limit)?;
             whole = Some(match whole {
-                None => page,
-                Some(FindingList { mut items, open, basis, .. }) => {
-                    items.extend(page.items);
-                    FindingList { items, cursor: page.cursor, open, basis }
+                None => found,
+                Some(FindingList { mut items, cursor, open, basis }) => {
+                    items.extend(found.items);
+                    FindingList { items, cursor: cursor.or(found.cursor), open, basis }
                 }
             });
         }
-        whole.ok_or_else(nothing_asked)
+        let mut whole = whole.ok_or_else(nothing_asked)?;
+        whole.items.sort_by_key(findings::Cursor::of);
+        let is_more = whole.items.len() > limit || whole.cursor.is_some();
+        whole.items.truncate(limit);
+        let last = whole.items.last().filter(|_| is_more);
+        whole.cursor = last.map(|last| findings::Cursor::of(last).to_string());
+        Ok(whole)
     }
 
     fn finding(&self, id: FindingId) -> Result<FindingAnswer, CliError> {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::log::{Entry, Looks};
 use super::role::Right;
@@ -17,6 +17,9 @@ use crate::clock::Clock;
 use crate::domain::id::TenantId;
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Limits, Service, Shared};
+
+/// How many requests without a good token are logged a second in the long run, and at once. The others are only counted.
+const STRANGERS: (u32, u32) = (5, 500);
 
 /// Whoever asks, once that is known.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct RequestId(pub String);
 /// How many requests each token makes.
 pub struct Pace {
     limiter: DefaultKeyedRateLimiter<String>,
+    /// Which of the requests without a good token are logged: whoever floods us must not fill the disk.
+    strangers: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
 
@@ -44,7 +49,12 @@ impl Pace {
     pub fn of(limits: &Limits) -> Self {
         let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(limits.per_second)).allow_burst(at_least_one(limits.burst));
-        Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+        let strangers = Quota::per_second(at_least_one(STRANGERS.0)).allow_burst(at_least_one(STRANGERS.1));
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            strangers: RateLimiter::direct(strangers),
+            clock: DefaultClock::default(),
+        }
     }
 
     fn check(&self, token: &Token) -> Result<(), Problem> {
@@ -101,6 +111,9 @@ pub async fn admit(
             (Some(looks), response)
         }
     };
+    if looks.is_none() && service.pace.strangers.check().is_err() {
+        return response;
+    }
     let (subjects, more) = looks.as_ref().map(Looks::take).unwrap_or_default();
     let tenant = looks.and_then(|looks| looks.tenant_noted());
     let status = response.status().as_u16();

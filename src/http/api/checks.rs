@@ -3,14 +3,13 @@
 
 use std::io::{BufReader, Read};
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{TryStreamExt, stream};
+use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::config::Span;
@@ -20,6 +19,7 @@ use crate::http::access::caller::{self, Logged};
 use crate::http::access::log::Looks;
 use crate::http::access::role::Right;
 use crate::http::metrics;
+use crate::http::pieces::{Pieces, pieces};
 use crate::http::place::{Query, Tenant, answer, invalid, must_be_json};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
@@ -34,8 +34,6 @@ use crate::sync::{Context, with_causes};
 const TOGETHER_MAX: usize = 400;
 /// Longest ask, in bytes.
 const ASK_BYTES_MAX: usize = 64 * 1024;
-/// How many pieces of an answer may wait for a caller who reads slowly.
-const PIECES_MAX: usize = 4;
 
 /// One ask, or an array of them.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -164,7 +162,7 @@ impl Judge {
         answer(StatusCode::OK, &found)
     }
 
-    async fn many<R: tokio::io::AsyncBufRead + Send + Unpin + 'static>(self, body: R) -> Result<Response, Problem> {
+    async fn many<R: tokio::io::AsyncBufRead + Send + Unpin + 'static>(self, asked: R) -> Result<Response, Problem> {
         let permit = self.service.streams.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(Code::RateLimited, "the service answers as many arrays at once as it can");
             Problem { retry_after: Some(1), ..problem }
@@ -172,28 +170,20 @@ impl Judge {
         // A commit that is not there is told before anything is answered.
         let (desk, known_at) = (self.desk.clone(), self.known_at);
         blocking(move || Ok(desk.ledger.view(desk.tenant, known_at).map(drop)?)).await?;
-        let (send, receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES_MAX);
-        let runtime = tokio::runtime::Handle::current();
-        let reader = SyncIoBridge::new(body);
+        let (pieces, body) = pieces();
+        let reader = SyncIoBridge::new(asked);
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            if let Err(error) = self.answer_all(BufReader::new(reader), &runtime, &send) {
-                // The answer breaks off, so that nobody takes it for whole.
-                let _nobody_reads = send.blocking_send(Err(error));
+            if let Err(error) = self.answer_all(BufReader::new(reader), &pieces) {
+                tracing::warn!(%error, "an answer was broken off");
+                pieces.break_off(error);
             }
         });
-        let pieces =
-            stream::unfold(receive, |mut receive| async { receive.recv().await.map(|piece| (piece, receive)) });
-        Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces)).into_response())
+        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
     }
 
     /// Answers the elements of an array, some together.
-    fn answer_all<R: Read>(
-        &self,
-        mut body: BufReader<R>,
-        runtime: &tokio::runtime::Handle,
-        send: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-    ) -> std::io::Result<()> {
+    fn answer_all<R: Read>(&self, mut body: BufReader<R>, pieces: &Pieces) -> std::io::Result<()> {
         let mut elements = Splitter::new(ASK_BYTES_MAX, false);
         let (mut is_first, mut answered) = (true, 0);
         loop {
@@ -211,7 +201,7 @@ impl Judge {
             if waiting.is_empty() && !is_first {
                 text.clear();
             }
-            for (place, told) in self.answer_some(&waiting, answered, runtime)?.into_iter().enumerate() {
+            for (place, told) in self.answer_some(&waiting, answered, pieces.runtime())?.into_iter().enumerate() {
                 if place > 0 {
                     text.push(b',');
                 }
@@ -222,7 +212,7 @@ impl Judge {
             if is_last {
                 text.push(b']');
             }
-            if send.blocking_send(Ok(text.into())).is_err() || is_last {
+            if !pieces.give(text) || is_last {
                 return Ok(());
             }
         }
@@ -232,7 +222,7 @@ impl Judge {
         &self,
         waiting: &[Result<Ask, String>],
         answered: usize,
-        runtime: &tokio::runtime::Handle,
+        runtime: &Handle,
     ) -> std::io::Result<Vec<Vec<u8>>> {
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
         asks.iter().for_each(|ask| note(&self.looks, ask));

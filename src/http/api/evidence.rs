@@ -1,26 +1,22 @@
 //! What auditors hold the service to: the journal, where it stands, and who asked what.
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::name::Name;
 use crate::domain::time::Instant;
 use crate::http::access::caller::Caller;
 use crate::http::access::log::{Entry, Place};
+use crate::http::pieces::pieces;
 use crate::http::place::{Query, Tenant, answer};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
 use crate::service::journal::{self, EntryAnswer};
 use crate::store::Hash;
 
-/// How many pieces may wait for a caller who reads slowly.
-const PIECES_MAX: usize = 4;
 /// How many entries are read at a time.
 const ENTRIES: usize = 64;
 
@@ -63,24 +59,22 @@ pub async fn journal(tenant: Tenant, query: Query) -> Result<Response, Problem> 
         let desk = desk.clone();
         blocking(move || Ok(desk.ledger.head(desk.tenant)?.sequence)).await?
     };
-    let (send, receive) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES_MAX);
+    let (pieces, body) = pieces();
     tokio::task::spawn_blocking(move || {
         let mut next = from;
         while next <= newest {
-            let piece = journal::lines(&desk, next, newest, ENTRIES).map_err(std::io::Error::other);
-            let ends = piece.is_err();
-            let piece = piece.map(|(text, after)| {
-                next = after;
-                Bytes::from(text)
-            });
-            // What cannot be read breaks the answer off, so that nobody takes it for whole.
-            if send.blocking_send(piece).is_err() || ends {
-                return;
+            match journal::lines(&desk, next, newest, ENTRIES) {
+                Ok((text, after)) => {
+                    next = after;
+                    if !pieces.give(text) {
+                        return;
+                    }
+                }
+                Err(error) => return pieces.break_off(std::io::Error::other(error)),
             }
         }
     });
-    let pieces = stream::unfold(receive, |mut receive| async { receive.recv().await.map(|piece| (piece, receive)) });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 /// Where the journal stands.
