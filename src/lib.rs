@@ -69,8 +69,8 @@
 //! # Features
 //!
 //! Without default features there are [`domain`], [`store`] and [`ledger`], all of it synchronous, without HTTP and without
-//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `cli` the
-//! program.
+//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `client` a client
+//! of a running service, `cli` the program.
 
 pub mod domain;
 
@@ -98,6 +98,9 @@ pub mod http;
 
 #[cfg(feature = "http")]
 pub mod ui;
+
+#[cfg(feature = "client")]
+pub mod client;
 
 #[cfg(feature = "cli")]
 pub mod scenario;

@@ -20,9 +20,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sync", &["domain", "store", "ledger", "graph", "config", "clock"]),
     ("service", &["domain", "store", "ledger", "graph", "import", "report", "sync", "config", "clock"]),
     ("scenario", &["domain", "store", "ledger", "graph", "import", "report", "sync", "service", "config", "clock"]),
+    // What it asks and is answered are the use-cases' own types; of how the service is made it knows nothing, so that a
+    // program that asks one needs no server in it.
+    ("client", &["domain", "store", "ledger", "service"]),
     (
         "cli",
         &[
+            "client",
             "domain",
             "store",
             "ledger",

@@ -35,9 +35,12 @@ pub struct Global {
     /// The tenant, by alias or id; needed only if there are several
     #[arg(long, global = true, value_name = "ID|ALIAS", env = "WHOWAS_TENANT")]
     pub tenant: Option<String>,
-    /// Ask a running service instead of opening the ledger (not in this release)
+    /// Ask a running service instead of opening the ledger, with the token in WHOWAS_TOKEN
     #[arg(long, global = true, value_name = "URL", env = "WHOWAS_SERVER")]
     pub server: Option<String>,
+    /// A PEM file with further root certificates by which the service is known, beside the system's
+    #[arg(long, global = true, value_name = "FILE", env = "WHOWAS_SERVER_CA")]
+    pub server_ca: Option<PathBuf>,
     /// How to print answers
     #[arg(long, global = true, value_enum, default_value_t, env = "WHOWAS_OUTPUT")]
     pub output: Output,

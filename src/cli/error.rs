@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::domain::verdict::Action;
 use crate::http::access::tokens::TokenError;
@@ -45,6 +46,8 @@ pub enum CliError {
     Listen(ListenError),
     /// The tokens.
     Token(TokenError),
+    /// The service that was asked.
+    Service(ClientError),
     /// A step that failed, with its causes in one line.
     Failed(String),
     /// Something of the operating system.
@@ -114,6 +117,7 @@ impl CliError {
             // The configuration is wrong, unless it is right and the world is not.
             Self::Listen(error) => !matches!(error, ListenError::Taken { .. } | ListenError::Ended(_)),
             Self::Config(error) => !matches!(error, ConfigError::Graph(graph) if graph.is_transient()),
+            Self::Service(error) => is_usage(error),
             _ => false,
         };
         Failure(if is_usage { 2 } else { 1 })
@@ -142,6 +146,8 @@ impl CliError {
             Self::Sync(error) => format!("failed to {}", with_causes(error)),
             Self::Listen(error) => format!("failed to {}", with_causes(error)),
             Self::Token(error) => format!("failed to {}", with_causes(error)),
+            Self::Service(ClientError::Refused(problem)) => format!("the service says no: {problem}"),
+            Self::Service(error) => format!("failed to {}", with_causes(error)),
             Self::Failed(why) => format!("failed to {why}"),
             Self::Io { step, source } => format!("failed to {step}: {source}"),
         }
@@ -154,6 +160,7 @@ impl CliError {
                 error.hint()
             }
             Self::Sync(error) => error.hint(),
+            Self::Service(error) => error.hint(),
             Self::Config(ConfigError::Graph(error)) => Some(error.hint()),
             Self::Listen(ListenError::Taken { .. }) => {
                 Some("another service may be running; --listen, or [server] listen, names another address".to_owned())
@@ -161,6 +168,18 @@ impl CliError {
             Self::Config(ConfigError::Unreadable { .. }) => Some("write one with `whowas init`".to_owned()),
             _ => None,
         }
+    }
+}
+
+/// Whether a service was not asked, or said no, because of what the caller wrote.
+fn is_usage(error: &ClientError) -> bool {
+    match error {
+        ClientError::Address { .. }
+        | ClientError::Token(_)
+        | ClientError::Certificates { .. }
+        | ClientError::Unaskable { .. } => true,
+        ClientError::Refused(problem) => matches!(problem.code.as_str(), "invalid_parameter" | "unknown_tenant"),
+        _ => false,
     }
 }
 
@@ -179,6 +198,12 @@ impl From<ListenError> for CliError {
 impl From<TokenError> for CliError {
     fn from(error: TokenError) -> Self {
         Self::Token(error)
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        Self::Service(error)
     }
 }
 

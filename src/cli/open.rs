@@ -44,11 +44,6 @@ pub struct Opened {
 impl App {
     /// Reads the configuration that the flags and the place lead to.
     pub fn new(global: Global) -> Result<Self, CliError> {
-        if global.server.is_some() {
-            return Err(CliError::usage(
-                "--server: this release has no service to ask; open the ledger with --ledger PATH",
-            ));
-        }
         let config = match &global.config {
             Some(file) => Config::read(file)?,
             None => match default_files().into_iter().find(|file| file.is_file()) {

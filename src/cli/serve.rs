@@ -21,13 +21,17 @@ use crate::http::server::Place;
 use crate::http::service::{Directories, Limits, Service, Shared};
 use crate::http::{metrics, router, systemd};
 use crate::service::directory;
+use crate::service::runs::RunAnswer;
+use crate::store::Syncing;
 use crate::store::sled::SledStore;
-use crate::sync::{Event, Flights, Keeper, Kept, Progress, Ready, Stop, with_causes};
+use crate::sync::{Event, Flight, Flights, Keeper, Kept, Ready, Stop, with_causes};
 
 /// How many arrays of asks are answered at once.
 const STREAMS: usize = 16;
 /// How often what was written to the access log is brought to the disk.
 const LOG_SYNC: Duration = Duration::from_secs(1);
+/// How often others are told at most how far runs are.
+const TELL: Duration = Duration::from_millis(100);
 
 pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     if app.global.now.is_some() && !options.rehearsal {
@@ -74,13 +78,14 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     if service.tokens.all()?.is_empty() {
         output::note("nobody may ask yet: `whowas token add --role admin` gives out a token, also while this runs");
     }
-    let keeper = keeper(&service, &store, global, options.at_once);
+    let keeper = keeper(&service, global, options.at_once);
     let router = router::router(&service, metrics::install());
     runtime()?.block_on(async {
         stop_on_signal(stop.clone());
         let keeping = tokio::spawn(keeper.keep(kept));
         let logging = tokio::spawn(keep_log(service.access_log.clone()));
         let watching = tokio::spawn(systemd::keep(Arc::clone(&service)));
+        let telling = tokio::spawn(tell_others(service.flights.clone(), store));
         output::note(&format!("listening on {url}"));
         systemd::ready(&url);
         let ending = {
@@ -97,6 +102,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         let ended = service.on_demand.acquire_many(u32::try_from(options.at_once.max(1)).unwrap_or(u32::MAX)).await;
         drop(ended);
         logging.abort();
+        telling.abort();
         watching.abort();
         service.access_log.sync().map_err(CliError::io("bring the access log to the disk"))?;
         served?;
@@ -129,26 +135,24 @@ fn kept(app: &App) -> Result<Vec<Kept>, CliError> {
     Ok(meant.into_iter().map(|tenant| Kept { tenant: tenant.id, rhythm: tenant.rhythm() }).collect())
 }
 
-fn keeper(service: &Shared, store: &Arc<SledStore>, global: Global, at_once: usize) -> Keeper {
+fn keeper(service: &Shared, global: Global, at_once: usize) -> Keeper {
     let open = {
-        let (service, store) = (Arc::clone(service), Arc::clone(store));
+        let service = Arc::clone(service);
         move |tenant: TenantId| {
             // The client is made anew for each run, and so reads a secret that was changed.
             let configured = service.configured(tenant).ok_or_else(|| format!("tenant {tenant} is not configured"))?;
             let client = directory::client(configured, service.clock).map_err(|error| CliError::from(error).text())?;
             let context = directory::context(configured, &service.ledger, client, service.clock)
                 .map_err(|error| CliError::from(error).text())?;
-            Ok(Ready { context, tell: Box::new(tell_others(&store, tenant)) })
+            // How far a run is the flights tell.
+            Ok(Ready { context, tell: Box::new(|_| ()) })
         }
     };
     let tell = {
-        let (service, store) = (Arc::clone(service), Arc::clone(store));
+        let service = Arc::clone(service);
         move |tenant: TenantId, event: Event<'_>| {
             if let Event::Ran(run) = &event {
                 metrics::ran(&metrics::label(&service, tenant), run);
-            }
-            if matches!(event, Event::Ran(_) | Event::Failed(_)) {
-                let _untold = store.set_progress(None, None);
             }
             let name = service.configured(tenant).map(TenantConfig::label).unwrap_or_default();
             report(&global, tenant, &name, &event);
@@ -158,12 +162,26 @@ fn keeper(service: &Shared, store: &Arc<SledStore>, global: Global, at_once: usi
     Keeper { at_once, clock, open: Arc::new(open), tell: Arc::new(tell), flights, stop }
 }
 
-/// Tells whoever finds the ledger held how far the run is.
-fn tell_others(store: &Arc<SledStore>, tenant: TenantId) -> impl Fn(Progress) + Send + Sync + 'static {
-    let store = Arc::clone(store);
-    move |progress: Progress| {
-        let _untold = store.set_progress(Some(tenant), Some(json!(progress)));
+/// Tells whoever finds the ledger held which tenants are being read, by schedule or on demand, and how far that is.
+async fn tell_others(flights: Flights, store: Arc<SledStore>) {
+    let mut changes = flights.changes();
+    while changes.changed().await.is_ok() {
+        let syncing =
+            flights.all().into_iter().map(|(tenant, flight)| Syncing { tenant, progress: Some(told(flight)) });
+        let (syncing, store) = (syncing.collect(), Arc::clone(&store));
+        // Whoever finds it held is told less if this fails; the service is none the worse.
+        let _untold = tokio::task::spawn_blocking(move || store.set_syncing(syncing)).await;
+        tokio::time::sleep(TELL).await;
     }
+}
+
+fn told(flight: Flight) -> serde_json::Value {
+    let mut told =
+        flight.progress.map_or_else(|| json!({"started": flight.since, "pages": 0, "seen": 0}), |at| json!(at));
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert("trigger".to_owned(), json!(flight.trigger));
+    }
+    told
 }
 
 async fn keep_log(log: AccessLog) {
@@ -182,7 +200,7 @@ fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
         Event::Ran(run) => {
             if global.output == Output::Human {
                 if !is_quiet {
-                    output::note(&format!("{name}: {}", say(run).trim_end()));
+                    output::note(&format!("{name}: {}", say(&RunAnswer::from((*run).clone())).trim_end()));
                 }
             } else if let Err(error) = output::text(&json!({"tenant": tenant, "run": run}).to_string()) {
                 output::note(&format!("{name}: {}", error.text()));

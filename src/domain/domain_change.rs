@@ -107,6 +107,13 @@ pub struct NoSuffixMap {
     given: String,
 }
 
+/// As it is typed: `old.example=new.example`.
+impl std::fmt::Display for SuffixMap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.from, self.to)
+    }
+}
+
 impl FromStr for SuffixMap {
     type Err = NoSuffixMap;
 

@@ -102,6 +102,13 @@ impl From<CheckRequest> for Ask {
     }
 }
 
+impl From<Ask> for CheckRequest {
+    fn from(ask: Ask) -> Self {
+        let Ask { chain, name, kind, object, mailbox, at } = ask;
+        Self { chain, name, kind, object, mailbox, at }
+    }
+}
+
 /// Judges an ask by what the ledger holds.
 pub fn check(desk: &Desk, ask: &Ask, known_at: KnownAt) -> Result<CheckAnswer, LedgerError> {
     let checked = desk.ledger.check(desk.tenant, ask, &desk.policy, desk.clock.now(), known_at, None)?;

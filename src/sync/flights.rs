@@ -73,6 +73,17 @@ impl Flights {
         self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
     }
 
+    /// All runs under way.
+    pub fn all(&self) -> Vec<(TenantId, Flight)> {
+        let under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.iter().map(|(tenant, flight)| (*tenant, *flight)).collect()
+    }
+
+    /// Tells whenever a run is begun, goes on, or ends.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
     /// Waits until the run of this tenant has a number, or none is under way any more.
     pub async fn numbered(&self, tenant: TenantId) -> Option<Flight> {
         let mut changes = self.0.changes.subscribe();

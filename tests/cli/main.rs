@@ -23,4 +23,8 @@ mod mapping;
 mod report;
 mod scenarios;
 mod serve;
+#[path = "../http/served.rs"]
+#[allow(dead_code, reason = "the service is asked in more ways elsewhere")]
+mod served;
+mod server;
 mod world;

@@ -39,7 +39,7 @@ use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
     Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting,
-    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
+    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Syncing, Tally,
 };
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId};
@@ -118,12 +118,8 @@ impl SledStore {
     }
 
     /// Tells whoever finds the ledger held how far the work on it is.
-    pub fn set_progress(
-        &self,
-        tenant: Option<TenantId>,
-        progress: Option<serde_json::Value>,
-    ) -> Result<(), StoreError> {
-        self.directory.write_holder(&holder(&self.options, tenant, progress))
+    pub fn set_syncing(&self, syncing: Vec<Syncing>) -> Result<(), StoreError> {
+        self.directory.write_holder(&holder(&self.options, syncing))
     }
 
     /// Whether derived records are missing because a rebuild is under way or was interrupted.
@@ -158,8 +154,9 @@ impl SledStore {
     fn open_in(path: &Path, options: SledOptions, vanishing: Option<Vanishing>) -> Result<Self, StoreError> {
         let directory = Directory::lock(path, options.create)?;
         let format = directory.format()?;
+        let begun = options.tenant.map(|tenant| Syncing { tenant, progress: None }).into_iter().collect();
         // A full disk must not keep anyone from reading, so a holder that cannot be written is only not told.
-        if directory.write_holder(&holder(&options, options.tenant, None)).is_err() {
+        if directory.write_holder(&holder(&options, begun)).is_err() {
             directory.remove_holder();
         }
         let rebuilding = directory.is_rebuilding()?;
@@ -729,15 +726,11 @@ fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
     tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
 }
 
-fn holder(options: &SledOptions, tenant: Option<TenantId>, progress: Option<serde_json::Value>) -> Holder {
-    Holder {
-        pid: std::process::id(),
-        command: options.command.clone(),
-        since: options.now,
-        tenant,
-        progress,
-        url: options.url.clone(),
-    }
+fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {
+    let (command, since, url) = (options.command.clone(), options.now, options.url.clone());
+    let mut syncing = syncing.into_iter();
+    let (tenant, progress) = syncing.next().map_or((None, None), |first| (Some(first.tenant), first.progress));
+    Holder { pid: std::process::id(), command, since, tenant, progress, others: syncing.collect(), url }
 }
 
 fn chain(error: &StoreError) -> String {
