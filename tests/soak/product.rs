@@ -135,7 +135,8 @@ impl Product {
     /// A token for whoever asks the service for a sync.
     fn token(&self) -> String {
         let output = self.command(None, None, &["token", "add", "--role", "sync"]).output().unwrap();
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+        assert!(output.status.success(), "{}", said(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         told["token"].as_str().unwrap().to_owned()
     }
 
@@ -147,16 +148,17 @@ impl Product {
         let mut stderr = BufReader::new(service.stderr.take().unwrap());
         let mut file = log();
         let mut line = String::new();
-        loop {
+        let url = loop {
             line.clear();
             assert!(stderr.read_line(&mut line).unwrap() > 0, "a service ended before it listened");
             file.write_all(line.as_bytes()).unwrap();
             if let Some(url) = line.trim().strip_prefix("listening on ") {
-                // It ends with the service.
-                std::thread::spawn(move || std::io::copy(&mut stderr, &mut file));
-                return (service, url.to_owned());
+                break url.to_owned();
             }
-        }
+        };
+        // It ends with the service.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut file));
+        (service, url)
     }
 
     /// With everything calm: a round and a reconcile of every tenant, which must succeed, and a look at every hash and every
