@@ -2,8 +2,8 @@
 //!
 //! `--seed SEED` replays what happens in the directories, how they misbehave, and when whom is struck; where in its work a
 //! process is struck is up to the machine. `--tenants N`, `--hours H`, `--served SECONDS`, `--users N` and `--together N` make
-//! it larger or smaller, `--binary FILE` names the program.
-//! `docs/SOAK.md` says more.
+//! it larger or smaller, `--binary FILE` names the program, `--abandon` leaves a run that was struck until the next reading. `docs/SOAK.md`
+//! says more.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(why) => {
             eprintln!(
-                "{why}\nusage: soak [--seed SEED] [--tenants N] [--hours H] [--served SECONDS] [--users N] [--together N] [--binary FILE]"
+                "{why}\nusage: soak [--seed SEED] [--tenants N] [--hours H] [--served SECONDS] [--users N] [--together N] [--abandon] [--binary FILE]"
             );
             return ExitCode::from(2);
         }
@@ -50,11 +50,16 @@ fn arguments() -> Result<Options, String> {
         users: 100,
         hours: 24,
         served: Duration::from_secs(40),
+        abandons: false,
         binary,
         tells: true,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--abandon" {
+            options.abandons = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} wants a value"))?;
         let number = || value.parse::<u64>().map_err(|error| format!("{word} {value}: {error}"));
         let count = || number().and_then(|number| usize::try_from(number.max(1)).map_err(|error| error.to_string()));

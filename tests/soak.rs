@@ -25,6 +25,7 @@ fn kills_races_and_faults_leave_the_timelines_as_they_are_without() {
         users: 40,
         hours: 8,
         served: Duration::from_secs(6),
+        abandons: false,
         binary: env!("CARGO_BIN_EXE_whowas").into(),
         tells: false,
     };

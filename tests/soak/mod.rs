@@ -50,6 +50,8 @@ pub struct Options {
     pub hours: u64,
     /// Real time after it, in which the service does.
     pub served: Duration,
+    /// Whether a run that was struck may lie until the next reading, instead of being begun again at once.
+    pub abandons: bool,
     /// The program.
     pub binary: PathBuf,
     /// Whether progress is told on standard error.
@@ -93,7 +95,9 @@ impl<'a> Soak<'a> {
         let histories = places.iter().map(|place| History::of(place, dice.next(), start)).collect();
         let ledgers = places.chunks(options.together).enumerate();
         let products = ledgers
-            .map(|(number, places)| Product::new(&options.binary, folder.path().join(number.to_string()), places))
+            .map(|(number, places)| {
+                Product::new(&options.binary, options.abandons, folder.path().join(number.to_string()), places)
+            })
             .collect();
         let tally = Tally { tenants: options.tenants as u64, ..Tally::default() };
         let (foreign, twin) = (Foreign::listen(), Twin::new(&places));
@@ -111,7 +115,8 @@ impl<'a> Soak<'a> {
                 place.set_now(now);
             }
             runtime.block_on(self.twin.read(now, false));
-            self.each(|product, places, dice, foreign| product.slot(places, now, dice, foreign));
+            let is_first = self.tally.slots == 0;
+            self.each(|product, places, dice, foreign| product.slot(places, now, is_first, dice, foreign));
             self.tally.slots += 1;
             if self.options.tells {
                 eprintln!("{} of {} hours", now.since(self.start).as_secs() / 3_600, self.options.hours);

@@ -27,31 +27,38 @@ const SIGKILL: i32 = 9;
 pub struct Product {
     binary: PathBuf,
     folder: PathBuf,
+    abandons: bool,
 }
 
 impl Product {
     /// A ledger, yet to be made, that these tenants share.
-    pub fn new(binary: &Path, folder: PathBuf, places: &[Place]) -> Self {
+    pub fn new(binary: &Path, abandons: bool, folder: PathBuf, places: &[Place]) -> Self {
         fs::create_dir_all(&folder).unwrap();
         let tenants: Vec<String> = places.iter().map(|place| place.config(&place.hostile)).collect();
         let text = format!("[ledger]\npath = \"ledger\"\n\n{}", tenants.join("\n"));
         fs::write(folder.join("whowas.toml"), text).unwrap();
-        Self { binary: binary.to_owned(), folder }
+        Self { binary: binary.to_owned(), folder, abandons }
     }
 
     /// Every tenant is read at this time, one after the other, under faults, kills and races. A run that does not go well is
-    /// sometimes tried once more, and otherwise left until the next time, whether it was struck or failed by itself.
-    pub fn slot(&self, places: &[Place], now: Instant, dice: &mut Dice, foreign: &Foreign) -> Tally {
+    /// sometimes tried once more, and otherwise left until the next time. One that was struck is begun again at once until one
+    /// goes well, and so is the first enumeration: `docs/SOAK.md` says why.
+    pub fn slot(&self, places: &[Place], now: Instant, is_first: bool, dice: &mut Dice, foreign: &Foreign) -> Tally {
         let mut tally = Tally::default();
         let mut order: Vec<&Place> = places.iter().collect();
         dice.shuffle(&mut order);
         for place in order {
-            let mut tries = if dice.chance(60) { 2 } else { 1 };
+            let (mut tries, mut must_go_on) = (if dice.chance(60) { 2 } else { 1 }, is_first);
             while tries > 0 {
                 faults::strike(&place.hostile, dice, foreign);
                 let code = self.raced(place, places, now, dice, &mut tally);
                 faults::calm(&place.hostile, &mut tally.faults);
-                tries = if code == Some(0) { 0 } else { tries - 1 };
+                must_go_on |= code.is_none();
+                tries = match code {
+                    Some(0) => 0,
+                    _ if must_go_on && !self.abandons => 1,
+                    _ => tries - 1,
+                };
             }
         }
         tally
