@@ -58,7 +58,9 @@ impl Served {
             lines.lines().map_while(Result::ok).for_each(|line| *heard.lock().unwrap() += &format!("{line}\n"));
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        // A connection each: one on which a body was refused in its middle is closed, and no good for the next request.
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
+        let client = client.build().unwrap();
         Self { url, child, runtime, client, said }
     }
 
