@@ -125,13 +125,6 @@ impl Query {
         self.0.get(name).map(|text| text.parse().map_err(|error| Problem::parameter(name, error))).transpose()
     }
 
-    /// The same without what is empty: a form sends its empty fields too.
-    #[must_use]
-    pub fn filled(mut self) -> Self {
-        self.0.retain(|_, text| !text.is_empty());
-        self
-    }
-
     /// `true` or `false`, which is the default.
     ///
     /// # Errors
@@ -161,6 +154,20 @@ impl Query {
             }
             Some(limit) => Ok(limit),
         }
+    }
+}
+
+/// The parameters of a query that a form sent: its empty fields stand in it too, and say nothing.
+#[derive(Clone, Debug)]
+pub struct Filled(pub Query);
+
+impl<S: Send + Sync> FromRequestParts<S> for Filled {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(mut found) = Query::from_request_parts(parts, state).await?;
+        found.retain(|_, text| !text.is_empty());
+        Ok(Self(Query(found)))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::name::Name;
 use crate::http::access::caller::{Caller, RequestId};
 use crate::http::access::log::Looks;
 use crate::http::api;
-use crate::http::place::{Query, Tenant};
+use crate::http::place::{self, Filled, Query, Tenant};
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::service::{Shared, blocking};
 use crate::ledger::{KnownAt, ReadAhead};
@@ -42,7 +42,7 @@ impl FromRequestParts<Shared> for Who {
 }
 
 /// All tenants; where there is one only, its page.
-pub async fn overview(State(service): State<Shared>, who: Who, query: Query) -> Result<Response, Problem> {
+pub async fn overview(State(service): State<Shared>, who: Who, Filled(query): Filled) -> Result<Response, Problem> {
     query.only(&[])?;
     let (frame, status) = blocking(move || {
         let status = api::status::of(&service, &who.caller)?;
@@ -61,7 +61,7 @@ pub async fn tenant(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let status = status_at(service.clone(), &tenant);
     show(service, tenant, who, &query, &[], "", Vec::new(), move |frame, desk| {
@@ -75,7 +75,7 @@ pub async fn progress(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let status = status_at(service.clone(), &tenant);
     show(service, tenant, who, &query, &[], "", Vec::new(), move |frame, desk| {
@@ -109,7 +109,7 @@ pub async fn search(
     tenant: Tenant,
     who: Who,
     headers: HeaderMap,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let text = query.read::<String>("q")?.unwrap_or_default();
     if let Ok(name) = text.parse::<Name>() {
@@ -124,7 +124,12 @@ pub async fn search(
 }
 
 /// Who held a name.
-pub async fn name(State(service): State<Shared>, tenant: Tenant, who: Who, query: Query) -> Result<Response, Problem> {
+pub async fn name(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    who: Who,
+    Filled(query): Filled,
+) -> Result<Response, Problem> {
     let name: Name = needed(&query, "name")?;
     tenant.looks.name(&name);
     let about = vec![("name", name.spelling().to_owned())];
@@ -139,7 +144,7 @@ pub async fn person(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let object: ObjectId = needed(&query, "id")?;
     tenant.looks.object(object);
@@ -151,7 +156,12 @@ pub async fn person(
 }
 
 /// A chain.
-pub async fn chain(State(service): State<Shared>, tenant: Tenant, who: Who, query: Query) -> Result<Response, Problem> {
+pub async fn chain(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    who: Who,
+    Filled(query): Filled,
+) -> Result<Response, Problem> {
     let chain: ChainId = needed(&query, "id")?;
     let cursor = query.read::<snapshot::Cursor>("cursor")?;
     tenant.looks.chain(&chain);
@@ -167,7 +177,7 @@ pub async fn findings(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let kind = word::<FindingKind>(&query, "kind")?;
     let severity = word::<Severity>(&query, "severity")?;
@@ -190,7 +200,7 @@ pub async fn finding(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     let id: FindingId = needed(&query, "id")?;
     let said = match query.read::<String>("said")?.as_deref() {
@@ -210,7 +220,12 @@ pub async fn finding(
 }
 
 /// Names that passed from hand to hand.
-pub async fn reuse(State(service): State<Shared>, tenant: Tenant, who: Who, query: Query) -> Result<Response, Problem> {
+pub async fn reuse(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    who: Who,
+    Filled(query): Filled,
+) -> Result<Response, Problem> {
     let cursor = query.read::<reused::Cursor>("cursor")?;
     show(service, tenant, who, &query, &["cursor"], "reuse", Vec::new(), move |frame, desk| {
         ui::reuse::page(frame, desk, cursor.as_ref()).map_err(problem)
@@ -219,7 +234,12 @@ pub async fn reuse(State(service): State<Shared>, tenant: Tenant, who: Who, quer
 }
 
 /// The run log.
-pub async fn runs(State(service): State<Shared>, tenant: Tenant, who: Who, query: Query) -> Result<Response, Problem> {
+pub async fn runs(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    who: Who,
+    Filled(query): Filled,
+) -> Result<Response, Problem> {
     let before = query.read::<u64>("cursor")?;
     let status = status_at(service.clone(), &tenant);
     show(service, tenant, who, &query, &["cursor"], "runs", Vec::new(), move |frame, desk| {
@@ -234,7 +254,7 @@ pub async fn mapping(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     show(service, tenant, who, &query, &[], "mapping", Vec::new(), move |frame, desk| {
         let in_force = rules::in_force(desk, KnownAt::Now)?;
@@ -249,7 +269,7 @@ pub async fn preview(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
     form: Form,
 ) -> Result<Response, Problem> {
     let text = form.text("rules").to_owned();
@@ -285,7 +305,7 @@ pub async fn report(
     State(service): State<Shared>,
     tenant: Tenant,
     who: Who,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     query.only(&["format", "chain", "object", "name", "at", "known_at"])?;
     let asked = Asked::of(&query)?;
@@ -385,11 +405,9 @@ fn needed<T: std::str::FromStr<Err: std::fmt::Display>>(query: &Query, name: &st
     query.read(name)?.ok_or_else(|| Problem::parameter(name, "it is missing"))
 }
 
-/// A word of the contract, such as a severity.
+/// A word of the contract, such as a severity. What serde says of another one is for programs.
 fn word<T: serde::de::DeserializeOwned>(query: &Query, name: &str) -> Result<Option<T>, Problem> {
-    let Some(text) = query.read::<String>(name)? else { return Ok(None) };
-    let read = serde_json::from_value(serde_json::Value::String(text));
-    read.map(Some).map_err(|_| Problem::parameter(name, "there is no such word"))
+    place::word(query, name).map_err(|_| Problem::parameter(name, "there is no such word"))
 }
 
 /// Why a page cannot be shown.

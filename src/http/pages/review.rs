@@ -7,7 +7,7 @@ use super::frame::Who;
 use super::to;
 use crate::domain::finding::FindingId;
 use crate::http::api::findings::{problem, signed};
-use crate::http::place::{Query, Tenant};
+use crate::http::place::{Filled, Query, Tenant};
 use crate::http::problem::Problem;
 use crate::http::service::blocking;
 use crate::service::findings::{self, Word};
@@ -16,12 +16,12 @@ use crate::service::findings::{self, Word};
 const NOTE_BYTES_MAX: usize = 2_000;
 
 /// Somebody has seen it.
-pub async fn acknowledge(tenant: Tenant, _who: Who, query: Query, form: Form) -> Result<Response, Problem> {
+pub async fn acknowledge(tenant: Tenant, _who: Who, Filled(query): Filled, form: Form) -> Result<Response, Problem> {
     review(tenant, &query, &form, Word::Acknowledge, "acknowledged").await
 }
 
 /// It was dealt with.
-pub async fn resolve(tenant: Tenant, _who: Who, query: Query, form: Form) -> Result<Response, Problem> {
+pub async fn resolve(tenant: Tenant, _who: Who, Filled(query): Filled, form: Form) -> Result<Response, Problem> {
     review(tenant, &query, &form, Word::Resolve, "resolved").await
 }
 

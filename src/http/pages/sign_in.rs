@@ -13,7 +13,7 @@ use crate::http::access::caller::{self, RequestId, refused};
 use crate::http::access::log::Entry;
 use crate::http::access::role::Right;
 use crate::http::access::tokens::Token;
-use crate::http::place::Query;
+use crate::http::place::Filled;
 use crate::http::problem::Problem;
 use crate::http::service::{Shared, blocking};
 use crate::ui;
@@ -25,7 +25,7 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 pub async fn ask(
     State(service): State<Shared>,
     Extension(RequestId(request)): Extension<RequestId>,
-    query: Query,
+    Filled(query): Filled,
 ) -> Result<Response, Problem> {
     query.only(&["next"])?;
     let next = query.read::<String>("next")?.unwrap_or_default();

@@ -7,7 +7,7 @@ use super::form::Form;
 use super::frame::Who;
 use super::to;
 use crate::http::api::syncs::{self, SyncRequest};
-use crate::http::place::{Json, Query, Tenant};
+use crate::http::place::{Filled, Json, Tenant};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Shared;
 
@@ -16,7 +16,7 @@ pub async fn begin(
     State(service): State<Shared>,
     tenant: Tenant,
     _who: Who,
-    query: Query,
+    Filled(query): Filled,
     _form: Form,
 ) -> Result<Response, Problem> {
     let place = format!("/t/{}", tenant.desk.tenant);
