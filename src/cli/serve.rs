@@ -24,7 +24,7 @@ use crate::service::directory;
 use crate::service::runs::RunAnswer;
 use crate::store::Syncing;
 use crate::store::sled::SledStore;
-use crate::sync::{Event, Flight, Flights, Keeper, Kept, Ready, Stop, with_causes};
+use crate::sync::{Event, Flight, Flights, Keeper, Kept, Stop, with_causes};
 
 /// How many arrays of asks are answered at once.
 const STREAMS: usize = 16;
@@ -142,10 +142,8 @@ fn keeper(service: &Shared, global: Global, at_once: usize) -> Keeper {
             // The client is made anew for each run, and so reads a secret that was changed.
             let configured = service.configured(tenant).ok_or_else(|| format!("tenant {tenant} is not configured"))?;
             let client = directory::client(configured, service.clock).map_err(|error| CliError::from(error).text())?;
-            let context = directory::context(configured, &service.ledger, client, service.clock)
-                .map_err(|error| CliError::from(error).text())?;
-            // How far a run is the flights tell.
-            Ok(Ready { context, tell: Box::new(|_| ()) })
+            directory::context(configured, &service.ledger, client, service.clock)
+                .map_err(|error| CliError::from(error).text())
         }
     };
     let tell = {

@@ -20,6 +20,7 @@ use crate::ledger::KnownAt;
 use crate::service::check::{CheckAnswer, CheckRequest};
 use crate::service::findings::{self, FindingAnswer, FindingList, Word};
 use crate::service::history::{NameAnswer, ObjectAnswer};
+use crate::service::parts::word_of;
 use crate::service::plan::PlanAnswer;
 use crate::service::restore::{Recipient, RestoreAnswer, RestoreRequest};
 use crate::service::reuse::{self, ReuseList};
@@ -176,7 +177,7 @@ impl<'c> Tenant<'c> {
         known_at: KnownAt,
     ) -> Result<WhoAnswer, ClientError> {
         let asked = Asked::get(self.below(&["names", name.spelling()]));
-        let asked = asked.with("kind", word(&kind)).with("at", at).with("known_at", text(known_at));
+        let asked = asked.with("kind", Some(word_of(&kind))).with("at", at).with("known_at", text(known_at));
         self.client.ask(asked, Repeat::Harmless).await
     }
 
@@ -253,8 +254,8 @@ impl<'c> Tenant<'c> {
     ) -> Result<FindingList, ClientError> {
         let asked = Asked::get(self.below(&["findings"]))
             .with("kind", kind.map(FindingKind::word))
-            .with("severity", severity.as_ref().and_then(word::<Severity>))
-            .with("state", state.as_ref().and_then(word::<FindingState>));
+            .with("severity", severity.as_ref().map(word_of))
+            .with("state", state.as_ref().map(word_of));
         self.client.ask(asked.with("cursor", cursor).with("limit", limit), Repeat::Harmless).await
     }
 
@@ -412,13 +413,5 @@ fn text(known_at: KnownAt) -> Option<String> {
         KnownAt::Now => None,
         KnownAt::Sequence(sequence) => Some(sequence.to_string()),
         KnownAt::Time(at) => Some(at.to_string()),
-    }
-}
-
-/// The contract's word for a value, as its JSON spells it.
-fn word<T: Serialize>(value: &T) -> Option<String> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Some(word),
-        _ => None,
     }
 }

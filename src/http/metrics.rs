@@ -9,6 +9,7 @@ use super::service::Service;
 use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
 use crate::service::check::CheckAnswer;
+use crate::service::parts::word_of;
 use crate::service::status::status;
 use crate::store::{Outcome, Run};
 use crate::sync::RUNS_READ;
@@ -109,11 +110,4 @@ pub fn judged(service: &Service, answer: &CheckAnswer, live: bool, timer: &Timer
 fn last_completed(service: &Service, tenant: TenantId) -> Result<Option<Instant>, Problem> {
     let runs = service.ledger.store().runs(tenant, RUNS_READ).map_err(crate::ledger::LedgerError::from)?;
     Ok(runs.iter().find(|run| run.outcome == Outcome::Completed).and_then(|run| run.ended))
-}
-
-fn word_of<T: serde::Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }

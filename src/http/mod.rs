@@ -16,3 +16,8 @@ mod schema;
 pub mod server;
 pub mod service;
 pub mod systemd;
+
+/// Bytes as cookies, forms and requests' ids carry them.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}

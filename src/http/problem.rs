@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LedgerError;
+use crate::service::parts::word_of;
 use crate::store::StoreError;
 use crate::sync::{SyncError, with_causes};
 
@@ -158,10 +159,7 @@ impl Code {
 
     /// The code as it is written.
     pub fn word(self) -> String {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::String(word)) => word,
-            _ => String::new(),
-        }
+        word_of(&self)
     }
 }
 

@@ -20,7 +20,7 @@ use super::access::caller::{self, RequestId};
 use super::access::role::Right;
 use super::problem::{Code, Problem};
 use super::service::{Shared, blocking};
-use super::{api, metrics as counts, pages};
+use super::{api, hexadecimal, metrics as counts, pages};
 
 /// How long a body may pause before it counts as broken off.
 const BODY_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -162,8 +162,4 @@ async fn render_metrics(
 fn is_plain(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(plain)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

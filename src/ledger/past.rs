@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::fact::{Addressed, Vacant};
+use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId, FindingState};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
@@ -251,7 +251,7 @@ impl LedgerStore for Past {
                 let page = self.snapshots(tenant, &chain, Order::Forward, after.as_ref(), PAGE)?;
                 let Some(last) = page.last() else { break };
                 after = Some((last.snapshot.from, last.snapshot.id.clone()));
-                if page.iter().any(|record| is_about(record, subject)) {
+                if page.iter().any(|record| record.is_about(subject)) {
                     chains.push(chain);
                     break;
                 }
@@ -451,18 +451,6 @@ impl LedgerStore for Past {
 
     fn describe(&self) -> (&'static str, u32) {
         self.store().describe()
-    }
-}
-
-/// Whether a snapshot was addressed so, or receipted for the object.
-fn is_about(record: &SnapshotRecord, subject: &Subject) -> bool {
-    match (subject, &record.snapshot.addressed) {
-        (Subject::Object(object), Addressed::Object(addressed)) if object == addressed => true,
-        (Subject::Object(object), _) => {
-            record.receipts.iter().any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object))
-        }
-        (Subject::Name(key), Addressed::Name(name, _)) => key == name.key(),
-        (Subject::Name(_), Addressed::Object(_)) => false,
     }
 }
 

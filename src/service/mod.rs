@@ -2,7 +2,7 @@
 //! answers serialise to the JSON of the outer contract.
 
 pub mod check;
-mod cursor;
+pub(crate) mod cursor;
 #[cfg(feature = "http")]
 pub mod directory;
 #[cfg(feature = "cli")]

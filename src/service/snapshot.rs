@@ -139,11 +139,12 @@ pub fn show(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<Snapsho
 
 /// Up to `limit` snapshots, from a cursor on.
 pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize) -> Result<SnapshotList, LedgerError> {
-    let chains = match wanted {
-        Wanted::Chain(chain) => vec![chain.clone()],
-        Wanted::Object(object) => desk.ledger.chains_addressed(desk.tenant, &Subject::Object(*object))?,
-        Wanted::Name(name) => desk.ledger.chains_addressed(desk.tenant, &Subject::Name(name.key().clone()))?,
+    let (chains, subject) = match wanted {
+        Wanted::Chain(chain) => (vec![chain.clone()], None),
+        Wanted::Object(object) => addressed(desk, Subject::Object(*object))?,
+        Wanted::Name(name) => addressed(desk, Subject::Name(name.key().clone()))?,
     };
+    let is_wanted = |view: &SnapshotView| subject.as_ref().is_none_or(|subject| view.record.is_about(subject));
     let mut items = Vec::new();
     for chain in chains.into_iter().filter(|chain| cursor.is_none_or(|cursor| *chain >= cursor.chain)) {
         let mut after = cursor.filter(|cursor| cursor.chain == chain).map(|cursor| cursor.place.clone());
@@ -151,7 +152,7 @@ pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize)
             let page = desk.ledger.snapshots(desk.tenant, &chain, after.as_ref(), 256, desk.policy.settling)?;
             let Some(last) = page.last() else { break };
             after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
-            for view in page.into_iter().filter(|view| is_wanted(wanted, view)) {
+            for view in page.into_iter().filter(is_wanted) {
                 let place = (view.record.snapshot.from, view.record.snapshot.id.clone());
                 items.push(answer(view));
                 if items.len() == limit {
@@ -208,18 +209,9 @@ fn found(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAn
     }
 }
 
-fn is_wanted(wanted: &Wanted, view: &SnapshotView) -> bool {
-    match (wanted, &view.record.snapshot.addressed) {
-        (Wanted::Chain(_), _) => true,
-        (Wanted::Object(object), Addressed::Object(addressed)) if object == addressed => true,
-        (Wanted::Object(object), _) => view
-            .record
-            .receipts
-            .iter()
-            .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
-        (Wanted::Name(name), Addressed::Name(addressed, _)) => name == addressed,
-        (Wanted::Name(_), Addressed::Object(_)) => false,
-    }
+/// The chains with a snapshot that was addressed so, and what is wanted of them.
+fn addressed(desk: &Desk, subject: Subject) -> Result<(Vec<ChainId>, Option<Subject>), LedgerError> {
+    Ok((desk.ledger.chains_addressed(desk.tenant, &subject)?, Some(subject)))
 }
 
 fn answer(view: SnapshotView) -> SnapshotAnswer {

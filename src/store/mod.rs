@@ -320,6 +320,19 @@ impl SnapshotRecord {
         is_named && self.judgement.confidence != HolderConfidence::Certain
     }
 
+    /// Whether it was addressed so, or receipted for the object.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        match (subject, &self.snapshot.addressed) {
+            (Subject::Object(object), Addressed::Object(addressed)) if object == addressed => true,
+            (Subject::Object(object), _) => self
+                .receipts
+                .iter()
+                .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
+            (Subject::Name(key), Addressed::Name(name, _)) => key == name.key(),
+            (Subject::Name(_), Addressed::Object(_)) => false,
+        }
+    }
+
     /// With what other snapshots of its chain it is counted.
     pub fn class(&self) -> TallyClass {
         TallyClass { judgement: self.judgement, mailbox: self.mailbox() }

@@ -27,42 +27,14 @@ npm ci --prefix "$made/ts" --cache target/npm-cache --silent
     --output "$made/ts/schema.d.ts" >/dev/null
 "$made/ts/node_modules/.bin/tsc" --project "$made/ts"
 
-folder=$(mktemp -d)
-pids=()
-finish() {
-    # Only what was started here is ended.
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    wait
-    rm -rf "$folder"
-}
-trap finish EXIT
-cd "$folder"
-
 # A directory of thirty users, and a service that has read it.
-export WHOWAS_SECRET=emulator-secret
-"$program" emulate --listen 127.0.0.1:0 --users 30 >emulator.out 2>emulator.err &
-pids+=($!)
-for _ in $(seq 100); do [ -s emulator.out ] && break; sleep 0.1; done
-graph=$(tail -1 emulator.out)
-cat >whowas.toml <<TOML
-[ledger]
-path = "ledger"
-[[tenant]]
-id = "0e1d6a3e-58f4-4c1b-9d2e-7a5f0c9b8e11"
-alias = "emulated"
-client_id = "c11e0001-58f4-4c1b-9d2e-7a5f0c9b8e11"
-credential = { secret_env = "WHOWAS_SECRET" }
-graph_url = "$graph"
-login_url = "$graph"
-TOML
+. tests/api/service.sh
+emulate
 "$program" --output json sync >/dev/null
-field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-WHOWAS_TOKEN=$("$program" --output json token add --role admin | field token)
-WHOWAS_AGENT_TOKEN=$("$program" --output json token add --role agent | field token)
-"$program" serve --no-schedule --listen 127.0.0.1:0 >service.out 2>service.err &
-pids+=($!)
-for _ in $(seq 100); do grep -q '^listening on ' service.err && break; sleep 0.1; done
-WHOWAS_URL=$(sed -n 's/^listening on //p' service.err)
+WHOWAS_TOKEN=$(token admin)
+WHOWAS_AGENT_TOKEN=$(token agent)
+serve --no-schedule
+WHOWAS_URL=$url
 # Somebody of the directory, as the journal's first facts have them.
 WHOWAS_OBJECT=$(WHOWAS_TOKEN=$WHOWAS_TOKEN python3 - "$WHOWAS_URL/v1/tenants/emulated/journal" <<'PYTHON'
 import json, os, sys, urllib.request

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::Name;
 use crate::domain::time::Instant;
+use crate::service::cursor::REFUSAL;
 
 const FOLDER: &str = "log";
 const KEY: &str = "digest.key";
@@ -211,7 +212,7 @@ impl std::str::FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         let place =
             text.split_once('.').and_then(|(day, line)| Some(Self { day: day.to_owned(), line: line.parse().ok()? }));
-        place.ok_or_else(|| "this is no cursor of a list; take the one that the page before gave".to_owned())
+        place.ok_or_else(|| REFUSAL.to_owned())
     }
 }
 

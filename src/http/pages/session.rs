@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
+pub(crate) use crate::http::hexadecimal;
+
 /// How long a session lasts, however busy.
 const LASTS: Duration = Duration::from_secs(8 * 3_600);
 /// How long it lasts without a request.
@@ -86,11 +88,6 @@ impl Session {
     fn is_good(&self, now: Instant) -> bool {
         now.duration_since(self.begun) < LASTS && now.duration_since(self.used) < IDLE
     }
-}
-
-/// A secret as a cookie or a form carries it.
-pub fn hexadecimal(secret: &Secret) -> String {
-    secret.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read(text: &str) -> Option<Secret> {
