@@ -25,6 +25,17 @@ impl Clock {
         // A version 4 UUID has 122 random bits, which is more than enough to keep a payload from being guessed.
         *uuid::Uuid::new_v4().as_bytes()
     }
+
+    /// 32 random bytes from the operating system, from which a secret is made.
+    ///
+    /// # Errors
+    /// If the operating system gives none.
+    #[cfg(feature = "http")]
+    pub fn secret(&self) -> std::io::Result<[u8; 32]> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(bytes)
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one clock")]

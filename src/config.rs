@@ -69,6 +69,10 @@ pub struct ServerConfig {
     pub tls_key: Option<PathBuf>,
     /// `proxy` if TLS ends before the service.
     pub behind: Option<String>,
+    /// How many requests a second a token may make in the long run.
+    pub requests_per_second: Option<u32>,
+    /// How many it may make at once.
+    pub burst: Option<u32>,
 }
 
 /// One tenant.
@@ -230,6 +234,8 @@ const KEYS: &[&str] = &[
     "tls_cert",
     "tls_key",
     "behind",
+    "requests_per_second",
+    "burst",
     "tenant",
     "id",
     "alias",

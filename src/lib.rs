@@ -69,8 +69,8 @@
 //! # Features
 //!
 //! Without default features there are [`domain`], [`store`] and [`ledger`], all of it synchronous, without HTTP and without
-//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `cli` the
-//! program.
+//! a command line. `graph` adds the client of Microsoft Graph and the sync, `emulator` a stand-in for Graph, `client` a client
+//! of a running service, `cli` the program.
 
 pub mod domain;
 
@@ -96,6 +96,12 @@ pub mod report;
 #[cfg(feature = "http")]
 pub mod http;
 
+#[cfg(feature = "http")]
+pub mod ui;
+
+#[cfg(feature = "client")]
+pub mod client;
+
 #[cfg(feature = "cli")]
 pub mod scenario;
 
@@ -104,7 +110,7 @@ pub mod cli;
 
 #[cfg(feature = "graph")]
 pub mod clock;
-#[cfg(feature = "cli")]
+#[cfg(feature = "http")]
 pub mod config;
 
 // The generators in `store/testing.rs` are shared with the tests outside, where the crate has its own name.

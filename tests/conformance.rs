@@ -93,6 +93,7 @@ suite!(
     snapshots_page_in_both_orders,
     a_snapshot_is_replaced_even_when_its_beginning_moves,
     chains_are_found_by_object_and_by_name,
+    names_and_chains_are_found_by_how_they_begin,
     runs_come_newest_first,
     tenant_facts_are_told_through_a_commit,
     tenants_never_see_each_other,
@@ -387,6 +388,38 @@ fn chains_are_found_by_object_and_by_name(kept: &mut dyn Kept) {
     assert_eq!(kept.store().chains(TENANT, &Subject::Object(object(2))).unwrap(), []);
 }
 
+fn names_and_chains_are_found_by_how_they_begin(kept: &mut dyn Kept) {
+    let names = ["ann@x.test", "ann.lee@x.test", "anna@x.test", "bob@x.test", "Ann@x.test"];
+    let postings = names.iter().flat_map(|name| [1, 2].map(|n| (key(name), object(n), Namespace::Upn))).collect();
+    let snapshots = ["c", "c/1", "c1", "d", "c1"].iter().zip("abcde".chars());
+    let snapshots = snapshots.map(|(id, s)| snapshot(id, &s.to_string(), 1)).collect();
+    put_derived(kept.store(), Vec::new(), Derived { postings, snapshots, ..Derived::default() });
+    kept.reopen();
+    let store = kept.store();
+    let names = |beginning: &str, after: Option<&str>, limit| -> Vec<String> {
+        let found = store.names_from(TENANT, beginning, after.map(key).as_ref(), limit).unwrap();
+        found.iter().map(|name| name.as_str().to_owned()).collect()
+    };
+    assert_eq!(names("ann", None, 9), ["ann.lee@x.test", "ann@x.test", "anna@x.test"]);
+    assert_eq!(names("ann@", None, 9), ["ann@x.test"]);
+    assert_eq!(names("", None, 2), ["ann.lee@x.test", "ann@x.test"]);
+    assert_eq!(names("", Some("ann@x.test"), 9), ["anna@x.test", "bob@x.test"]);
+    assert_eq!(names("b", Some("ann@x.test"), 9), ["bob@x.test"]);
+    assert_eq!(names("ann", Some("bob@x.test"), 9), Vec::<String>::new());
+    assert_eq!(names("ann", None, 0), Vec::<String>::new());
+    assert_eq!(names("zoe", None, 9), Vec::<String>::new());
+    let chains = |beginning, after: Option<&str>, limit| {
+        store.chains_from(TENANT, beginning, after.map(chain).as_ref(), limit).unwrap()
+    };
+    assert_eq!(chains("c", None, 9), [chain("c"), chain("c/1"), chain("c1")]);
+    assert_eq!(chains("c", Some("c"), 1), [chain("c/1")]);
+    assert_eq!(chains("", Some("c1"), 9), [chain("d")]);
+    assert_eq!(chains("c/", None, 9), [chain("c/1")]);
+    let other = TenantId::from_bytes([0x12; 16]);
+    assert_eq!(store.names_from(other, "", None, 9).unwrap(), []);
+    assert_eq!(store.chains_from(other, "", None, 9).unwrap(), []);
+}
+
 fn run(run: u64) -> Run {
     Run {
         run,
@@ -625,6 +658,14 @@ fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<S
             told.push(format!("{:?}", store.notable(tenant, Some(name), 1).unwrap().len()));
         }
         told.push(notable.iter().map(|name| format!("{}\n", name.as_str())).collect());
+        for beginning in ["", "a", "s"] {
+            let names = store.names_from(tenant, beginning, None, 99).unwrap();
+            told.push(names.iter().map(|name| format!("{}\n", name.as_str())).collect());
+            told.push(format!("{:?}", store.names_from(tenant, beginning, names.first(), 2).unwrap().len()));
+            let chains = store.chains_from(tenant, beginning, None, 99).unwrap();
+            told.push(format!("{:?}", store.chains_from(tenant, beginning, chains.first(), 2).unwrap()));
+            told.push(format!("{chains:?}"));
+        }
         for n in 0..4 {
             let object = ObjectId::from_bytes([n; 16]);
             told.push(format!("{:?}", store.owned(tenant, object).unwrap()));

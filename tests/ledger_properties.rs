@@ -504,6 +504,33 @@ fn answers(ledger: &Ledger, now: Instant, known_at: KnownAt) -> Vec<String> {
 }
 
 /// What the ledger says of every object, without the commits that brought it.
+/// What an auditor's lists show: snapshots and whose they are, findings, the chains that people own, the names there are.
+fn lists(ledger: &Ledger) -> Vec<String> {
+    let settling = Policy::default().settling;
+    let mut told = Vec::new();
+    let head = ledger.head(TENANT).unwrap();
+    let state = &head.state;
+    told.push(format!("{} {:?} {:?} {:?}", head.sequence, head.recorded, state.coverage, state.open_round.is_some()));
+    told.push(format!("{:?} {:?} {:?}", state.settling, state.holds, state.findings));
+    for chain in ledger.store().chains_from(TENANT, "", None, 99).unwrap() {
+        for SnapshotView { record, receipt, attribution } in
+            ledger.snapshots(TENANT, &chain, None, 99, settling).unwrap()
+        {
+            told.push(format!("{:?} {:?} {receipt:?} {attribution:?}", record.snapshot, record.expired));
+        }
+    }
+    for finding in ledger.findings(TENANT, None, 99).unwrap() {
+        told.push(format!("{} {:?} {:?}", finding.id, finding.state(), finding.steps));
+    }
+    for who in 0..PEOPLE {
+        told.push(format!("{:?}", ledger.owned_chains(TENANT, person(who)).unwrap()));
+        told.push(format!("{:?}", ledger.store().chains(TENANT, &Subject::Object(person(who))).unwrap()));
+    }
+    told.push(format!("{:?}", ledger.store().names_from(TENANT, "", None, 99).unwrap().len()));
+    told.push(format!("{:?}", ledger.store().object_ids(TENANT, None, 99).unwrap()));
+    told
+}
+
 fn timelines(ledger: &Ledger) -> Vec<String> {
     let view = ledger.view(TENANT, KnownAt::Now).unwrap();
     let mut lines = Vec::new();
@@ -703,6 +730,22 @@ proptest! {
         }
         for (sequence, now, first) in given {
             prop_assert_eq!(first, answers(&world.ledger, now, KnownAt::Sequence(sequence)));
+        }
+    }
+
+    #[test]
+    fn a_ledger_laid_behind_a_commit_shows_what_it_showed_then(acts in acts()) {
+        let mut world = World::new();
+        let mut shown = Vec::new();
+        for (wait, act) in &acts {
+            world.step(*wait, act);
+            let (sequence, now) = (world.ledger.head(TENANT).unwrap().sequence, world.clock());
+            shown.push((sequence, now, answers(&world.ledger, now, KnownAt::Now), lists(&world.ledger)));
+        }
+        for (sequence, now, answered, listed) in shown {
+            let past = world.ledger.as_known(TENANT, KnownAt::Sequence(sequence)).unwrap();
+            prop_assert_eq!(answered, answers(&past, now, KnownAt::Now));
+            prop_assert_eq!(listed, lists(&past));
         }
     }
 

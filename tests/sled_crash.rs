@@ -19,7 +19,7 @@ use whowas::domain::id::{ObjectId, Sequence, TenantId};
 use whowas::domain::name::{Name, Namespace};
 use whowas::domain::time::Instant;
 use whowas::store::sled::{SledOptions, SledStore};
-use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError};
+use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError, Syncing};
 
 const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
 const PER_COMMIT: u64 = 40;
@@ -115,7 +115,8 @@ fn child() {
         println!("acknowledged {sequence}");
     }
     if job == "0" {
-        store.set_progress(Some(TENANT), Some(serde_json::json!({"pages": 3}))).unwrap();
+        let syncing = Syncing { tenant: TENANT, progress: Some(serde_json::json!({"pages": 3})) };
+        store.set_syncing(vec![syncing]).unwrap();
         println!("holding");
         let _ = std::io::stdin().read(&mut [0]);
     }

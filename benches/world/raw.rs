@@ -143,6 +143,27 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.store.holders(tenant, name)
     }
 
+    // Searching is not measured, so what it reads is not noted.
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError> {
+        self.store.names_from(tenant, beginning, after, limit)
+    }
+
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError> {
+        self.store.chains_from(tenant, beginning, after, limit)
+    }
+
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
         self.notes.note(|| all(key(5, &[name.as_str().as_bytes(), &[0]])));
         self.store.vacancies(tenant, name)

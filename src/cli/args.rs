@@ -11,6 +11,7 @@ use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::link::Relation;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
+use crate::http::access::role::Role;
 
 /// Identity ledger for Microsoft 365 backup: whose mail is this, how sure are we, and how do we know?
 #[derive(Debug, Parser)]
@@ -34,9 +35,12 @@ pub struct Global {
     /// The tenant, by alias or id; needed only if there are several
     #[arg(long, global = true, value_name = "ID|ALIAS", env = "WHOWAS_TENANT")]
     pub tenant: Option<String>,
-    /// Ask a running service instead of opening the ledger (not in this release)
+    /// Ask a running service instead of opening the ledger, with the token in WHOWAS_TOKEN
     #[arg(long, global = true, value_name = "URL", env = "WHOWAS_SERVER")]
     pub server: Option<String>,
+    /// A PEM file with further root certificates by which the service is known, beside the system's
+    #[arg(long, global = true, value_name = "FILE", env = "WHOWAS_SERVER_CA")]
+    pub server_ca: Option<PathBuf>,
     /// How to print answers
     #[arg(long, global = true, value_enum, default_value_t, env = "WHOWAS_OUTPUT")]
     pub output: Output,
@@ -78,8 +82,11 @@ pub enum Command {
     Doctor,
     /// One sync round now
     Sync(SyncOptions),
-    /// Keep every tenant current, each at its rhythm, until it is stopped
+    /// Keep every tenant current, each at its rhythm, and answer over HTTP, until it is stopped
     Serve(ServeOptions),
+    /// Who may ask the service; --tenant limits a new token to one tenant
+    #[command(subcommand)]
+    Token(TokenAction),
     /// Last sync, horizon, blind periods, counts
     Status,
     /// May I append to this chain, and whose mailbox is it? Exit: 0 incremental, 10 full, 20 stop, 30 refresh
@@ -170,6 +177,49 @@ pub struct ServeOptions {
     /// How many tenants are read at the same time
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub at_once: usize,
+    /// Read no tenant by itself; syncs are made on demand
+    #[arg(long)]
+    pub no_schedule: bool,
+    /// Take the time of a request from its header X-Whowas-Now; on this machine only
+    #[arg(long)]
+    pub rehearsal: bool,
+    /// Where to listen; port 0 takes any that is free [default: the configured address, else 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS", env = "WHOWAS_LISTEN")]
+    pub listen: Option<String>,
+}
+
+/// `token …`.
+#[derive(Debug, Subcommand)]
+pub enum TokenAction {
+    /// Give out a token. It is shown this once
+    Add(TokenAdd),
+    /// The tokens, without what they are
+    List,
+    /// Take a token back, at once
+    Revoke {
+        /// The token's id, which `token list` shows
+        id: String,
+    },
+    /// Forget tokens that were revoked or expired long ago
+    Prune {
+        /// How long ago
+        #[arg(long, value_name = "D", default_value = "30d")]
+        older_than: Span,
+    },
+}
+
+/// `token add`.
+#[derive(Debug, ClapArgs)]
+pub struct TokenAdd {
+    /// What it may do: agent, sync, auditor or admin
+    #[arg(long, value_name = "ROLE")]
+    pub role: Role,
+    /// How long it is good for; for ever if nothing is said
+    #[arg(long, value_name = "D")]
+    pub lasts: Option<Span>,
+    /// What it is for, as it is shown to auditors
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
 }
 
 /// `check`.

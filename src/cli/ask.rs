@@ -8,27 +8,27 @@ use super::error::{CliError, Exit};
 use super::lanes;
 use super::link;
 use super::mapping::say_scope;
-use super::open::{App, How, runtime};
+use super::open::{App, How};
 use super::output::{self, edge, word_of};
+use super::source::{Asking, source};
 use crate::domain::id::{ObjectId, Sequence};
 use crate::domain::name::Name;
 use crate::domain::verdict::{Action, Ask};
 use crate::ledger::KnownAt;
-use crate::service::check::{self, CheckAnswer};
-use crate::service::history::{self, NameAnswer, ObjectAnswer};
-use crate::service::who::{self, WhoAnswer};
+use crate::service::check::CheckAnswer;
+use crate::service::history::{NameAnswer, ObjectAnswer};
+use crate::service::who::WhoAnswer;
 
 pub fn check(app: &App, options: &CheckOptions) -> Result<Exit, CliError> {
-    let opened = app.open("check", How::Existing)?;
-    let mut desk = app.desk(&opened.ledger)?;
-    if let Some(age) = options.max_age {
-        desk.policy.name_max_age = age.0;
-    }
-    let known_at = options.basis.map_or(KnownAt::Now, |sequence| KnownAt::Sequence(Sequence(sequence)));
-    let client = options.verify.then(|| app.client()).transpose()?;
-    let context = client.map(|client| app.context(&opened.ledger, client)).transpose()?;
+    let source = source(app, "check", How::Existing)?;
+    let asking = Asking {
+        verify: options.verify,
+        max_age: options.max_age.map(|age| age.0),
+        basis: options.basis.map(Sequence),
+    };
+    let judge = source.judge(asking)?;
     if let Some(file) = &options.batch {
-        return batch::check_file(&desk, context.as_ref(), known_at, file);
+        return batch::check_file(judge.as_ref(), file);
     }
     let ask = Ask {
         chain: options.chain.clone(),
@@ -41,35 +41,30 @@ pub fn check(app: &App, options: &CheckOptions) -> Result<Exit, CliError> {
     if ask.chain.is_none() && ask.name.is_none() && ask.object.is_none() {
         return Err(CliError::usage("check: say what is asked with --chain, --name or --object, in any combination"));
     }
-    let answer = match context {
-        Some(context) => runtime()?.block_on(check::check_live(&desk, &context, &ask))?,
-        None => check::check(&desk, &ask, known_at)?,
-    };
+    let answer = judge.judge(std::slice::from_ref(&ask))?.pop();
+    // There is an answer for each ask.
+    let answer = answer.ok_or_else(|| CliError::Missing("the ask was not answered".to_owned()))?;
     output::answer(&app.global, &answer, || say_check(&answer))?;
     Ok(Exit::Verdict(answer.action))
 }
 
 pub fn who(app: &App, options: &WhoOptions) -> Result<Exit, CliError> {
-    let opened = app.open("who", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
+    let source = source(app, "who", How::Existing)?;
     let known_at = known_at(options.known_at.as_deref())?;
-    let answer = who::who(&desk, &options.name, options.kind, options.at, known_at)?;
+    let answer = source.who(&options.name, options.kind, options.at, known_at)?;
     output::answer(&app.global, &answer, || say_who(&answer))?;
     Ok(Exit::Done)
 }
 
 pub fn history(app: &App, options: &HistoryOptions) -> Result<Exit, CliError> {
-    let opened = app.open("history", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
+    let source = source(app, "history", How::Existing)?;
     let known_at = known_at(options.known_at.as_deref())?;
     if let Ok(object) = options.subject.parse::<ObjectId>() {
-        let Some(answer) = history::of_object(&desk, object, known_at)? else {
-            return Err(CliError::Missing(format!("object {object} was never seen in tenant {}", desk.tenant)));
-        };
+        let answer = source.history_of_object(object, known_at)?;
         output::answer(&app.global, &answer, || say_object(&answer))?;
     } else {
         let name: Name = options.subject.parse().map_err(|error| CliError::usage(format!("history: {error}")))?;
-        let answer = history::of_name(&desk, &name, known_at)?;
+        let answer = source.history_of_name(&name, known_at)?;
         output::answer(&app.global, &answer, || say_name(&answer))?;
     }
     Ok(Exit::Done)
@@ -187,12 +182,5 @@ fn say_object(answer: &ObjectAnswer) -> String {
 
 fn known_at(text: Option<&str>) -> Result<KnownAt, CliError> {
     let Some(text) = text else { return Ok(KnownAt::Now) };
-    if let Ok(sequence) = text.parse() {
-        return Ok(KnownAt::Sequence(Sequence(sequence)));
-    }
-    text.parse().map(KnownAt::Time).map_err(|_| {
-        CliError::usage(format!(
-            "--known-at: {text:?} is neither a commit's number nor a time such as 2026-03-01T09:30:00Z"
-        ))
-    })
+    text.parse().map_err(|error| CliError::usage(format!("--known-at: {error}")))
 }

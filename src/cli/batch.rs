@@ -5,31 +5,23 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde_json::json;
-use tokio::runtime::Runtime;
 
 use super::error::{CliError, Exit};
-use super::open::runtime;
 use super::output;
+use super::source::Judge;
 use crate::domain::verdict::Ask;
 use crate::import::lines::{Line, read_line};
-use crate::ledger::KnownAt;
-use crate::service::Desk;
-use crate::service::check::{CheckRequest, check, check_live_together};
-use crate::sync::Context;
+use crate::service::check::CheckRequest;
 
 /// Longest line, in bytes. A longer one is refused like any bad line, without being held in memory.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// How much is read ahead, in bytes, and how many asks share their live reads at most. More would make the first of them wait,
-/// and a live read counts as made now for half a minute only.
+/// How much is read ahead, in bytes.
 const AHEAD_BYTES: usize = 256 * 1024;
-const TOGETHER_MAX: usize = 400;
 
 /// Answers the lines of a file, or of standard input.
-pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, file: &Path) -> Result<Exit, CliError> {
-    let runtime = context.map(|_| runtime()).transpose()?;
-    let live = runtime.as_ref().zip(context);
-    let mut checker = Checker { desk, live, known_at, waiting: Vec::new(), bad: 0 };
+pub fn check_file(judge: &dyn Judge, file: &Path) -> Result<Exit, CliError> {
+    let mut checker = Checker { judge, waiting: Vec::new(), bad: 0 };
     let mut out = BufWriter::new(std::io::stdout().lock());
     if file == Path::new("-") {
         checker.check(&mut BufReader::with_capacity(AHEAD_BYTES, std::io::stdin().lock()), &mut out)?;
@@ -44,9 +36,7 @@ pub fn check_file(desk: &Desk, context: Option<&Context>, known_at: KnownAt, fil
 /// then says that not every line had a verdict. Whoever waits for an answer before asking on gets it: nothing is held back
 /// while the next line is not there yet.
 struct Checker<'a> {
-    desk: &'a Desk,
-    live: Option<(&'a Runtime, &'a Context)>,
-    known_at: KnownAt,
+    judge: &'a dyn Judge,
     /// Lines that are read and not answered yet.
     waiting: Vec<Result<Ask, (u64, String)>>,
     bad: u64,
@@ -58,7 +48,7 @@ impl Checker<'_> {
         let mut line = Vec::new();
         loop {
             let is_idle = !lines.buffer().contains(&b'\n');
-            let is_full = self.live.is_none() || self.waiting.len() >= TOGETHER_MAX;
+            let is_full = self.waiting.len() >= self.judge.together();
             if (is_idle || is_full) && !self.answer(out)? {
                 return Ok(());
             }
@@ -85,12 +75,7 @@ impl Checker<'_> {
     fn answer(&mut self, out: &mut dyn Write) -> Result<bool, CliError> {
         let waiting = std::mem::take(&mut self.waiting);
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
-        let answers = match self.live {
-            Some((runtime, context)) if !asks.is_empty() => {
-                runtime.block_on(check_live_together(self.desk, context, &asks))?
-            }
-            _ => asks.iter().map(|ask| check(self.desk, ask, self.known_at)).collect::<Result<_, _>>()?,
-        };
+        let answers = self.judge.judge(&asks)?;
         let mut answers = answers.iter();
         for asked in &waiting {
             let text = match asked {

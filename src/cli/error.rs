@@ -3,8 +3,11 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::domain::verdict::Action;
+use crate::http::access::tokens::TokenError;
+use crate::http::server::ListenError;
 use crate::ledger::LedgerError;
 use crate::store::StoreError;
 use crate::sync::{SyncError, with_causes};
@@ -39,6 +42,12 @@ pub enum CliError {
     Ledger(LedgerError),
     /// The directory, or the ledger during a sync.
     Sync(SyncError),
+    /// The service's place.
+    Listen(ListenError),
+    /// The tokens.
+    Token(TokenError),
+    /// The service that was asked.
+    Service(ClientError),
     /// A step that failed, with its causes in one line.
     Failed(String),
     /// Something of the operating system.
@@ -81,6 +90,15 @@ impl CliError {
         Self::Usage(why.into())
     }
 
+    /// The same with a further word on what can be done.
+    #[must_use]
+    pub fn with_advice(self, advice: &str) -> Self {
+        match self {
+            Self::Usage(why) => Self::Usage(format!("{why}; {advice}")),
+            other => other,
+        }
+    }
+
     /// The failure of a step for a reason that has no place of its own here.
     pub fn failed(step: impl std::fmt::Display, error: &dyn Error) -> Self {
         Self::Failed(format!("{step}: {}", with_causes(error)))
@@ -97,7 +115,9 @@ impl CliError {
         let is_usage = match self {
             Self::Usage(_) => true,
             // The configuration is wrong, unless it is right and the world is not.
+            Self::Listen(error) => !matches!(error, ListenError::Taken { .. } | ListenError::Ended(_)),
             Self::Config(error) => !matches!(error, ConfigError::Graph(graph) if graph.is_transient()),
+            Self::Service(error) => is_usage(error),
             _ => false,
         };
         Failure(if is_usage { 2 } else { 1 })
@@ -124,6 +144,10 @@ impl CliError {
             Self::Config(error) => with_causes(error),
             Self::Ledger(error) => format!("failed to {}", with_causes(error)),
             Self::Sync(error) => format!("failed to {}", with_causes(error)),
+            Self::Listen(error) => format!("failed to {}", with_causes(error)),
+            Self::Token(error) => format!("failed to {}", with_causes(error)),
+            Self::Service(ClientError::Refused(problem)) => format!("the service says no: {problem}"),
+            Self::Service(error) => format!("failed to {}", with_causes(error)),
             Self::Failed(why) => format!("failed to {why}"),
             Self::Io { step, source } => format!("failed to {step}: {source}"),
         }
@@ -133,19 +157,53 @@ impl CliError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Ledger(LedgerError::Store(error)) | Self::Sync(SyncError::Ledger(LedgerError::Store(error))) => {
-                error.hint().map(str::to_owned)
+                error.hint()
             }
             Self::Sync(error) => error.hint(),
+            Self::Service(error) => error.hint(),
             Self::Config(ConfigError::Graph(error)) => Some(error.hint()),
+            Self::Listen(ListenError::Taken { .. }) => {
+                Some("another service may be running; --listen, or [server] listen, names another address".to_owned())
+            }
             Self::Config(ConfigError::Unreadable { .. }) => Some("write one with `whowas init`".to_owned()),
             _ => None,
         }
     }
 }
 
+/// Whether a service was not asked, or said no, because of what the caller wrote.
+fn is_usage(error: &ClientError) -> bool {
+    match error {
+        ClientError::Address { .. }
+        | ClientError::Token(_)
+        | ClientError::Certificates { .. }
+        | ClientError::Unaskable { .. } => true,
+        ClientError::Refused(problem) => matches!(problem.code.as_str(), "invalid_parameter" | "unknown_tenant"),
+        _ => false,
+    }
+}
+
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<ListenError> for CliError {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
+impl From<TokenError> for CliError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        Self::Service(error)
     }
 }
 

@@ -7,8 +7,9 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
 use super::people::Called;
+use super::source::source;
 use crate::domain::finding::{FindingId, FindingState, Severity};
-use crate::service::findings::{self, Filter, FindingAnswer, FindingError, FindingList, StepPart, Word};
+use crate::service::findings::{self, Filter, FindingAnswer, FindingList, StepPart, Word};
 
 /// How many of a finding's snapshots are listed for people before the rest is only counted.
 const SNAPSHOTS_SHOWN: usize = 12;
@@ -16,13 +17,12 @@ const SNAPSHOTS_SHOWN: usize = 12;
 const LOGIN: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
 
 pub fn findings(app: &App, options: &FindingsOptions) -> Result<Exit, CliError> {
-    let opened = app.open("findings", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
+    let source = source(app, "findings", How::Existing)?;
     let cursor = options.cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
     let states = options.state.iter().map(|state| FindingState::from(*state)).collect();
     let severity = options.severity.map(Severity::from);
     let filter = Filter { kind: options.kind, severity, states };
-    let found = findings::findings(&desk, &filter, cursor.as_ref(), options.limit.max(1))?;
+    let found = source.findings(&filter, cursor, options.limit.max(1))?;
     output::list(&app.global, &found.items, &found, || say_list(&found))?;
     match options.fail_on {
         // What somebody has acknowledged raises no alarm again.
@@ -32,24 +32,19 @@ pub fn findings(app: &App, options: &FindingsOptions) -> Result<Exit, CliError> 
 }
 
 pub fn finding(app: &App, action: FindingAction) -> Result<Exit, CliError> {
-    let opened = app.open("finding", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
-    let say_word = |review: FindingReview, word| -> Result<_, CliError> {
+    let source = source(app, "finding", How::Existing)?;
+    let say_word = |review: FindingReview, word| {
         let FindingReview { id, note, by } = review;
         let named = by.filter(|by| !by.trim().is_empty()).or_else(login);
         // A word that nobody stands behind is worth nothing to whoever reads it later.
         let by = named.ok_or_else(|| CliError::usage("finding: nothing tells who says so; give --by WHO"))?;
-        Ok(findings::review(&desk, id, word, Some(by), note))
+        source.review(id, word, by, note)
     };
     let answer = match action {
-        FindingAction::Show { id } => findings::show(&desk, id),
-        FindingAction::Ack(review) => say_word(review, Word::Acknowledge)?,
-        FindingAction::Resolve(review) => say_word(review, Word::Resolve)?,
-    };
-    let answer = answer.map_err(|error| match error {
-        FindingError::Ledger(error) => CliError::Ledger(error),
-        other => CliError::Missing(format!("failed to {other}")),
-    })?;
+        FindingAction::Show { id } => source.finding(id),
+        FindingAction::Ack(review) => say_word(review, Word::Acknowledge),
+        FindingAction::Resolve(review) => say_word(review, Word::Resolve),
+    }?;
     output::answer(&app.global, &answer, || say(&answer))?;
     Ok(Exit::Done)
 }

@@ -24,8 +24,10 @@ mod reuse;
 mod scenario;
 mod serve;
 mod snapshots;
+mod source;
 mod status;
 mod sync;
+mod token;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,11 @@ pub fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<Exit, error::CliError> {
     let Args { global, command } = args;
+    if global.server.is_some()
+        && let Some(why) = not_asked(&command)
+    {
+        return Err(error::CliError::usage(why));
+    }
     match command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "whowas", &mut std::io::stdout());
@@ -74,6 +81,7 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
     match command {
         Command::Sync(options) => sync::sync(&app, &options),
         Command::Serve(options) => serve::serve(app, &options),
+        Command::Token(action) => token::token(&app, action),
         Command::Status => status::status(&app),
         Command::Check(options) => ask::check(&app, &options),
         Command::Who(options) => ask::who(&app, &options),
@@ -96,6 +104,50 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         | Command::Emulate(_)
         | Command::Demo(_)
         | Command::Scenario(_) => Ok(Exit::Done),
+    }
+}
+
+/// Why a command asks no service, if it does not.
+fn not_asked(command: &Command) -> Option<String> {
+    let ledger = |name: &str| {
+        Some(format!(
+            "--server: `{name}` works on the ledger itself: stop the service, run it where the ledger is, and without \
+             --server or WHOWAS_SERVER"
+        ))
+    };
+    let beside = |name: &str| {
+        Some(format!(
+            "--server: `{name}` works on the files beside the ledger: run it where the service runs, which goes on meanwhile, \
+             and without --server or WHOWAS_SERVER"
+        ))
+    };
+    let alone = |name: &str| Some(format!("--server: `{name}` asks no service; leave out --server and WHOWAS_SERVER"));
+    match command {
+        Command::Sync(_)
+        | Command::Status
+        | Command::Check(_)
+        | Command::Who(_)
+        | Command::History(_)
+        | Command::Snapshot(_)
+        | Command::Findings(_)
+        | Command::Finding(_)
+        | Command::Reuse(_)
+        | Command::Plan { .. }
+        | Command::RestoreCheck(_)
+        | Command::Completions { .. } => None,
+        Command::Import(_) => ledger("import"),
+        Command::Report(_) => ledger("report"),
+        Command::Mapping(_) => ledger("mapping"),
+        Command::Link(_) => ledger("link"),
+        Command::Verify => ledger("verify"),
+        Command::Rebuild => ledger("rebuild"),
+        Command::Token(_) => beside("token"),
+        Command::Doctor => beside("doctor"),
+        Command::Serve(_) => alone("serve"),
+        Command::Demo(_) => alone("demo"),
+        Command::Init { .. } => alone("init"),
+        Command::Scenario(_) => alone("scenario"),
+        Command::Emulate(_) => alone("emulate"),
     }
 }
 

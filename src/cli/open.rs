@@ -10,11 +10,10 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
 use crate::domain::id::TenantId;
-use crate::domain::mapping::Mapping;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
 use crate::ledger::Ledger;
-use crate::service::{Desk, moments};
+use crate::service::{Desk, directory};
 use crate::store::StoreError;
 use crate::store::sled::{SledOptions, SledStore};
 use crate::sync::Context;
@@ -45,11 +44,6 @@ pub struct Opened {
 impl App {
     /// Reads the configuration that the flags and the place lead to.
     pub fn new(global: Global) -> Result<Self, CliError> {
-        if global.server.is_some() {
-            return Err(CliError::usage(
-                "--server: this release has no service to ask; open the ledger with --ledger PATH",
-            ));
-        }
         let config = match &global.config {
             Some(file) => Config::read(file)?,
             None => match default_files().into_iter().find(|file| file.is_file()) {
@@ -83,20 +77,26 @@ impl App {
 
     /// Opens the ledger. Another short command that holds it is waited for; a sync or a service is not.
     pub fn open(&self, command: &str, how: How) -> Result<Opened, CliError> {
-        self.open_for(command, how, None)
+        self.open_for(command, how, None, None)
     }
 
     /// The same in order to sync a tenant, which is told from the first moment to whoever finds the ledger held.
     pub fn open_to_sync(&self, tenant: TenantId) -> Result<Opened, CliError> {
-        self.open_for("sync", How::Create, Some(tenant))
+        self.open_for("sync", How::Create, Some(tenant), None)
     }
 
-    /// The same for the service, which tells its tenants apart by its progress.
-    pub fn open_to_serve(&self, tenant: TenantId) -> Result<Opened, CliError> {
-        self.open_for("serve", How::Create, Some(tenant))
+    /// The same for a service that answers at this URL as long as it holds the ledger.
+    pub fn open_to_serve(&self, url: String) -> Result<Opened, CliError> {
+        self.open_for("serve", How::Create, None, Some(url))
     }
 
-    fn open_for(&self, command: &str, how: How, syncing: Option<TenantId>) -> Result<Opened, CliError> {
+    fn open_for(
+        &self,
+        command: &str,
+        how: How,
+        syncing: Option<TenantId>,
+        url: Option<String>,
+    ) -> Result<Opened, CliError> {
         let path = self.ledger_path()?;
         if how != How::Create && !path.exists() {
             let path = path.display();
@@ -116,6 +116,7 @@ impl App {
         options.create = how == How::Create;
         options.rebuild = how == How::Rebuild;
         options.tenant = syncing;
+        options.url = url;
         if let Some(mib) = self.config.ledger.cache_mib {
             options.cache_capacity_bytes = mib.max(1) << 20;
         }
@@ -186,35 +187,18 @@ impl App {
 
     /// A client for the tenant's directory. Nothing is sent yet.
     pub fn client(&self) -> Result<GraphClient, CliError> {
-        client(self.configured()?, self.clock)
+        Ok(directory::client(self.configured()?, self.clock)?)
     }
 
     /// What reading the tenant's directory into a ledger needs.
     pub fn context(&self, ledger: &Ledger, client: GraphClient) -> Result<Context, CliError> {
-        context(self.configured()?, ledger, client, self.clock)
+        Ok(directory::context(self.configured()?, ledger, client, self.clock)?)
     }
 
     /// The short name of a tenant.
     pub fn alias(&self, tenant: TenantId) -> Option<String> {
         self.config.tenants.iter().find(|configured| configured.id == tenant)?.alias.clone()
     }
-}
-
-/// A client for a tenant's directory. Nothing is sent yet.
-pub fn client(tenant: &TenantConfig, clock: Clock) -> Result<GraphClient, CliError> {
-    Ok(tenant.client(|name| std::env::var(name).ok(), moments(clock))?)
-}
-
-/// What reading a tenant's directory into a ledger needs. The client asks for the attributes that the rules in force look at,
-/// and those configured.
-pub fn context(tenant: &TenantConfig, ledger: &Ledger, client: GraphClient, clock: Clock) -> Result<Context, CliError> {
-    let mapping = tenant.mapping();
-    let mut attributes = ledger.mapping(tenant.id)?.attributes();
-    attributes.extend(mapping.iter().flat_map(Mapping::attributes));
-    let client = Arc::new(client.selecting(attributes));
-    let (ledger, widths) = (ledger.clone(), tenant.widths());
-    let (settling, guard) = (tenant.policy().settling, tenant.guard());
-    Ok(Context { ledger, tenant: tenant.id, client, widths, settling, guard, mapping, clock })
 }
 
 /// How to open a ledger.
@@ -236,8 +220,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 /// Whether whoever holds the ledger lets it go soon.
 fn is_soon_over(error: &StoreError) -> bool {
     match error {
-        // A service holds the ledger for its rounds only.
-        StoreError::Held { holder, .. } => !matches!(holder.command.as_str(), "sync" | "demo" | "rebuild" | "verify"),
+        StoreError::Held { holder, .. } => {
+            !matches!(holder.command.as_str(), "serve" | "sync" | "demo" | "rebuild" | "verify")
+        }
         // Nobody says so who stays: this is somebody who is just opening or closing it, or takes a copy of it.
         StoreError::HeldBySomeone { .. } => true,
         _ => false,

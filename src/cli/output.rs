@@ -9,6 +9,8 @@ use super::args::{Global, Output};
 use super::error::CliError;
 use crate::domain::interval::Edge;
 
+pub use crate::service::parts::word_of;
+
 /// Prints an answer as the flags want it; `human` gives the text for people.
 pub fn answer<T: Serialize>(global: &Global, answer: &T, human: impl FnOnce() -> String) -> Result<(), CliError> {
     match global.output {
@@ -72,15 +74,6 @@ pub fn edge(edge: Edge) -> String {
     match edge.as_point() {
         Some(at) => format!("at {at}"),
         None => format!("in ({}, {}]", text(edge.after()), text(edge.by())),
-    }
-}
-
-/// The contract's word for a value, as its JSON spells it.
-pub fn word_of<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
     }
 }
 

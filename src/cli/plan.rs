@@ -4,29 +4,23 @@ use std::fmt::Write as _;
 
 use super::args::RestoreOptions;
 use super::error::{CliError, Exit};
-use super::open::{App, How, runtime};
+use super::open::{App, How};
 use super::output::{self, word_of};
 use super::people::{Called, holds};
+use super::source::source;
 use crate::domain::id::{ChainId, ObjectId, SnapshotId};
 use crate::domain::plan::{Deed, NextAction};
 use crate::domain::restore::RestoreAction;
 use crate::domain::verdict::Action;
 use crate::service::people::PersonPart;
-use crate::service::plan::{self, NextPart, PlanAnswer, SegmentPart};
-use crate::service::restore::{self, Recipient, RestoreAnswer, RestoreRequest};
+use crate::service::plan::{NextPart, PlanAnswer, SegmentPart};
+use crate::service::restore::{Recipient, RestoreAnswer, RestoreRequest};
 
 /// How many snapshot ids are listed in a line before the rest is only counted.
 const IDS_SHOWN: usize = 12;
 
 pub fn plan(app: &App, chain: &ChainId) -> Result<Exit, CliError> {
-    let opened = app.open("plan", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
-    let Some(answer) = plan::plan(&desk, chain)? else {
-        return Err(CliError::Missing(format!(
-            "chain {chain} has no snapshots in tenant {}; record them with `snapshot add`",
-            desk.tenant
-        )));
-    };
+    let answer = source(app, "plan", How::Existing)?.plan(chain)?;
     output::answer(&app.global, &answer, || say_plan(&answer))?;
     Ok(Exit::Done)
 }
@@ -40,14 +34,7 @@ pub fn restore_check(app: &App, options: RestoreOptions) -> Result<Exit, CliErro
         }
     };
     let request = RestoreRequest { chain: key.chain, snapshot: key.snapshot, to };
-    let opened = app.open("restore-check", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
-    let answer = if verify {
-        let context = app.context(&opened.ledger, app.client()?)?;
-        runtime()?.block_on(restore::restore_check_live(&desk, &context, &request))?
-    } else {
-        restore::restore_check(&desk, &request)?
-    };
+    let answer = source(app, "restore-check", How::Existing)?.restore_check(&request, verify)?;
     output::answer(&app.global, &answer, || say_restore(&answer))?;
     Ok(match answer.action {
         RestoreAction::Proceed => Exit::Done,

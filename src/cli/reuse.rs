@@ -7,13 +7,13 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
 use super::people::{Called, span};
-use crate::service::reuse::{self, ReuseHolder, ReuseList};
+use super::source::source;
+use crate::service::reuse::{ReuseHolder, ReuseList};
 
 pub fn reuse(app: &App, options: &ReuseOptions) -> Result<Exit, CliError> {
-    let opened = app.open("reuse", How::Existing)?;
-    let desk = app.desk(&opened.ledger)?;
+    let source = source(app, "reuse", How::Existing)?;
     let cursor = options.cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
-    let found = reuse::reuse(&desk, cursor.as_ref(), options.limit.max(1))?;
+    let found = source.reuse(cursor, options.limit.max(1))?;
     output::list(&app.global, &found.items, &found, || say(&found))?;
     Ok(Exit::Done)
 }

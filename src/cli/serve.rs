@@ -1,60 +1,195 @@
-//! `serve`: keeps every configured tenant current until it is stopped.
+//! `serve`: answers over HTTP and keeps every configured tenant current until it is stopped.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::args::{Global, Output, ServeOptions};
 use super::error::{CliError, Exit};
-use super::open::{App, Opened, client, context, runtime};
+use super::open::{App, Opened, runtime};
 use super::output;
 use super::sync::{say, stop_on_signal};
+use crate::config::TenantConfig;
 use crate::domain::id::TenantId;
-use crate::sync::{Event, Keeper, Kept, Progress, Ready, Stop, with_causes};
+use crate::http::access::caller::Pace;
+use crate::http::access::folder_of;
+use crate::http::access::log::AccessLog;
+use crate::http::access::tokens::Tokens;
+use crate::http::server::Place;
+use crate::http::service::{Directories, Limits, Service, Shared};
+use crate::http::{metrics, router, systemd};
+use crate::service::directory;
+use crate::service::runs::RunAnswer;
+use crate::store::Syncing;
+use crate::store::sled::SledStore;
+use crate::sync::{Event, Flight, Flights, Keeper, Kept, Stop, with_causes};
+
+/// How many arrays of asks are answered at once.
+const STREAMS: usize = 16;
+/// How often what was written to the access log is brought to the disk.
+const LOG_SYNC: Duration = Duration::from_secs(1);
+/// How often others are told at most how far runs are.
+const TELL: Duration = Duration::from_millis(100);
 
 pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
-    if app.global.now.is_some() {
+    if app.global.now.is_some() && !options.rehearsal {
         return Err(CliError::usage("serve: --now stands still, so nothing would ever be due; leave it out"));
     }
+    let kept = if options.no_schedule { Vec::new() } else { kept(&app)? };
+    let folder = app.config.file.as_deref().and_then(std::path::Path::parent);
+    let place = Place::take(&app.config.server, options.listen.as_deref(), options.rehearsal, folder)?;
+    let url = place.url();
+    let opened = app.open_to_serve(url.clone())?;
+    let access = folder_of(&app.ledger_path()?);
+    let access_log = AccessLog::open(&access, app.clock).map_err(CliError::io(format!("open {}", access.display())))?;
+    let default = Limits::default();
+    let limits = Limits {
+        per_second: app.config.server.requests_per_second.unwrap_or(default.per_second),
+        burst: app.config.server.burst.unwrap_or(default.burst),
+        ..default
+    };
+    let Opened { ledger, store } = opened;
+    let (stop, clock, global) = (Stop::default(), app.clock, app.global.clone());
+    let health = {
+        let store = Arc::clone(&store);
+        move || store.is_writable().map_err(|error| with_causes(&error))
+    };
+    let service: Shared = Arc::new(Service {
+        ledger,
+        config: Arc::new(app.config),
+        clock,
+        tokens: Tokens::in_folder(access),
+        access_log,
+        flights: Flights::default(),
+        stop: stop.clone(),
+        on_demand: Arc::new(Semaphore::new(options.at_once.max(1))),
+        has_schedule: !options.no_schedule,
+        is_rehearsal: options.rehearsal,
+        is_behind_proxy: place.is_behind_proxy,
+        is_encrypted: place.has_tls() || place.is_behind_proxy,
+        health: Box::new(health),
+        streams: Arc::new(Semaphore::new(STREAMS)),
+        pace: Pace::of(&limits),
+        limits,
+        directories: Directories::default(),
+    });
+    if service.tokens.all()?.is_empty() {
+        output::note("nobody may ask yet: `whowas token add --role admin` gives out a token, also while this runs");
+    }
+    let keeper = keeper(&service, global, options.at_once);
+    let router = router::router(&service, metrics::install());
+    runtime()?.block_on(async {
+        stop_on_signal(stop.clone());
+        let keeping = tokio::spawn(keeper.keep(kept));
+        let logging = tokio::spawn(keep_log(service.access_log.clone()));
+        let watching = tokio::spawn(systemd::keep(Arc::clone(&service)));
+        let telling = tokio::spawn(tell_others(service.flights.clone(), store));
+        output::note(&format!("listening on {url}"));
+        systemd::ready(&url);
+        let ending = {
+            let stop = stop.clone();
+            async move {
+                stop.asked().await;
+                systemd::stopping();
+            }
+        };
+        let served = place.serve(router, ending).await;
+        // Whatever ended the service, the runs end too, each with its entry in the run log.
+        stop.ask();
+        let kept = keeping.await;
+        let ended = service.on_demand.acquire_many(u32::try_from(options.at_once.max(1)).unwrap_or(u32::MAX)).await;
+        drop(ended);
+        logging.abort();
+        telling.abort();
+        watching.abort();
+        service.access_log.sync().map_err(CliError::io("bring the access log to the disk"))?;
+        served?;
+        kept.map_err(|error| CliError::failed("keep the tenants current", &error))
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The tenants that are read by themselves.
+fn kept(app: &App) -> Result<Vec<Kept>, CliError> {
     // One tenant is named, or all of them are meant.
     let chosen = app.global.tenant.as_deref().map(|_| app.configured()).transpose()?;
-    let kept: Vec<Kept> = app
-        .config
-        .tenants
-        .iter()
-        .enumerate()
+    let tenants = &app.config.tenants;
+    let is_meant = |(place, tenant): &(usize, &TenantConfig)| {
         // One that stands there twice is read once: everywhere its first entry counts.
-        .filter(|(place, tenant)| app.config.tenants.iter().position(|first| first.id == tenant.id) == Some(*place))
-        .filter(|(_, tenant)| chosen.is_none_or(|chosen| chosen.id == tenant.id))
-        .map(|(_, tenant)| Kept { tenant: tenant.id, rhythm: tenant.rhythm() })
-        .collect();
-    if kept.is_empty() {
-        app.configured()?;
+        let is_first = tenants.iter().position(|first| first.id == tenant.id) == Some(*place);
+        is_first && chosen.is_none_or(|chosen| chosen.id == tenant.id)
+    };
+    let meant: Vec<&TenantConfig> = tenants.iter().enumerate().filter(is_meant).map(|(_, tenant)| tenant).collect();
+    if meant.is_empty() {
+        let error = app.configured().err();
+        return Err(error
+            .unwrap_or_else(|| CliError::usage("no tenant is meant"))
+            .with_advice("--no-schedule answers questions about a ledger without reading any directory"));
     }
     // A configuration that cannot sign in anywhere is an error now and not a line in a log at night.
-    for tenant in app.config.tenants.iter().filter(|tenant| kept.iter().any(|kept| kept.tenant == tenant.id)) {
-        client(tenant, app.clock)?;
+    for tenant in &meant {
+        directory::client(tenant, app.clock)?;
     }
-    let stop = Stop::default();
-    let (clock, global) = (app.clock, app.global.clone());
-    let names: Vec<(TenantId, String)> = app.config.tenants.iter().map(|tenant| (tenant.id, tenant.label())).collect();
-    let tell = move |tenant: TenantId, event: Event<'_>| {
-        let name = names.iter().find(|(id, _)| *id == tenant).map_or("", |(_, name)| name);
-        report(&global, tenant, name, &event);
+    Ok(meant.into_iter().map(|tenant| Kept { tenant: tenant.id, rhythm: tenant.rhythm() }).collect())
+}
+
+fn keeper(service: &Shared, global: Global, at_once: usize) -> Keeper {
+    let open = {
+        let service = Arc::clone(service);
+        move |tenant: TenantId| {
+            // The client is made anew for each run, and so reads a secret that was changed.
+            let configured = service.configured(tenant).ok_or_else(|| format!("tenant {tenant} is not configured"))?;
+            let client = directory::client(configured, service.clock).map_err(|error| CliError::from(error).text())?;
+            directory::context(configured, &service.ledger, client, service.clock)
+                .map_err(|error| CliError::from(error).text())
+        }
     };
-    let opener = Opener { app: Arc::new(app), shared: Mutex::default() };
-    let keeper = Keeper {
-        at_once: options.at_once,
-        clock,
-        open: Arc::new(move |tenant| opener.open(tenant).map_err(|error| error.text())),
-        tell: Arc::new(tell),
-        stop: stop.clone(),
+    let tell = {
+        let service = Arc::clone(service);
+        move |tenant: TenantId, event: Event<'_>| {
+            if let Event::Ran(run) = &event {
+                metrics::ran(&metrics::label(&service, tenant), run);
+            }
+            let name = service.configured(tenant).map(TenantConfig::label).unwrap_or_default();
+            report(&global, tenant, &name, &event);
+        }
     };
-    runtime()?.block_on(async {
-        stop_on_signal(stop);
-        keeper.keep(kept).await;
-    });
-    Ok(Exit::Done)
+    let (clock, flights, stop) = (service.clock, service.flights.clone(), service.stop.clone());
+    Keeper { at_once, clock, open: Arc::new(open), tell: Arc::new(tell), flights, stop }
+}
+
+/// Tells whoever finds the ledger held which tenants are being read, by schedule or on demand, and how far that is.
+async fn tell_others(flights: Flights, store: Arc<SledStore>) {
+    let mut changes = flights.changes();
+    while changes.changed().await.is_ok() {
+        let syncing =
+            flights.all().into_iter().map(|(tenant, flight)| Syncing { tenant, progress: Some(told(flight)) });
+        let (syncing, store) = (syncing.collect(), Arc::clone(&store));
+        // Whoever finds it held is told less if this fails; the service is none the worse.
+        let _untold = tokio::task::spawn_blocking(move || store.set_syncing(syncing)).await;
+        tokio::time::sleep(TELL).await;
+    }
+}
+
+fn told(flight: Flight) -> serde_json::Value {
+    let mut told =
+        flight.progress.map_or_else(|| json!({"started": flight.since, "pages": 0, "seen": 0}), |at| json!(at));
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert("trigger".to_owned(), json!(flight.trigger));
+    }
+    told
+}
+
+async fn keep_log(log: AccessLog) {
+    loop {
+        tokio::time::sleep(LOG_SYNC).await;
+        let log = log.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || log.sync()).await {
+            tracing::error!(%error, "the access log does not reach the disk");
+        }
+    }
 }
 
 fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
@@ -63,7 +198,7 @@ fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
         Event::Ran(run) => {
             if global.output == Output::Human {
                 if !is_quiet {
-                    output::note(&format!("{name}: {}", say(run).trim_end()));
+                    output::note(&format!("{name}: {}", say(&RunAnswer::from((*run).clone())).trim_end()));
                 }
             } else if let Err(error) = output::text(&json!({"tenant": tenant, "run": run}).to_string()) {
                 output::note(&format!("{name}: {}", error.text()));
@@ -75,35 +210,5 @@ fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
         }
         Event::NotBegun(why) => output::note(&format!("{name}: {why}")),
         Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
-    }
-}
-
-/// Opens the ledger while at least one tenant is being read, so that other commands can ask in between.
-struct Opener {
-    app: Arc<App>,
-    shared: Mutex<Weak<Opened>>,
-}
-
-impl Opener {
-    fn open(&self, tenant: TenantId) -> Result<Ready, CliError> {
-        let opened = {
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            match shared.upgrade() {
-                Some(opened) => opened,
-                None => {
-                    let opened = Arc::new(self.app.open_to_serve(tenant)?);
-                    *shared = Arc::downgrade(&opened);
-                    opened
-                }
-            }
-        };
-        let configured = self.app.config.tenants.iter().find(|configured| configured.id == tenant);
-        let configured = configured.ok_or_else(|| CliError::usage(format!("tenant {tenant} is not configured")))?;
-        // The client is made anew for each run, and so reads a secret that was changed.
-        let context = context(configured, &opened.ledger, client(configured, self.app.clock)?, self.app.clock)?;
-        let tell = move |progress: Progress| {
-            let _untold = opened.store.set_progress(Some(tenant), Some(json!(progress)));
-        };
-        Ok(Ready { context, tell: Box::new(tell) })
     }
 }

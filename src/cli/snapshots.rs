@@ -6,32 +6,29 @@ use super::args::{SnapshotAction, SnapshotAdd, SnapshotListing};
 use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
+use super::source::source;
 use crate::domain::fact::{Addressed, Receipt, Snapshot};
-use crate::service::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
+use crate::service::snapshot::{AddressedPart, SnapshotAnswer, Wanted};
 
 pub fn snapshot(app: &App, action: SnapshotAction) -> Result<Exit, CliError> {
     let how = if matches!(action, SnapshotAction::Add(_)) { How::Create } else { How::Existing };
-    let opened = app.open("snapshot", how)?;
-    let desk = app.desk(&opened.ledger)?;
+    let source = source(app, "snapshot", how)?;
     let answer = match action {
-        SnapshotAction::Add(add) => snapshot::add(&desk, snapshot_of(add)?)?,
-        SnapshotAction::Receipt(receipt) => snapshot::receipt(
-            &desk,
-            Receipt {
-                chain: receipt.key.chain,
-                snapshot: receipt.key.snapshot,
-                object: receipt.object,
-                mailbox: receipt.mailbox,
-                object_end: receipt.object_end,
-                mailbox_end: receipt.mailbox_end,
-            },
-        )?,
-        SnapshotAction::Expire(key) => snapshot::expire(&desk, key.chain, key.snapshot)?,
-        SnapshotAction::Show(key) => snapshot::show(&desk, key.chain, key.snapshot)?,
+        SnapshotAction::Add(add) => source.add_snapshot(snapshot_of(add)?)?,
+        SnapshotAction::Receipt(receipt) => source.receipt(Receipt {
+            chain: receipt.key.chain,
+            snapshot: receipt.key.snapshot,
+            object: receipt.object,
+            mailbox: receipt.mailbox,
+            object_end: receipt.object_end,
+            mailbox_end: receipt.mailbox_end,
+        })?,
+        SnapshotAction::Expire(key) => source.expire(key.chain, key.snapshot)?,
+        SnapshotAction::Show(key) => source.snapshot(key.chain, key.snapshot)?,
         SnapshotAction::List(listing) => {
             let SnapshotListing { limit, ref cursor, .. } = listing;
             let cursor = cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
-            let found = snapshot::list(&desk, &wanted(listing)?, cursor.as_ref(), limit.max(1))?;
+            let found = source.snapshots(&wanted(listing)?, cursor, limit.max(1))?;
             output::list(&app.global, &found.items, &found, || {
                 let mut text: String = found.items.iter().map(say).collect();
                 if found.items.is_empty() {

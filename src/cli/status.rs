@@ -5,14 +5,11 @@ use std::fmt::Write as _;
 use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
-use crate::service::status::{self, Configured, StatusAnswer};
+use super::source::source;
+use crate::service::status::StatusAnswer;
 
 pub fn status(app: &App) -> Result<Exit, CliError> {
-    let opened = app.open("status", How::Existing)?;
-    let configured = app.config.tenants.iter();
-    let configured =
-        configured.map(|tenant| Configured { tenant: tenant.id, alias: tenant.alias.clone(), rhythm: tenant.rhythm() });
-    let answer = status::status(&opened.ledger, &configured.collect::<Vec<_>>(), app.clock.now())?;
+    let answer = source(app, "status", How::Existing)?.status()?;
     output::answer(&app.global, &answer, || say(&answer))?;
     Ok(Exit::Done)
 }
@@ -30,7 +27,7 @@ fn say(answer: &StatusAnswer) -> String {
                     text,
                     "  last sync: run {} ({}), {}, started {}, {ended}, {} pages, {} seen, {} changed",
                     run.run,
-                    word_of(&run.kind),
+                    run.kind.as_ref().map_or_else(String::new, word_of),
                     word_of(&run.outcome),
                     run.started,
                     run.pages,

@@ -1,23 +1,35 @@
 //! `sync`: one run now, with its progress on a terminal and beside the lock for whoever asks.
 
+mod there;
+
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::args::SyncOptions;
 use super::error::{CliError, Exit};
 use super::open::{App, runtime};
 use super::output::{self, word_of};
+use super::source::Remote;
 use crate::domain::id::TenantId;
 use crate::ledger::LedgerError;
+use crate::service::runs::{RunAnswer, RunOutcome};
 use crate::service::status::HoldStatus;
-use crate::store::{Holder, Outcome, Run, StoreError, Trigger};
+use crate::store::{Holder, RunKind, StoreError, Syncing, Trigger};
 use crate::sync::{self, Progress, Stop, Wanted};
 
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
+    match Remote::of(app)? {
+        Some(remote) => there::sync(app, &remote, options),
+        None => here(app, options),
+    }
+}
+
+fn here(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     let id = app.configured()?.id;
     // A configuration that cannot sign in leaves no ledger behind.
     let client = app.client()?;
     let opened = match app.open_to_sync(id) {
-        Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.tenant == Some(id) => {
+        Err(CliError::Ledger(LedgerError::Store(StoreError::Held { holder, .. }))) if holder.syncs(id) => {
             return already_running(app, id, &holder);
         }
         other => other?,
@@ -26,26 +38,16 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     context.guard.announced.extend(options.announce.iter().cloned());
     if let Some(run) = options.reject {
         let hold = runtime()?.block_on(sync::reject(&context, run))?;
-        let answer = HoldStatus::from(&hold);
-        output::answer(&app.global, &answer, || {
-            format!("run {run} is rejected; it stays held until the directory changes back or somebody accepts it\n")
-        })?;
-        return Ok(Exit::Done);
+        return rejected(app, &HoldStatus::from(&hold));
     }
-    let bar = output::progress(&app.global, "{spinner} {msg} [{elapsed}]");
+    let bar = bar(app);
     let tell = |progress: Progress| {
-        bar.set_message(format!(
-            "{} run {}: {} pages, {} items",
-            word_of(&progress.kind),
-            progress.run,
-            progress.pages,
-            progress.seen
-        ));
-        bar.tick();
+        let Progress { run, kind, pages, seen, .. } = progress;
+        show(&bar, run, Some(kind), pages, seen);
         // Whoever finds the ledger held is told less if this fails; the sync itself is none the worse.
-        let _untold = opened.store.set_progress(Some(id), Some(json!(progress)));
+        let _untold = opened.store.set_syncing(syncing(id, json!(progress)));
     };
-    let _untold = opened.store.set_progress(Some(id), Some(json!({"started": app.clock.now(), "pages": 0, "seen": 0})));
+    let _untold = opened.store.set_syncing(syncing(id, json!({"started": app.clock.now(), "pages": 0, "seen": 0})));
     let wanted = Wanted { full: options.full, reconcile: options.reconcile, trigger: Trigger::Demand };
     let stop = Stop::default();
     let done = runtime()?.block_on(async {
@@ -56,23 +58,51 @@ pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
         }
     });
     bar.finish_and_clear();
-    let run = done?;
-    output::answer(&app.global, &run, || say(&run))?;
-    if run.outcome == Outcome::Held {
+    ended(app, &RunAnswer::from(done?))
+}
+
+/// Prints a run that ended and did not fail.
+fn ended(app: &App, run: &RunAnswer) -> Result<Exit, CliError> {
+    output::answer(&app.global, run, || say(run))?;
+    if run.outcome == RunOutcome::Held {
         output::note(&format!("run {} is {}", run.run, run.error.as_deref().unwrap_or("held")));
         return Ok(Exit::Partly);
     }
     Ok(Exit::Done)
 }
 
+/// Prints a held run that was found wrong.
+fn rejected(app: &App, hold: &HoldStatus) -> Result<Exit, CliError> {
+    output::answer(&app.global, hold, || {
+        let run = hold.run;
+        format!("run {run} is rejected; it stays held until the directory changes back or somebody accepts it\n")
+    })?;
+    Ok(Exit::Done)
+}
+
+fn syncing(tenant: TenantId, progress: serde_json::Value) -> Vec<Syncing> {
+    vec![Syncing { tenant, progress: Some(progress) }]
+}
+
+fn bar(app: &App) -> ProgressBar {
+    output::progress(&app.global, "{spinner} {msg} [{elapsed}]")
+}
+
+fn show(bar: &ProgressBar, run: u64, kind: Option<RunKind>, pages: u64, seen: u64) {
+    let kind = kind.as_ref().map(word_of).unwrap_or_default();
+    bar.set_message(format!("{kind} run {run}: {pages} pages, {seen} items"));
+    bar.tick();
+}
+
 fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {
     output::note(&format!("a sync of tenant {tenant} is already running: {holder}"));
-    let mut running = holder.progress.clone().unwrap_or_else(|| json!({}));
+    let mut running = holder.progress_of(tenant).cloned().unwrap_or_else(|| json!({}));
     if let Some(fields) = running.as_object_mut() {
         fields.entry("started").or_insert_with(|| json!(holder.since));
+        // A service tells what it was begun by; whoever syncs and tells nothing was asked to.
+        fields.entry("trigger").or_insert_with(|| json!("demand"));
         for (key, value) in [
             ("outcome", json!("running")),
-            ("trigger", json!("demand")),
             ("tenant", json!(tenant)),
             ("pid", json!(holder.pid)),
             ("since", json!(holder.since)),
@@ -141,12 +171,12 @@ impl Signals {
 }
 
 /// A run for people.
-pub fn say(run: &Run) -> String {
+pub fn say(run: &RunAnswer) -> String {
     let horizon = run.horizon.map_or_else(|| "none".to_owned(), |horizon| horizon.to_string());
     format!(
         "run {} ({}): {} — {} pages, {} seen, {} changed, {} removed, {} restored, {} facts in {} requests; horizon {horizon}{}\n",
         run.run,
-        word_of(&run.kind),
+        run.kind.as_ref().map(word_of).unwrap_or_default(),
         word_of(&run.outcome),
         run.pages,
         run.seen,

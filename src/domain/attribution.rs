@@ -65,11 +65,13 @@ impl Judgement {
 }
 
 /// How long sources may still speak about a snapshot after it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Settling {
     /// How long after a rename in Entra the old name may still open the old mailbox in Exchange.
+    #[serde(rename = "propagation_s", serialize_with = "super::time::as_seconds")]
     pub propagation: Duration,
     /// How late the audit log may still speak; `None` where audits are off.
+    #[serde(rename = "audit_lag_s", serialize_with = "super::time::as_seconds_or_none")]
     pub audit_lag: Option<Duration>,
 }
 

@@ -13,7 +13,7 @@ pub const RENAMES_MIN: usize = 5;
 pub const NAMED_MAX: usize = 1_000;
 
 /// From one domain to another, both in the form in which names compare.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct SuffixMap {
     /// The domain that is left.
     pub from: String,
@@ -44,7 +44,7 @@ pub struct DomainChange {
 }
 
 /// The fact of a domain change. Names are not repeated in it: the objects' own facts have them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct DomainChanged {
     /// The run that brought it.
     pub run: u64,
@@ -105,6 +105,13 @@ impl SuffixMap {
 #[error("{given:?} announces no change of domain: write the old and the new one like old.example=new.example")]
 pub struct NoSuffixMap {
     given: String,
+}
+
+/// As it is typed: `old.example=new.example`.
+impl std::fmt::Display for SuffixMap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.from, self.to)
+    }
 }
 
 impl FromStr for SuffixMap {

@@ -39,7 +39,8 @@ pub enum Source {
 }
 
 /// One thing a source said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
     /// An object's complete profile at an instant.
     Seen(Seen),
@@ -94,11 +95,12 @@ pub enum Fact {
 }
 
 /// When a directory answer was read: it shows the state at *some* instant of `[at - lag, at + 1 s)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Reading {
     /// The server's `Date`.
     pub at: Instant,
     /// How far the answer may trail behind the directory.
+    #[serde(rename = "lag_s", serialize_with = "super::time::as_seconds")]
     pub lag: Duration,
     /// Who said it.
     pub source: Source,
@@ -143,7 +145,7 @@ impl Default for Widths {
 }
 
 /// An object's complete profile: a name that is not in it was not held.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Seen {
     /// Whose profile.
     pub object: ObjectId,
@@ -168,7 +170,7 @@ pub enum ObjectKind {
 }
 
 /// The properties of a directory object that matter for identity.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Profile {
     /// User, group or contact.
     pub kind: ObjectKind,
@@ -252,7 +254,7 @@ pub enum Removal {
 }
 
 /// An object was found deleted. Deleting releases all of its names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Removed {
     /// Which object.
     pub object: ObjectId,
@@ -287,7 +289,7 @@ impl Property {
 }
 
 /// An audit event `Update user`. `None` means that the event did not tell the value; an empty list that it was empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// Whose property.
     pub object: ObjectId,
@@ -318,7 +320,7 @@ pub enum Life {
 }
 
 /// An audit event about an object's life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Lifecycle {
     /// Whose life.
     pub object: ObjectId,
@@ -333,7 +335,7 @@ pub struct Lifecycle {
 }
 
 /// A live read by user principal name answered 404.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Vacant {
     /// The name asked for.
     pub name: Name,
@@ -353,7 +355,7 @@ pub enum Feed {
 
 /// A completed feed proves `(from, through]`. The delta feed's first round has `from` equal to `through`:
 /// it starts the proof and covers nothing yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Horizon {
     /// Which feed.
     pub feed: Feed,
@@ -364,14 +366,14 @@ pub struct Horizon {
 }
 
 /// A round's first page was committed and more are to come: until its horizon the state is half a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct RoundBegan {
     /// The server's `Date` at the round's first page.
     pub started: Instant,
 }
 
 /// A time not covered by any horizon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Blind {
     /// The last horizon before it.
     pub from: Instant,
@@ -382,7 +384,8 @@ pub struct Blind {
 }
 
 /// By what a snapshot's mailbox was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Addressed {
     /// By a name, which the service resolved at that time.
     Name(Name, NameKind),
@@ -391,7 +394,7 @@ pub enum Addressed {
 }
 
 /// One restore point: which chain, when it was taken, how its mailbox was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Snapshot {
     /// The chain it belongs to.
     pub chain: ChainId,
@@ -435,7 +438,7 @@ impl Snapshot {
 }
 
 /// The object and mailbox that the agent really read, at the start and at the end of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Receipt {
     /// The chain.
     pub chain: ChainId,
@@ -452,7 +455,7 @@ pub struct Receipt {
 }
 
 /// The backup product no longer keeps a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SnapshotExpired {
     /// The chain.
     pub chain: ChainId,

@@ -121,7 +121,7 @@ pub struct Step {
 }
 
 /// An operator's word on a finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Review {
     /// Which finding.
     pub finding: FindingId,

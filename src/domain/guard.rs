@@ -112,7 +112,7 @@ pub enum HeldPart {
 pub const HELD_OBJECTS_MAX: usize = 3_000;
 
 /// A round was held. One with many objects takes several facts, all of the same commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Held {
     /// The run's number.
     pub run: u64,
@@ -143,7 +143,7 @@ pub enum HoldEnd {
 }
 
 /// A hold ended; the same commit ends a round that was applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HoldEnded {
     /// The run that was held.
     pub run: u64,
@@ -154,7 +154,7 @@ pub struct HoldEnded {
 }
 
 /// An operator says that a held round is wrong. The hold stays until the directory changes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HoldRejected {
     /// The run that is held.
     pub run: u64,

@@ -57,7 +57,7 @@ pub enum Relation {
 }
 
 /// What an operator approved, or took back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Link {
     /// The earlier object, in the ledger's tenant.
     pub from: ObjectId,

@@ -14,13 +14,13 @@ use super::name::{fold, fold_domain};
 use super::scope::{GroupsRead, Scope, Traits};
 
 /// Rules in order of priority. Empty: everyone is protected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Mapping {
     rules: Vec<Rule>,
 }
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Rule {
     /// Its name, by which verdicts speak of it.
     pub name: String,
@@ -33,7 +33,8 @@ pub struct Rule {
 }
 
 /// What a rule asks of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Nothing.
     Any,
@@ -54,7 +55,8 @@ pub enum Condition {
 }
 
 /// How a text is to be. A value that is not set meets none of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Test {
     /// Equal to this.
     Equals(String),
@@ -366,7 +368,7 @@ impl Measure {
 }
 
 /// Rules were applied: from this commit on they decide who is protected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct MappingApplied {
     /// When.
     pub at: super::time::Instant,

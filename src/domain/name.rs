@@ -64,7 +64,8 @@ pub enum NameKind {
 
 /// One entry of `proxyAddresses`. The letter case of the prefix tells the role:
 /// `SMTP:` is the primary address, any other spelling of it a secondary one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proxy {
     /// `SMTP:`, the address mail is sent from.
     Primary(Name),

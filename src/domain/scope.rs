@@ -54,7 +54,7 @@ impl Scope {
 }
 
 /// The attributes of a user at an instant: complete as to those named, null included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Described {
     /// Whose.
     pub object: ObjectId,
@@ -65,7 +65,7 @@ pub struct Described {
 }
 
 /// A user was found among a group's members, those of groups inside of it included, or no longer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Grouped {
     /// Which user.
     pub object: ObjectId,
@@ -78,7 +78,7 @@ pub struct Grouped {
 }
 
 /// The members of groups were listed: whoever was not listed is no member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct GroupsListed {
     /// The server's `Date` when the listing began, less the lag by which a directory may trail.
     pub at: Instant,
@@ -89,7 +89,7 @@ pub struct GroupsListed {
 }
 
 /// From this commit on the delta feed tells these attributes, because its first request asked for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FeedTells {
     /// All of them.
     pub attributes: BTreeSet<Attribute>,

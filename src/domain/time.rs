@@ -129,6 +129,22 @@ impl<'de> serde::Deserialize<'de> for Instant {
     }
 }
 
+/// Writes a length of time in seconds.
+pub(crate) fn as_seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
+}
+
+/// The same where there may be none.
+pub(crate) fn as_seconds_or_none<S: serde::Serializer>(
+    span: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => as_seconds(span, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// A text that is no instant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is no time: write it as RFC 3339, for example 2026-03-01T09:30:00Z")]

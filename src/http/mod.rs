@@ -1,3 +1,23 @@
-//! The service's HTTP side.
+//! The service's HTTP side: who may ask, the API and its document, and how it listens.
+//!
+//! Reading order: [`problem`] (failures), [`access`] (tokens, roles, the log of who asked), [`service`] (what all handlers
+//! share), [`place`] (the tenant that a request is about), [`api`] (the routes), [`pages`] (for auditors), [`router`] (all of it in its layers),
+//! [`server`] (listening, TLS, the graceful end).
 
+pub mod access;
+pub mod api;
+pub mod metrics;
+pub mod pages;
+mod pieces;
+pub mod place;
+pub mod problem;
+pub mod router;
 mod schema;
+pub mod server;
+pub mod service;
+pub mod systemd;
+
+/// Bytes as cookies, forms and requests' ids carry them.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -10,7 +10,7 @@ mod json;
 pub mod lines;
 mod profiles;
 mod snapshots;
-mod split;
+pub(crate) mod split;
 mod table;
 
 use std::io::{self, BufRead, BufReader, Read};

@@ -17,7 +17,7 @@ const PAGE_KEYS: [&[u8]; 2] = [b"value", b"records"];
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// An object; its bytes are in [`Splitter::item`].
     Item {
         /// The line on which it begins.
@@ -33,7 +33,7 @@ pub(super) enum Piece {
 }
 
 /// Finds objects.
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     bytes_max: usize,
     /// Whether objects with a list under a page's key stand for what is in the list.
     has_pages: bool,

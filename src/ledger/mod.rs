@@ -9,6 +9,7 @@ mod check;
 mod derive;
 mod findings;
 mod hold;
+mod past;
 mod query;
 mod rebuild;
 mod scope;

@@ -28,6 +28,24 @@ pub enum KnownAt {
     Time(Instant),
 }
 
+/// Text that tells no commit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither a commit's number nor a time such as 2026-03-01T09:30:00Z")]
+pub struct NoKnownAt(String);
+
+/// A commit's number, or a time.
+impl std::str::FromStr for KnownAt {
+    type Err = NoKnownAt;
+
+    fn from_str(text: &str) -> Result<Self, NoKnownAt> {
+        let by_time = || text.parse().map(Self::Time);
+        text.parse()
+            .map(|number| Self::Sequence(Sequence(number)))
+            .or_else(|_| by_time())
+            .map_err(|_| NoKnownAt(text.chars().take(60).collect()))
+    }
+}
+
 /// What an answer rests on; with it the answer can be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::content::{ChainRows, FindingRow, PlanRows, Report, SnapshotRow, SummaryRows, Topic};
 use super::people::People;
-use super::text::{count, cut, edge, join, time, word};
+use super::text::{count, cut, edge, join, sentence, time, word};
 use crate::domain::finding::{FindingState, Severity};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::ObjectId;
@@ -67,7 +67,7 @@ pub fn of(report: &Report, people: &People) -> Headline {
     findings.sort_by_key(|row| std::cmp::Reverse(row.severity));
     let worst = findings.first().map_or(Tone::Fine, |row| tone_of(row.severity));
     if said.first().is_none_or(|(tone, _)| *tone < worst) {
-        said.splice(0..0, findings.iter().take(1).map(|row| (worst, cut(&row.summary, 400))));
+        said.splice(0..0, findings.iter().take(1).map(|row| (worst, sentence(&row.summary))));
     }
     let mut said = said.into_iter();
     let (tone, sentence) = said.next().unwrap_or((Tone::Fine, "There is nothing to report.".to_owned()));

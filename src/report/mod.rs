@@ -3,19 +3,22 @@
 //! The content says everything once; the drawing, the sentence at the top, HTML, CSV and JSON are made from it and from
 //! nothing else, so the same content gives the same report to the byte.
 //!
-//! Reading order: the content; the people in it and their colours; the sentence; time along the axis; the snapshots'
-//! marks; the drawing; the page; the table.
+//! Reading order: the content; the people in it and their colours; the sentence; a chain's stretches; time along the axis;
+//! the snapshots' marks; the drawing; the page; the table.
 
 pub mod content;
 
 mod axis;
 mod drawing;
-mod headline;
+pub(crate) mod headline;
+pub(crate) mod links;
 mod marks;
-mod page;
-mod people;
+pub(crate) mod page;
+pub(crate) mod people;
+pub(crate) mod stretches;
 mod table;
-mod text;
+pub(crate) mod text;
+pub(crate) mod when;
 
 pub use content::Report;
 pub use drawing::{Drawing, Focus};

@@ -1,13 +1,15 @@
 //! The page: every word and number as the template writes it.
 
-mod rows;
+pub(crate) mod rows;
 
 use askama::Template;
 
 use super::content::{ChainRows, Report, SummaryRows, Topic};
 use super::drawing::{self, Drawing, Focus};
 use super::headline::{self, Tone};
+use super::links::{Links, NoLinks};
 use super::people::People;
+use super::stretches::{self, Stretches};
 use super::text::{count, cut, short, shown, span, time, word};
 
 use rows::{ChainTable, FindingLine, PersonTable, PlanTable};
@@ -32,6 +34,7 @@ struct Content {
     sentence: String,
     also: Vec<String>,
     advice: Vec<String>,
+    stretches: Vec<Stretches>,
     figures: Vec<Figure>,
     summary: Option<Summary>,
     has_chains: bool,
@@ -43,9 +46,12 @@ struct Content {
     basis: Vec<(&'static str, String)>,
 }
 
-struct Figure {
-    svg: String,
-    caption: String,
+/// A drawing and what stands below it.
+pub struct Figure {
+    /// The drawing.
+    pub svg: String,
+    /// What it shows.
+    pub caption: String,
 }
 
 struct Summary {
@@ -81,7 +87,7 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
     let topic = topic(report, &people);
     let mut left_out: Vec<String> = report.left_out.iter().map(|line| shown(line).into_owned()).collect();
     let chains: Vec<ChainTable> =
-        report.chains.iter().map(|chain| rows::of_chain(chain, &people, &mut left_out)).collect();
+        report.chains.iter().map(|chain| rows::of_chain(chain, &people, &NoLinks, &mut left_out)).collect();
     let content = Content {
         title: format!("whowas: {topic}"),
         topic,
@@ -93,12 +99,16 @@ pub fn render(report: &Report) -> Result<String, askama::Error> {
         sentence: headline.sentence,
         also: headline.also,
         advice: headline.advice,
+        stretches: stretches(report, &people, &NoLinks),
         figures: figures(report)?,
         summary: report.summary.as_ref().map(summary),
         has_chains: !chains.is_empty(),
         chains,
-        people: people.iter().filter_map(|person| rows::of_person(report.object(person.object)?, person)).collect(),
-        findings: report.findings.iter().map(rows::of_finding).collect(),
+        people: people
+            .iter()
+            .filter_map(|person| Some(rows::of_person(report.object(person.object)?, person, &NoLinks)))
+            .collect(),
+        findings: report.findings.iter().map(|row| rows::of_finding(row, &NoLinks)).collect(),
         plans: report.plans.iter().map(|plan| rows::of_plan(plan, &people)).collect(),
         left_out,
         basis: vec![
@@ -135,7 +145,15 @@ fn topic(report: &Report, people: &People) -> String {
     }
 }
 
-fn figures(report: &Report) -> Result<Vec<Figure>, askama::Error> {
+/// The chains that need a look, each at a glance.
+pub fn stretches(report: &Report, people: &People, links: &dyn Links) -> Vec<Stretches> {
+    let plan = |chain: &ChainRows| report.plans.iter().find(|plan| plan.chain == chain.chain);
+    let of = |chain: &ChainRows| stretches::of(chain, plan(chain), people, links);
+    report.chains.iter().filter_map(of).take(CLOSE_UPS_MAX).collect()
+}
+
+/// The drawings of a report: the whole of it, and a close-up of each chain that is too small in that.
+pub fn figures(report: &Report) -> Result<Vec<Figure>, askama::Error> {
     if report.objects.is_empty() && report.chains.is_empty() {
         return Ok(Vec::new());
     }

@@ -45,6 +45,21 @@ pub fn cut(text: &str, letters: usize) -> String {
     short
 }
 
+/// A finding's summary as a sentence of its own. One that begins with a name keeps the name's spelling.
+pub fn sentence(summary: &str) -> String {
+    let summary = cut(summary, 1_000);
+    let is_word = OPENINGS.iter().any(|opening| summary.starts_with(opening));
+    let mut letters = summary.chars();
+    let text = match letters.next().filter(|_| is_word) {
+        Some(first) => format!("{}{}", first.to_uppercase(), letters.as_str()),
+        None => summary.clone(),
+    };
+    if text.ends_with(['.', '…', '!', '?']) { text } else { format!("{text}.") }
+}
+
+/// How summaries begin that do not begin with a name.
+const OPENINGS: [&str; 8] = ["chain ", "the ", "a ", "nobody ", "nothing ", "snapshot ", "what ", "by now "];
+
 /// The first digits of an object id, enough to tell lanes apart.
 pub fn short(object: ObjectId) -> String {
     object.to_string().chars().take(8).collect()
@@ -124,6 +139,13 @@ mod tests {
         assert_eq!(shown("ann@x.test"), "ann@x.test");
         assert_eq!(shown("a\u{202e}b\u{0}c"), "a⟨U+202E⟩b⟨U+0000⟩c");
         assert_eq!(shown("שלום"), "שלום", "letters that run from right to left are letters");
+    }
+
+    #[test]
+    fn a_summary_becomes_a_sentence_and_a_name_stays_as_it_is() {
+        assert_eq!(sentence("chain cA is mixed"), "Chain cA is mixed.");
+        assert_eq!(sentence("ann@x.test passed on"), "ann@x.test passed on.");
+        assert_eq!(sentence("It is told."), "It is told.");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::sync::{Context, SyncError, read_live};
 const LIVE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// One ask, as a batch line has it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckRequest {
@@ -98,6 +98,13 @@ pub struct Asked {
 impl From<CheckRequest> for Ask {
     fn from(request: CheckRequest) -> Self {
         let CheckRequest { chain, name, kind, object, mailbox, at } = request;
+        Self { chain, name, kind, object, mailbox, at }
+    }
+}
+
+impl From<Ask> for CheckRequest {
+    fn from(ask: Ask) -> Self {
+        let Ask { chain, name, kind, object, mailbox, at } = ask;
         Self { chain, name, kind, object, mailbox, at }
     }
 }

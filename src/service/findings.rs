@@ -216,9 +216,17 @@ pub fn review(
     show(desk, id)
 }
 
-/// A place in the list; opaque to whoever hands it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A place in the list; opaque to whoever hands it back. Places have the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(Place);
+
+impl Cursor {
+    /// The place of a finding that was told.
+    pub fn of(finding: &FindingAnswer) -> Self {
+        let steps = finding.history.iter().map(|step| (step.state, step.sequence));
+        Self((Reverse(finding.severity), Reverse(opened(steps)), finding.id))
+    }
+}
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -264,9 +272,14 @@ fn each(desk: &Desk, mut visit: impl FnMut(Finding)) -> Result<(), LedgerError> 
 }
 
 fn place(finding: &Finding) -> Place {
-    let newest = finding.steps.iter().rev().find(|step| step.state == FindingState::Open);
-    let opened = newest.or(finding.steps.first()).map_or(Sequence(0), |step| step.sequence);
-    (Reverse(finding.severity()), Reverse(opened), finding.id)
+    let steps = finding.steps.iter().map(|step| (step.state, step.sequence));
+    (Reverse(finding.severity()), Reverse(opened(steps)), finding.id)
+}
+
+/// The commit that opened it last.
+fn opened(mut steps: impl DoubleEndedIterator<Item = (FindingState, Sequence)> + Clone) -> Sequence {
+    let newest = steps.clone().rev().find(|(state, _)| *state == FindingState::Open);
+    newest.or(steps.next()).map_or(Sequence(0), |(_, sequence)| sequence)
 }
 
 fn answer(desk: &Desk, view: &View<'_>, finding: Finding) -> Result<FindingAnswer, LedgerError> {

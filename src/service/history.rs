@@ -121,7 +121,6 @@ pub struct SnapshotPart {
 
 /// Whether the mapping protected an object, from a commit on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ScopePart {
     /// How it is.
     #[serde(flatten)]

@@ -2,13 +2,16 @@
 //! answers serialise to the JSON of the outer contract.
 
 pub mod check;
-mod cursor;
+pub(crate) mod cursor;
+#[cfg(feature = "http")]
+pub mod directory;
 #[cfg(feature = "cli")]
 pub mod doctor;
 pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod import;
+pub mod journal;
 pub mod link;
 pub mod mapping;
 pub mod parts;
@@ -18,6 +21,8 @@ pub mod plan;
 pub mod report;
 pub mod restore;
 pub mod reuse;
+pub mod runs;
+pub mod search;
 pub mod snapshot;
 pub mod status;
 pub mod who;

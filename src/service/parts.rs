@@ -63,6 +63,15 @@ pub struct EvidencePart {
     pub reference: Option<String>,
 }
 
+/// The contract's word for a value, as its JSON spells it.
+pub fn word_of<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
 /// How sure it is that a candidate held the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Desk;
 use super::explain::explain;
 use super::history::{self, NamePart, ObjectAnswer};
-use super::parts::EvidencePart;
+use super::parts::{EvidencePart, word_of};
 use super::plan::{self, PlanAnswer};
 use super::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
 use crate::domain::fact::Fact;
@@ -530,14 +530,6 @@ fn basis(desk: &Desk, basis: Basis, alias: Option<String>) -> BasisRow {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         propagation_s: settling.propagation.as_secs(),
         audit_lag_s: settling.audit_lag.map(|lag| lag.as_secs()),
-    }
-}
-
-fn word_of<T: serde::Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
     }
 }
 

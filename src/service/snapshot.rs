@@ -107,20 +107,28 @@ pub enum Wanted {
 /// Records a snapshot. The same one again changes nothing.
 pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
-    record(desk, Fact::SnapshotTaken(snapshot))?;
+    record(desk, vec![Fact::SnapshotTaken(snapshot)])?;
     found(desk, chain, id)
+}
+
+/// Records several snapshots together, or none of them.
+pub fn add_all(desk: &Desk, snapshots: Vec<Snapshot>) -> Result<Vec<SnapshotAnswer>, LedgerError> {
+    let keys: Vec<(ChainId, SnapshotId)> =
+        snapshots.iter().map(|snapshot| (snapshot.chain.clone(), snapshot.id.clone())).collect();
+    record(desk, snapshots.into_iter().map(Fact::SnapshotTaken).collect())?;
+    keys.into_iter().map(|(chain, id)| found(desk, chain, id)).collect()
 }
 
 /// Records what the agent really read.
 pub fn receipt(desk: &Desk, receipt: Receipt) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (receipt.chain.clone(), receipt.snapshot.clone());
-    record(desk, Fact::Receipt(receipt))?;
+    record(desk, vec![Fact::Receipt(receipt)])?;
     found(desk, chain, id)
 }
 
 /// Records that a snapshot is no longer kept.
 pub fn expire(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAnswer, LedgerError> {
-    record(desk, Fact::SnapshotExpired(SnapshotExpired { chain: chain.clone(), snapshot: snapshot.clone() }))?;
+    record(desk, vec![Fact::SnapshotExpired(SnapshotExpired { chain: chain.clone(), snapshot: snapshot.clone() })])?;
     found(desk, chain, snapshot)
 }
 
@@ -131,11 +139,12 @@ pub fn show(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<Snapsho
 
 /// Up to `limit` snapshots, from a cursor on.
 pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize) -> Result<SnapshotList, LedgerError> {
-    let chains = match wanted {
-        Wanted::Chain(chain) => vec![chain.clone()],
-        Wanted::Object(object) => desk.ledger.chains_addressed(desk.tenant, &Subject::Object(*object))?,
-        Wanted::Name(name) => desk.ledger.chains_addressed(desk.tenant, &Subject::Name(name.key().clone()))?,
+    let (chains, subject) = match wanted {
+        Wanted::Chain(chain) => (vec![chain.clone()], None),
+        Wanted::Object(object) => addressed(desk, Subject::Object(*object))?,
+        Wanted::Name(name) => addressed(desk, Subject::Name(name.key().clone()))?,
     };
+    let is_wanted = |view: &SnapshotView| subject.as_ref().is_none_or(|subject| view.record.is_about(subject));
     let mut items = Vec::new();
     for chain in chains.into_iter().filter(|chain| cursor.is_none_or(|cursor| *chain >= cursor.chain)) {
         let mut after = cursor.filter(|cursor| cursor.chain == chain).map(|cursor| cursor.place.clone());
@@ -143,7 +152,7 @@ pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize)
             let page = desk.ledger.snapshots(desk.tenant, &chain, after.as_ref(), 256, desk.policy.settling)?;
             let Some(last) = page.last() else { break };
             after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
-            for view in page.into_iter().filter(|view| is_wanted(wanted, view)) {
+            for view in page.into_iter().filter(is_wanted) {
                 let place = (view.record.snapshot.from, view.record.snapshot.id.clone());
                 items.push(answer(view));
                 if items.len() == limit {
@@ -186,10 +195,10 @@ impl std::str::FromStr for Cursor {
     }
 }
 
-fn record(desk: &Desk, fact: Fact) -> Result<(), LedgerError> {
+fn record(desk: &Desk, facts: Vec<Fact>) -> Result<(), LedgerError> {
     let stamp = Stamp { now: desk.clock.now(), salt: desk.clock.salt() };
     let settling = Some(desk.policy.settling);
-    desk.ledger.append(desk.tenant, Batch { facts: vec![fact], settling, ..Batch::default() }, stamp)?;
+    desk.ledger.append(desk.tenant, Batch { facts, settling, ..Batch::default() }, stamp)?;
     Ok(())
 }
 
@@ -200,18 +209,9 @@ fn found(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<SnapshotAn
     }
 }
 
-fn is_wanted(wanted: &Wanted, view: &SnapshotView) -> bool {
-    match (wanted, &view.record.snapshot.addressed) {
-        (Wanted::Chain(_), _) => true,
-        (Wanted::Object(object), Addressed::Object(addressed)) if object == addressed => true,
-        (Wanted::Object(object), _) => view
-            .record
-            .receipts
-            .iter()
-            .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
-        (Wanted::Name(name), Addressed::Name(addressed, _)) => name == addressed,
-        (Wanted::Name(_), Addressed::Object(_)) => false,
-    }
+/// The chains with a snapshot that was addressed so, and what is wanted of them.
+fn addressed(desk: &Desk, subject: Subject) -> Result<(Vec<ChainId>, Option<Subject>), LedgerError> {
+    Ok((desk.ledger.chains_addressed(desk.tenant, &subject)?, Some(subject)))
 }
 
 fn answer(view: SnapshotView) -> SnapshotAnswer {

@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::runs::RunAnswer;
 use crate::domain::fact::Fact;
 use crate::domain::guard::{HeldPart, Impact};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::time::Instant;
 use crate::ledger::{Hold, Ledger, LedgerError};
-use crate::store::{FindingCounts, Run};
-use crate::sync::{RUNS_READ, past};
+use crate::store::FindingCounts;
+use crate::sync::{Flights, RUNS_READ, past};
 
 /// The status of a ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,9 +33,9 @@ pub struct TenantStatus {
     /// The newest commit.
     pub sequence: Sequence,
     /// The newest run.
-    pub last_sync: Option<Run>,
+    pub last_sync: Option<RunAnswer>,
     /// The run under way.
-    pub running: Option<Run>,
+    pub running: Option<RunAnswer>,
     /// When the next one is due, if a service keeps the tenant current.
     pub next_sync: Option<Instant>,
     /// The instant through which the feed proves everything.
@@ -135,8 +136,14 @@ pub struct Configured {
     pub rhythm: Rhythm,
 }
 
-/// The status of every tenant at `now`, those that are configured and were never synced included.
-pub fn status(ledger: &Ledger, configured: &[Configured], now: Instant) -> Result<StatusAnswer, LedgerError> {
+/// The status of every tenant at `now`, those that are configured and were never synced included. `flights` are the runs
+/// under way in this process; no other one can make any while it holds the ledger.
+pub fn status(
+    ledger: &Ledger,
+    configured: &[Configured],
+    flights: &Flights,
+    now: Instant,
+) -> Result<StatusAnswer, LedgerError> {
     let mut ids = ledger.tenants()?;
     ids.extend(configured.iter().map(|configured| configured.tenant));
     ids.sort();
@@ -157,8 +164,8 @@ pub fn status(ledger: &Ledger, configured: &[Configured], now: Instant) -> Resul
             tenant,
             alias: configured.and_then(|configured| configured.alias.clone()),
             sequence: head.sequence,
-            last_sync: runs.into_iter().next(),
-            running: None,
+            last_sync: runs.into_iter().next().map(RunAnswer::from),
+            running: flights.under_way(tenant).map(RunAnswer::from),
             next_sync: next,
             horizon: state.coverage.horizon(),
             half_round: state.open_round.is_some(),

@@ -252,6 +252,16 @@ impl Prefix {
         Self::of(tenant, POSTING).text(name)
     }
 
+    /// All holders of all names that begin with a text.
+    pub(crate) fn postings_from(tenant: TenantId, beginning: &str) -> Self {
+        Self::of(tenant, POSTING).raw(beginning.as_bytes())
+    }
+
+    /// All snapshots of all chains whose ids begin with a text.
+    pub(crate) fn snapshots_from(tenant: TenantId, beginning: &str) -> Self {
+        Self::of(tenant, SNAPSHOT).raw(beginning.as_bytes())
+    }
+
     /// All vacancies of a name.
     pub(crate) fn vacancies(tenant: TenantId, name: &str) -> Self {
         Self::of(tenant, VACANCY).text(name)

@@ -278,6 +278,34 @@ impl LedgerStore for MemoryStore {
         self.of(tenant, |view| view.postings.get(name).into_iter().flat_map(BTreeMap::values).copied().collect())
     }
 
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError> {
+        self.of(tenant, |view| {
+            let held = view.postings.iter().filter(|(_, holders)| !holders.is_empty()).map(|(name, _)| name);
+            let wanted = held.filter(|name| name.as_str().starts_with(beginning));
+            wanted.filter(|name| after.is_none_or(|after| *name > after)).take(limit).cloned().collect()
+        })
+    }
+
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError> {
+        self.of(tenant, |view| {
+            let kept = view.snapshots.iter().filter(|(_, records)| !records.is_empty()).map(|(chain, _)| chain);
+            let wanted = kept.filter(|chain| chain.as_str().starts_with(beginning));
+            wanted.filter(|chain| after.is_none_or(|after| *chain > after)).take(limit).cloned().collect()
+        })
+    }
+
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
         self.of(tenant, |view| view.vacancies.get(name).cloned().unwrap_or_default())
     }

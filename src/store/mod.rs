@@ -99,8 +99,7 @@ pub enum Link {
 }
 
 /// An entry of the run log.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Run {
     /// The run's number within the tenant, from 1.
     pub run: u64,
@@ -165,9 +164,7 @@ pub enum RunKind {
 }
 
 /// How a sync run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "http", schema(as = RunOutcome))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It reached its horizon.
@@ -323,6 +320,19 @@ impl SnapshotRecord {
         is_named && self.judgement.confidence != HolderConfidence::Certain
     }
 
+    /// Whether it was addressed so, or receipted for the object.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        match (subject, &self.snapshot.addressed) {
+            (Subject::Object(object), Addressed::Object(addressed)) if object == addressed => true,
+            (Subject::Object(object), _) => self
+                .receipts
+                .iter()
+                .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
+            (Subject::Name(key), Addressed::Name(name, _)) => key == name.key(),
+            (Subject::Name(_), Addressed::Object(_)) => false,
+        }
+    }
+
     /// With what other snapshots of its chain it is counted.
     pub fn class(&self) -> TallyClass {
         TallyClass { judgement: self.judgement, mailbox: self.mailbox() }
@@ -420,6 +430,24 @@ pub trait LedgerStore: Send + Sync {
 
     /// The objects that ever held a name, in order of their ids.
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError>;
+
+    /// Up to `limit` names beyond `after` that anybody ever held and whose keys begin with a text, in order of their keys.
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError>;
+
+    /// Up to `limit` chains beyond `after` that have a snapshot and whose ids begin with a text, in order of their ids.
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError>;
 
     /// The reads that found nobody under a name, oldest commit first.
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError>;
@@ -657,14 +685,45 @@ pub struct Holder {
     pub tenant: Option<TenantId>,
     /// How far it is, in words and figures.
     pub progress: Option<serde_json::Value>,
+    /// The others that it is syncing, if they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Syncing>,
+    /// Where it answers questions about the ledger, if it does.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// A sync that a ledger's holder is making.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Syncing {
+    /// Whose directory it reads.
+    pub tenant: TenantId,
+    /// How far it is, in words and figures.
+    pub progress: Option<serde_json::Value>,
+}
+
+impl Holder {
+    /// Whether the holder is syncing this tenant.
+    pub fn syncs(&self, tenant: TenantId) -> bool {
+        self.tenant == Some(tenant) || self.others.iter().any(|other| other.tenant == tenant)
+    }
+
+    /// How far the sync of this tenant is, as far as the holder tells.
+    pub fn progress_of(&self, tenant: TenantId) -> Option<&serde_json::Value> {
+        if self.tenant == Some(tenant) {
+            return self.progress.as_ref();
+        }
+        self.others.iter().find(|other| other.tenant == tenant)?.progress.as_ref()
+    }
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} (`whowas {}`) since {}", self.pid, self.command, self.since)?;
-        match &self.progress {
-            Some(progress) => write!(f, ", at {progress}"),
-            None => Ok(()),
+        match (self.others.len(), &self.progress) {
+            (0, Some(progress)) => write!(f, ", at {progress}"),
+            (0, None) => Ok(()),
+            (others, _) => write!(f, ", syncing {} tenants", others + 1),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::run::{Stop, Wanted, run};
 use super::schedule::{self, RUNS_READ};
-use super::{Context, Progress, SyncError};
+use super::{Context, Flights, SyncError, Ticket};
 use crate::clock::Clock;
 use crate::domain::id::TenantId;
 use crate::domain::rhythm::{Past, Rhythm};
@@ -27,14 +27,6 @@ pub struct Kept {
     pub rhythm: Rhythm,
 }
 
-/// What a run of a tenant works with. The ledger is let go with it.
-pub struct Ready {
-    /// The ledger and the directory.
-    pub context: Context,
-    /// Takes in how far the run is.
-    pub tell: Box<dyn Fn(Progress) + Send + Sync>,
-}
-
 /// What the keeper has to say of a tenant.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -49,10 +41,21 @@ pub enum Event<'a> {
 }
 
 /// Opens the ledger and the directory for a tenant's run. It may block.
-pub type Open = dyn Fn(TenantId) -> Result<Ready, String> + Send + Sync;
+pub type Open = dyn Fn(TenantId) -> Result<Context, String> + Send + Sync;
 
 /// Is told what happens.
 pub type Tell = dyn Fn(TenantId, Event<'_>) + Send + Sync;
+
+/// A run that may begin.
+struct Begun<'g> {
+    /// Its place among those that are made at once.
+    _permit: tokio::sync::SemaphorePermit<'g>,
+    /// The right to read the tenant.
+    ticket: Ticket,
+    context: Context,
+    /// What the run log told when the tenant was its own.
+    before: Past,
+}
 
 /// The keeper.
 #[derive(Clone)]
@@ -65,6 +68,8 @@ pub struct Keeper {
     pub open: Arc<Open>,
     /// Who is told what happens.
     pub tell: Arc<Tell>,
+    /// The runs under way in this process, those on demand included.
+    pub flights: Flights,
     /// Ends all of it.
     pub stop: Stop,
 }
@@ -97,10 +102,10 @@ impl Keeper {
             let begun = tokio::select! {
                 biased;
                 () = self.stop.asked() => return,
-                begun = self.begin(kept, &gate) => begun,
+                begun = self.begin(kept, &gate, trigger) => begun,
             };
             let outcome = match begun {
-                Ok((_permit, ready, before)) => {
+                Ok(Begun { _permit, ticket, context, before }) => {
                     let now = self.clock.now();
                     let due = rhythm.due(tenant, &before, now);
                     if due.at > now {
@@ -110,7 +115,9 @@ impl Keeper {
                     }
                     let wanted = Wanted { full: false, reconcile: due.reconcile, trigger };
                     trigger = Trigger::Schedule;
-                    let done = run(&ready.context, wanted, &self.stop, &*ready.tell).await;
+                    let tell = |progress| ticket.tell(progress);
+                    let done = run(&context, wanted, &self.stop, &tell).await;
+                    drop(ticket);
                     match &done {
                         Ok(run) => (self.tell)(tenant, Event::Ran(run)),
                         Err(error) => (self.tell)(tenant, Event::Failed(error)),
@@ -118,7 +125,7 @@ impl Keeper {
                     if matches!(done, Err(SyncError::Stopped)) {
                         return;
                     }
-                    look_back(&ready.context).await.map(|after| (before, after))
+                    look_back(&context).await.map(|after| (before, after))
                 }
                 Err(why) => Err(why),
             };
@@ -146,17 +153,14 @@ impl Keeper {
     }
 
     /// Waits for its turn, and opens what a run needs.
-    async fn begin<'g>(
-        &self,
-        kept: Kept,
-        gate: &'g Semaphore,
-    ) -> Result<(tokio::sync::SemaphorePermit<'g>, Ready, Past), String> {
-        let permit = gate.acquire().await.map_err(|error| error.to_string())?;
+    async fn begin<'g>(&self, kept: Kept, gate: &'g Semaphore, trigger: Trigger) -> Result<Begun<'g>, String> {
+        let _permit = gate.acquire().await.map_err(|error| error.to_string())?;
+        let ticket = self.flights.wait(kept.tenant, trigger, || self.clock.now()).await;
         let open = Arc::clone(&self.open);
-        let ready =
+        let context =
             tokio::task::spawn_blocking(move || open(kept.tenant)).await.map_err(|error| error.to_string())??;
-        let past = look_back(&ready.context).await?;
-        Ok((permit, ready, past))
+        let before = look_back(&context).await?;
+        Ok(Begun { _permit, ticket, context, before })
     }
 
     /// Sleeps until `due`, which is asked anew every now and then with what time it is. True if the stop was asked for first.

@@ -8,6 +8,7 @@
 mod absent;
 mod addressees;
 mod audits;
+mod flights;
 mod guard;
 mod keeper;
 mod listing;
@@ -35,8 +36,9 @@ use crate::store::RunKind;
 
 pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
+pub use flights::{Flight, Flights, Ticket};
 pub use guard::reject;
-pub use keeper::{Event, Keeper, Kept, Ready};
+pub use keeper::{Event, Keeper, Kept};
 pub use live::{LiveRead, LiveReads, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
 pub use schedule::{RUNS_READ, past};

@@ -28,7 +28,13 @@ impl Stop {
         self.0.send_replace(true);
     }
 
-    pub(super) async fn asked(&self) {
+    /// Whether somebody has asked.
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until somebody asks.
+    pub async fn asked(&self) {
         // It ends early only if every asker is gone, and this is one.
         let mut seen = self.0.subscribe();
         let _asked = seen.wait_for(|asked| *asked).await;
@@ -143,6 +149,7 @@ async fn one(
         tell,
         stop,
     };
+    ticker.tell();
     let stage = Stage::new(head.state.counts.active, accepted);
     let done = match part {
         RunPart::Round { full } => round::round(context, full, stage, &mut ticker).await,

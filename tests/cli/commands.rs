@@ -385,7 +385,6 @@ fn wrong_settings_say_what_is_right() {
     w.run(&["--tenant", "y", "status"]);
     w.run(&["--tenant", "y", "who", "ann@x.test"]).failed(2, &["no tenant is called \"y\"", "configured: x"]);
     w.run(&["--config", "missing.toml", "status"]).failed(2, &["missing.toml", "whowas init"]);
-    w.run(&["--server", "http://127.0.0.1:1", "status"]).failed(2, &["no service"]);
     w.run(&["check", "--object", "ann"]).failed(2, &["ann"]);
 
     let other = "[[tenant]]\nid = \"00000000-0000-0000-0000-000000000002\"\nalias = \"y\"\n";

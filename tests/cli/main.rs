@@ -24,4 +24,8 @@ mod report;
 mod rounds;
 mod scenarios;
 mod serve;
+#[path = "../http/served.rs"]
+#[allow(dead_code, reason = "the service is asked in more ways elsewhere")]
+mod served;
+mod server;
 mod world;

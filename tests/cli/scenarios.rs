@@ -551,7 +551,7 @@ fn s32_two_sync_jobs() {
         assert_eq!(running[field], expected, "{field} of {running:#}");
     }
     let check = w.run(&["check", "--object", &id(a)]);
-    check.failed(1, &[&format!("process {pid}"), "sync", "\"pages\":2", "--server"]);
+    check.failed(1, &[&format!("process {pid}"), "sync", "\"pages\":2", "wait until it is done"]);
     assert_eq!(check.stdout, "");
 
     assert_eq!(finished(first.wait_with_output().unwrap()).done()["outcome"], json!("completed"));

@@ -1,9 +1,10 @@
-//! `serve` as a process: several tenants at their rhythm on a real clock, with other commands in between.
+//! `serve` as a process: several tenants at their rhythm on a real clock, and others who ask it in between.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use whowas::graph::emulator::{Clock, Directory, Emulator, EmulatorOptions, NewUser, Quirk, QuirkName};
 
-use super::world::{SECRET, bare, finished, ran, wait_until};
+use super::world::{Ran, SECRET, bare, finished, ran, wait_until};
 
 const OTHER: &str = "0e1d6a3e-58f4-4c1b-9d2e-7a5f0c9b8e22";
 
@@ -39,7 +40,7 @@ impl Place {
             })
         };
         let place = Self { emulators, _runtime: runtime, folder: tempfile::tempdir().unwrap() };
-        let mut text = "[ledger]\npath = \"ledger\"\n".to_owned();
+        let mut text = "[ledger]\npath = \"ledger\"\n\n[server]\nlisten = \"127.0.0.1:0\"\n".to_owned();
         for (tenant, (alias, (emulator, more))) in
             tenants.iter().zip(["one", "two"].into_iter().zip(place.emulators.iter().zip(more)))
         {
@@ -60,6 +61,7 @@ impl Place {
     }
 
     fn serve(&self) -> Serving {
+        let token = self.ask(&["token", "add", "--role", "admin"])["token"].as_str().unwrap().to_owned();
         let mut child = self
             .command(&["serve"])
             .stdin(Stdio::null())
@@ -72,18 +74,35 @@ impl Place {
         std::thread::spawn(move || {
             stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(serde_json::from_str(&line).unwrap()))
         });
-        Serving { child, lines, runs: Vec::new() }
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).map(|_| said).unwrap()
+        });
+        Serving { child, lines, runs: Vec::new(), url, token, said }
     }
 
-    /// An answer of another command while the service may be reading.
+    /// An answer of another command on the ledger itself.
     fn ask(&self, arguments: &[&str]) -> Value {
         ran(&mut self.command(arguments)).done()
     }
 
     fn status(&self, alias: &str) -> Value {
-        let status = self.ask(&["status"]);
-        status["tenants"].as_array().unwrap().iter().find(|tenant| tenant["alias"] == alias).unwrap().clone()
+        of_alias(&self.ask(&["status"]), alias)
     }
+
+    /// The program, asking the service.
+    fn there(&self, serving: &Serving, arguments: &[&str]) -> Ran {
+        let mut command = self.command(&["--server", &serving.url]);
+        ran(command.env("WHOWAS_TOKEN", &serving.token).args(arguments))
+    }
+}
+
+fn of_alias(status: &Value, alias: &str) -> Value {
+    status["tenants"].as_array().unwrap().iter().find(|tenant| tenant["alias"] == alias).unwrap().clone()
 }
 
 /// A running service and the runs that it has told of.
@@ -91,6 +110,9 @@ struct Serving {
     child: Child,
     lines: Receiver<Value>,
     runs: Vec<Value>,
+    url: String,
+    token: String,
+    said: JoinHandle<String>,
 }
 
 impl Serving {
@@ -100,9 +122,11 @@ impl Serving {
         of.map(|line| line["run"].clone()).collect()
     }
 
-    fn terminate(self) -> super::world::Ran {
+    /// Ends it as asked; how it ended, and what it said after where it listens.
+    fn terminate(mut self) -> Ran {
         signal(&self.child);
-        finished(self.child.wait_with_output().unwrap())
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        Ran { code, stdout: String::new(), stderr: self.said.join().unwrap() }
     }
 }
 
@@ -124,12 +148,20 @@ fn every_tenant_is_read_at_its_rhythm_and_others_ask_in_between() {
         assert!(runs.iter().all(|run| run["outcome"] == "completed"), "{runs:#?}");
     }
     let bob = place.emulators[1].with(|directory| directory.create_user(NewUser::mailbox("bob@x.test"))).unwrap();
-    let found = || place.ask(&["--tenant", "two", "history", &bob.to_string()])["state"] == "active";
-    wait_until("the next rounds show a newcomer", || {
-        ran(&mut place.command(&["--tenant", "two", "history", &bob.to_string()])).code == 0
-    });
-    assert!(found());
-    assert_ne!(place.status("one")["next_sync"], Value::Null);
+    let history = ["--tenant", "two", "history", &bob.to_string()];
+    wait_until("the next rounds show a newcomer", || place.there(&serving, &history).code == 0);
+    assert_eq!(place.there(&serving, &history).done()["state"], "active");
+    let status = place.there(&serving, &["status"]).done();
+    assert_ne!(of_alias(&status, "one")["next_sync"], Value::Null);
+    // The ledger itself is the service's as long as it runs, between two rounds as well.
+    for _ in 0..3 {
+        let held = ran(&mut place.command(&["status"]));
+        held.failed(
+            1,
+            &["it is held by process", "whowas serve", &format!("--server {}", serving.url), "WHOWAS_TOKEN"],
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let ended = serving.terminate();
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:#?}");
     assert_eq!(ran(&mut place.command(&["--tenant", "one", "verify"])).code, 0);
@@ -145,6 +177,16 @@ fn a_stop_in_the_middle_of_a_page_ends_the_run_at_once_and_the_next_goes_on() {
     let mut serving = place.serve();
     wait_until("the other tenant is read", || !serving.of(OTHER).is_empty());
     wait_until("half a page", || place.emulators[0].requests().last.iter().any(|seen| seen.target.contains("delta")));
+    // Whoever syncs the very tenant is told of that run, although others have ended since; the other tenant is the service's
+    // to read.
+    let sync = |alias| ran(&mut place.command(&["--tenant", alias, "sync"]));
+    let busy = sync("one");
+    busy.failed(75, &["already running", "whowas serve"]);
+    let told: Value = serde_json::from_str(&busy.stdout).unwrap();
+    assert_eq!((&told["outcome"], &told["trigger"], &told["run"]), (&json!("running"), &json!("startup"), &json!(1)));
+    assert_eq!(place.there(&serving, &["--tenant", "one", "sync"]).code, 75);
+    sync("two").failed(1, &["it is held by", &format!("--server {}", serving.url)]);
+    assert_eq!(place.there(&serving, &["--tenant", "two", "sync"]).done()["trigger"], "demand");
     let ended = serving.terminate();
     assert_eq!(ended.code, 0, "{ended:#?}");
     assert_eq!(place.status("one")["last_sync"]["outcome"], json!("interrupted"));

@@ -93,6 +93,26 @@ fn the_basis_is_at_the_foot() {
 }
 
 #[test]
+fn a_mixed_chain_is_told_at_a_glance_with_what_to_do() {
+    let html = report::html(&damaged()).unwrap();
+    let glance = html.split("<ol class=\"stretches\"").nth(1).unwrap().split("</ol>").next().unwrap();
+    let parts: Vec<&str> = glance.split("<li").skip(1).collect();
+    assert_eq!(parts.len(), 4);
+    for (part, said) in parts.iter().zip([
+        ["class=\"p0 w4\"", "snapshots 1 – 39", "Keep"],
+        ["class=\"whose w1\"", "snapshot 40", "cannot be known: A or B"],
+        ["class=\"p1 w1 foreign\"", "not the chain's owner", "Quarantine"],
+        ["class=\"p0 w1\"", "snapshot 42", "1 snapshot, certain"],
+    ]) {
+        said.iter().for_each(|said| assert!(part.contains(said), "{said}: {part}"));
+    }
+    let healthy = |content: &mut Report| content.chains[0].snapshots.truncate(39);
+    let mut content = damaged();
+    healthy(&mut content);
+    assert!(!report::html(&content).unwrap().contains("<ol class=\"stretches\""), "one owner needs no telling apart");
+}
+
+#[test]
 fn the_tables_have_full_ids_evidence_and_states() {
     let html = report::html(&damaged()).unwrap();
     for part in [
@@ -103,7 +123,8 @@ fn the_tables_have_full_ids_evidence_and_states() {
         "after 2026-03-02 08:00, by 10:00",
         "acknowledged",
         "by carol: ticket 7",
-        "quarantine",
+        "Quarantine",
+        "<time datetime=\"2026-03-02T08:00:00Z\">",
         "provisional",
         "no longer kept",
         "the chain&#39;s owner",

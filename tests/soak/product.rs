@@ -1,6 +1,7 @@
 //! The product as people run it: processes on one ledger, some of which are killed.
 
 use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -81,14 +82,14 @@ impl Product {
         code
     }
 
-    /// The service keeps the tenants for a while of real time, is killed and started again, and others sync beside it.
+    /// The service keeps the tenants for a while of real time, is killed and started again, and others ask it for syncs
+    /// meanwhile, or find the ledger held.
     pub fn serve(&self, places: &[Place], span: Duration, dice: &mut Dice, foreign: &Foreign) -> Tally {
         let mut tally = Tally::default();
+        let token = self.token();
         let began = Moment::now();
         while began.elapsed() < span {
-            let log = || OpenOptions::new().create(true).append(true).open(self.folder.join("serve.log")).unwrap();
-            let mut command = self.command(None, None, &["serve"]);
-            let mut service = command.stdout(log()).stderr(log()).spawn().unwrap();
+            let (mut service, url) = self.service();
             tally.processes += 1;
             let life = milliseconds(dice, 700, 5_000);
             let started = Moment::now();
@@ -98,8 +99,11 @@ impl Product {
                 faults::strike(&place.hostile, dice, foreign);
                 if dice.chance(20) {
                     tally.raced += 1;
-                    let child = self.start(None, &place.alias, &["sync"], &mut tally);
-                    self.ended(child, &mut tally);
+                    let there: &[&str] = if dice.chance(75) { &["--server", &url, "sync"] } else { &["sync"] };
+                    let mut command = self.command(None, Some(&place.alias), there);
+                    tally.processes += 1;
+                    command.env("WHOWAS_TOKEN", &token).stdout(Stdio::piped()).stderr(Stdio::piped());
+                    self.ended(command.spawn().unwrap(), &mut tally);
                 }
                 sleep(milliseconds(dice, 20, 200));
             }
@@ -126,6 +130,35 @@ impl Product {
             tally.problem(format!("the service panicked: {said}"));
         }
         tally
+    }
+
+    /// A token for whoever asks the service for a sync.
+    fn token(&self) -> String {
+        let output = self.command(None, None, &["token", "add", "--role", "sync"]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        told["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A service that listens, and where. What it says goes to a file.
+    fn service(&self) -> (Child, String) {
+        let log = || OpenOptions::new().create(true).append(true).open(self.folder.join("serve.log")).unwrap();
+        let mut command = self.command(None, None, &["serve", "--listen", "127.0.0.1:0"]);
+        let mut service = command.stdout(log()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(service.stderr.take().unwrap());
+        let mut file = log();
+        let mut line = String::new();
+        let url = loop {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "a service ended before it listened");
+            file.write_all(line.as_bytes()).unwrap();
+            if let Some(url) = line.trim().strip_prefix("listening on ") {
+                break url.to_owned();
+            }
+        };
+        // It ends with the service.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut file));
+        (service, url)
     }
 
     /// With everything calm: a round and a reconcile of every tenant, which must succeed, and a look at every hash and every
@@ -179,7 +212,9 @@ impl Product {
             (Some(RUNNING), _) => {
                 tally.refused += 1;
                 let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-                if !told["pid"].is_u64() || !told["since"].is_string() {
+                // A service that was asked tells the run; whoever found the ledger held tells by which process.
+                let is_told = told["pid"].is_u64() && told["since"].is_string() || told["trigger"].is_string();
+                if !is_told || told["outcome"] != "running" || !told["started"].is_string() {
                     tally.problem(format!("a refusal that does not say by whom and since when: {text}"));
                 }
             }

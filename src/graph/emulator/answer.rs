@@ -67,6 +67,13 @@ impl From<Refusal> for Answer {
             }
             Refusal::NotFound(id) | Refusal::NotDeleted(id) => Self::not_found(&id.to_string()),
             Refusal::UnknownUser(who) => Self::not_found(&who),
+            Refusal::NoMailbox(_) => {
+                let message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise.";
+                Self::error(404, "MailboxNotEnabledForRESTAPI", message)
+            }
+            Refusal::NoMessage(_) => {
+                Self::error(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+            }
             Refusal::InvalidValue { property, .. } => {
                 let message = format!("Invalid value specified for property '{property}' of resource 'User'.");
                 let detail = json!({ "code": "InvalidValue", "message": message, "target": property });

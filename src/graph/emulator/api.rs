@@ -3,6 +3,7 @@
 mod audits;
 mod batch;
 mod lists;
+mod mail;
 mod members;
 mod rounds;
 mod users;
@@ -76,13 +77,19 @@ pub(super) fn answer(world: &mut World, request: &Request, origin: &str) -> Answ
             users::restore(world, request, id, &base)
         }
         ("DELETE", ["directory", "deletedItems", id]) => users::purge(world, id),
-        (_, segments) => {
-            let name = segments.last().copied().unwrap_or("");
-            Answer::error(400, "BadRequest", &format!("Resource not found for the segment '{name}'."))
-        }
+        (_, ["users", key, rest @ ..]) if !rest.is_empty() => match mail::answer(world, request, key, rest, &base) {
+            Some(answer) => answer,
+            None => no_segment(rest),
+        },
+        (_, segments) => no_segment(segments),
     };
     spoil(world, request, &mut answer);
     answer
+}
+
+fn no_segment(segments: &[&str]) -> Answer {
+    let name = segments.last().copied().unwrap_or("");
+    Answer::error(400, "BadRequest", &format!("Resource not found for the segment '{name}'."))
 }
 
 /// A refusal for reasons of load, if a quirk wants one. Token requests count only where the quirk names their path.

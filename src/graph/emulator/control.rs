@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::directory::{Directory, NameChange};
+use super::mailbox::NewMessage;
+use super::message::Folder;
 use super::quirks::{Quirk, QuirkName};
 use super::refusal::Refusal;
 use super::request::Request;
@@ -143,6 +145,28 @@ pub enum Act {
         /// The member.
         member: String,
     },
+    /// Lets a message arrive in a user's mailbox.
+    Deliver {
+        /// Whose.
+        user: String,
+        /// The subject.
+        subject: String,
+        /// The text.
+        #[serde(default)]
+        body: String,
+        /// The sender's address.
+        from: Option<String>,
+        /// The folder; the inbox by default.
+        #[serde(default = "inbox")]
+        folder: Folder,
+    },
+    /// Deletes a message: into the deleted items, or from there for good.
+    DeleteMessage {
+        /// Whose.
+        user: String,
+        /// The message's id.
+        message: String,
+    },
     /// Adds a contact.
     CreateContact {
         /// The display name.
@@ -250,6 +274,15 @@ impl Directory {
             Act::RemoveMember { group, member } => {
                 let id = self.find(&member)?;
                 self.remove_member(group, id).and_then(|()| one(id))
+            }
+            Act::Deliver { user, subject, body, from, folder } => {
+                let id = self.find(&user)?;
+                let message = NewMessage::text(&subject, &body, from.as_deref());
+                self.deliver(id, folder, message).and_then(|_| one(id))
+            }
+            Act::DeleteMessage { user, message } => {
+                let id = self.find(&user)?;
+                self.delete_message(id, &message).and_then(|()| one(id))
             }
             Act::CreateContact { display_name, mail } => one(self.create_contact(&display_name, &mail)?),
             Act::DeleteContact { contact } => self.delete_contact(contact).and_then(|()| one(contact)),
@@ -382,4 +415,8 @@ fn malformed(message: &str) -> Answer {
 
 fn yes() -> bool {
     true
+}
+
+fn inbox() -> Folder {
+    Folder::Inbox
 }

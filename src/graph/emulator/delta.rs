@@ -224,7 +224,7 @@ fn removed<T: Entity>(round: &Round, entry: &Entry<T>, story: &Story, reason: &s
     if manners.removed_missing {
         return Some(properties(&*entry.state, round.select, |_, value| !is_empty(value)));
     }
-    Some(json!({ "id": entry.state.id(), "@removed": { "reason": reason } }))
+    Some(json!({ "id": entry.state.value("id"), "@removed": { "reason": reason } }))
 }
 
 fn present<T: Entity>(round: &Round, entry: &Entry<T>, story: &Story) -> Option<Value> {

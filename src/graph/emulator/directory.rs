@@ -3,6 +3,7 @@
 mod groups;
 mod housekeeping;
 mod journal;
+mod mail;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use super::audit::AuditEvent;
 use super::changes::ChangeLog;
 use super::group::{Contact, Group};
 use super::ids::IdSource;
+use super::mailbox::Mailboxes;
 use super::names::NameIndex;
 use super::refusal::Refusal;
 use super::user::{NewUser, User};
@@ -41,6 +43,7 @@ pub struct Directory {
     /// Users and groups that are members of a group themselves.
     members: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     contacts: BTreeMap<ObjectId, Arc<Contact>>,
+    mailboxes: Mailboxes,
     pub(super) user_log: ChangeLog<User>,
     pub(super) group_log: ChangeLog<Group>,
     pub(super) contact_log: ChangeLog<Contact>,
@@ -66,6 +69,7 @@ impl Directory {
             groups: BTreeMap::new(),
             members: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            mailboxes: Mailboxes::new(seed),
             user_log: ChangeLog::new(),
             group_log: ChangeLog::new(),
             contact_log: ChangeLog::new(),

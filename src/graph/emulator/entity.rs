@@ -52,6 +52,8 @@ impl Fields {
     pub(super) const PLANS: Self = Self(1 << 10);
     pub(super) const DELETED: Self = Self(1 << 11);
     pub(super) const ATTRIBUTES: Self = Self(1 << 12);
+    /// All of a message: Exchange tells of one that changed, whatever changed.
+    pub(super) const MESSAGE: Self = Self(1 << 13);
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -26,6 +26,8 @@ mod entity;
 mod group;
 mod ids;
 mod login;
+mod mailbox;
+mod message;
 mod names;
 mod quirks;
 mod refusal;
@@ -39,11 +41,15 @@ pub use audit::{Actor, AuditEvent, Modified};
 pub use control::{Act, UpnChange, parse_span};
 pub use directory::{Directory, NameChange, RECYCLE_BIN};
 pub use group::{Contact, Group};
+pub use mailbox::{LICENCE_GRACE, NewMessage};
+pub use message::{Folder, Message};
 pub use quirks::{Quirk, QuirkName, Quirks, UnknownQuirk};
 pub use refusal::Refusal;
 pub use server::{Emulator, EmulatorOptions};
 pub use user::{ExchangePlan, NewUser, User, UserType};
 pub use world::{Clock, REQUESTS_KEPT_MAX, RequestLog, SeenRequest};
 
+#[cfg(test)]
+mod mail_tests;
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,10 @@ quirk_names! {
     GroupsForbidden = "groups_forbidden",
     /// Contacts answer 403, as to an application without the permission.
     ContactsForbidden = "contacts_forbidden",
+    /// Mailboxes answer 403, as to an application without the permission to read mail.
+    MailForbidden = "mail_forbidden",
+    /// Mailboxes answer 403 to whoever writes, as to an application that may only read mail.
+    MailReadOnly = "mail_read_only",
     /// Requests to Graph answer 403, as to an application without the permission; with `path` only those.
     Forbidden = "forbidden",
     /// The audit log does not show the last `seconds` (300).

@@ -21,6 +21,12 @@ pub enum Refusal {
     /// No deleted user has this id.
     #[error("object {0} is not among the deleted items")]
     NotDeleted(ObjectId),
+    /// The user has no mailbox: no licence with an Exchange plan.
+    #[error("user {0} has no mailbox")]
+    NoMailbox(ObjectId),
+    /// The mailbox has no such message.
+    #[error("the mailbox has no message {0:?}")]
+    NoMessage(String),
     /// A value is malformed.
     #[error("invalid value specified for property {property}: {given:?}")]
     InvalidValue {

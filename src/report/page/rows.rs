@@ -3,8 +3,11 @@
 use super::super::content::{
     AddressedRow, ChainRows, EvidenceRow, FindingRow, NameRow, NextRow, ObjectRow, PlanRows, SnapshotRow, StepRow,
 };
+use super::super::links::Links;
 use super::super::people::{People, Person};
-use super::super::text::{count, cut, edge, shown, time, time_after, word};
+use super::super::stretches::act_words;
+use super::super::text::{count, cut, edge, short, shown, time, word};
+use super::super::when::{At, AtAfter, Edged, Ended};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::ObjectId;
 use crate::domain::timeline::Role;
@@ -22,9 +25,10 @@ pub struct ChainTable {
 
 pub struct SnapshotLine {
     pub id: String,
-    pub from: String,
-    pub until: String,
+    pub from: At,
+    pub until: AtAfter,
     pub addressed: String,
+    pub addressed_href: String,
     pub whose: Vec<Who>,
     pub foreign: Option<String>,
     pub confidence: String,
@@ -38,22 +42,27 @@ pub struct Who {
     pub class: String,
     pub label: String,
     pub id: String,
+    pub href: String,
 }
 
+#[derive(Clone)]
 pub struct PersonTable {
     pub letter: String,
     pub class: String,
     pub label: String,
     pub id: String,
+    pub href: String,
     pub state: String,
     pub names: Vec<NameLine>,
 }
 
+#[derive(Clone)]
 pub struct NameLine {
     pub name: String,
+    pub href: String,
     pub role: &'static str,
-    pub from: String,
-    pub until: String,
+    pub from: Edged,
+    pub until: Ended,
     pub contested: bool,
     pub evidence: Vec<String>,
 }
@@ -62,6 +71,7 @@ pub struct FindingLine {
     pub severity: String,
     pub kind: String,
     pub id: String,
+    pub href: String,
     pub state: String,
     pub summary: String,
     pub opened: String,
@@ -83,7 +93,7 @@ pub struct SegmentLine {
     pub to: String,
 }
 
-pub fn of_chain(chain: &ChainRows, people: &People, left_out: &mut Vec<String>) -> ChainTable {
+pub fn of_chain(chain: &ChainRows, people: &People, links: &dyn Links, left_out: &mut Vec<String>) -> ChainTable {
     let owner = chain.owner();
     let mut ordinary = 0;
     let mut hidden = 0;
@@ -94,7 +104,7 @@ pub fn of_chain(chain: &ChainRows, people: &People, left_out: &mut Vec<String>) 
         if is_ordinary && ordinary > ORDINARY_MAX {
             hidden += 1;
         } else {
-            rows.push(snapshot(chain, row, people));
+            rows.push(snapshot(chain, row, people, links));
         }
     }
     let name = cut(chain.chain.as_str(), 300);
@@ -102,28 +112,39 @@ pub fn of_chain(chain: &ChainRows, people: &People, left_out: &mut Vec<String>) 
         let number = count(hidden, "ordinary snapshot", "ordinary snapshots");
         left_out.push(format!("{number} of chain {name}, all certainly its owner's: --format csv or json has them."));
     }
-    let number = count(chain.snapshots.len(), "snapshot", "snapshots");
-    let note = match owner {
-        Some(owner) => format!("{number}; the chain's owner is {}", people.called(owner)),
-        None => format!("{number}; no snapshot tells whose chain it is"),
-    };
-    ChainTable { name, note, rows }
+    ChainTable { name, note: note(chain, people), rows }
 }
 
-fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> SnapshotLine {
+/// How many snapshots a chain has, and whose it is.
+pub fn note(chain: &ChainRows, people: &People) -> String {
+    let number = count(chain.snapshots.len(), "snapshot", "snapshots");
+    match chain.owner() {
+        Some(owner) => format!("{number}; the chain's owner is {}", people.called(owner)),
+        None => format!("{number}; no snapshot tells whose chain it is"),
+    }
+}
+
+/// One snapshot's line.
+pub fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People, links: &dyn Links) -> SnapshotLine {
     let whose = match (row.owner, row.candidates.as_slice()) {
-        (Some(owner), _) => vec![who(owner, row.owner_name.as_deref(), people)],
+        (Some(owner), _) => vec![who(owner, row.owner_name.as_deref(), people, links)],
         (None, []) => {
             let label = if row.confidence == HolderConfidence::Nobody { "nobody" } else { "not known" };
-            vec![Who { letter: String::new(), class: String::new(), label: label.to_owned(), id: String::new() }]
+            let empty = String::new;
+            vec![Who { letter: empty(), class: empty(), label: label.to_owned(), id: empty(), href: empty() }]
         }
-        (None, candidates) => candidates.iter().map(|object| who(*object, None, people)).collect(),
+        (None, candidates) => candidates.iter().map(|object| who(*object, None, people, links)).collect(),
     };
     let foreign = row.owner.filter(|_| chain.is_foreign(row)).and_then(|owner| people.get(owner));
     SnapshotLine {
         id: cut(row.snapshot.as_str(), 300),
-        from: time(row.from),
-        until: time_after(row.from, row.until),
+        from: At(row.from),
+        until: AtAfter(row.from, row.until),
+        addressed_href: match &row.addressed {
+            AddressedRow::Name { name, .. } => links.name(name),
+            AddressedRow::Object { object } if Some(*object) == row.owner => String::new(),
+            AddressedRow::Object { object } => links.person(*object),
+        },
         addressed: match &row.addressed {
             AddressedRow::Name { name, .. } => format!("name {}", shown(name)),
             AddressedRow::Object { object } if Some(*object) == row.owner => "the owner's object id".to_owned(),
@@ -146,18 +167,20 @@ fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> SnapshotLi
     }
 }
 
-fn who(object: ObjectId, name: Option<&str>, people: &People) -> Who {
+/// Someone, by the name given or else the newest.
+pub fn who(object: ObjectId, name: Option<&str>, people: &People, links: &dyn Links) -> Who {
     let person = people.get(object);
     let label = name.map(|name| shown(name).into_owned()).or_else(|| person.map(|person| person.label.clone()));
     Who {
         letter: person.map_or_else(|| "?".to_owned(), |person| person.letter.clone()),
         class: person.map(|person| person.class.clone()).unwrap_or_default(),
-        label: label.unwrap_or_default(),
+        label: label.unwrap_or_else(|| format!("object {}", short(object))),
         id: object.to_string(),
+        href: links.person(object),
     }
 }
 
-pub fn of_person(row: &ObjectRow, person: &Person) -> Option<PersonTable> {
+pub fn of_person(row: &ObjectRow, person: &Person, links: &dyn Links) -> PersonTable {
     let mut state = word(&row.state);
     if let Some(created) = row.created {
         state.push_str(&format!(" · created {}", time(created)));
@@ -176,32 +199,35 @@ pub fn of_person(row: &ObjectRow, person: &Person) -> Option<PersonTable> {
             state.push_str(&format!(" · {what} {}", ids.join(", ")));
         }
     }
-    Some(PersonTable {
+    PersonTable {
         letter: person.letter.clone(),
         class: person.class.clone(),
         label: person.label.clone(),
         id: row.object.to_string(),
+        href: links.person(row.object),
         state,
-        names: row.names.iter().map(name).collect(),
-    })
+        names: row.names.iter().map(|row| name(row, links)).collect(),
+    }
 }
 
-fn name(row: &NameRow) -> NameLine {
+fn name(row: &NameRow, links: &dyn Links) -> NameLine {
     NameLine {
+        href: links.name(&row.spelling),
         name: shown(&row.spelling).into_owned(),
         role: match row.kind {
             Role::Upn => "UPN",
             Role::Smtp => "SMTP address",
             Role::Primary => "primary address",
         },
-        from: edge(row.from),
-        until: row.until.map_or_else(|| "still so".to_owned(), edge),
+        from: Edged(row.from),
+        until: Ended(row.until),
         contested: row.contested,
         evidence: evidence(&row.evidence),
     }
 }
 
-fn evidence(rows: &[EvidenceRow]) -> Vec<String> {
+/// The facts behind a period, the first and the last ones where there are many.
+pub fn evidence(rows: &[EvidenceRow]) -> Vec<String> {
     let say = |row: &EvidenceRow| {
         let reference = row.reference.as_ref().map(|text| format!(", {}", cut(text, 120))).unwrap_or_default();
         format!("{}, {}, commit {}{reference}", word(&row.source), time(row.at), row.sequence)
@@ -215,7 +241,7 @@ fn evidence(rows: &[EvidenceRow]) -> Vec<String> {
     head.map(say).chain([hidden]).chain(tail.map(say)).collect()
 }
 
-pub fn of_finding(row: &FindingRow) -> FindingLine {
+pub fn of_finding(row: &FindingRow, links: &dyn Links) -> FindingLine {
     let step = |step: &StepRow| {
         let by = step.by.as_ref().map(|by| format!(", by {}", cut(by, 80))).unwrap_or_default();
         let note = step.note.as_ref().map(|note| format!(": {}", cut(note, 300))).unwrap_or_default();
@@ -225,6 +251,7 @@ pub fn of_finding(row: &FindingRow) -> FindingLine {
         severity: word(&row.severity),
         kind: word(&row.kind),
         id: row.id.to_string(),
+        href: links.finding(row.id),
         state: word(&row.state),
         summary: cut(&row.summary, 1_000),
         opened: step(&row.opened),
@@ -234,7 +261,7 @@ pub fn of_finding(row: &FindingRow) -> FindingLine {
 
 pub fn of_plan(plan: &PlanRows, people: &People) -> PlanTable {
     let segments = plan.segments.iter().map(|segment| SegmentLine {
-        act: cut(&segment.act, 40),
+        act: act_words(&segment.act),
         snapshots: match segment.snapshots.as_slice() {
             [] => "—".to_owned(),
             [one] => cut(one.as_str(), 80),

@@ -13,6 +13,7 @@ use crate::scenario::script::{Question, Subject};
 use crate::service::findings::{self, Filter, FindingList, Word};
 use crate::service::restore::{Recipient, RestoreRequest};
 use crate::service::{history, link, plan, restore, reuse, snapshot, status, who};
+use crate::sync::Flights;
 use crate::sync::with_causes;
 
 /// Who acknowledges and resolves.
@@ -42,7 +43,7 @@ impl Stage {
                 }
             }
             Question::Status => {
-                let all = status::status(&desk.ledger, &[], desk.clock.now()).map_err(refuse)?;
+                let all = status::status(&desk.ledger, &[], &Flights::default(), desk.clock.now()).map_err(refuse)?;
                 let own = all.tenants.into_iter().find(|status| status.tenant == desk.tenant);
                 answer(&own.ok_or_else(|| "the ledger has no such tenant".to_owned())?)
             }

@@ -14,7 +14,7 @@ use crate::graph::emulator::{Quirk, QuirkName};
 use crate::scenario::expect::Answer;
 use crate::scenario::script::Reading;
 use crate::store::sled::{SledOptions, SledStore};
-use crate::store::{Run, Trigger};
+use crate::store::{Run, Syncing, Trigger};
 use crate::sync::with_causes;
 use crate::sync::{self, Context, Progress, Stop, SyncError, Wanted};
 
@@ -120,7 +120,7 @@ impl Stage {
         let id = context.tenant;
         let run = tokio::spawn(async move {
             let tell = move |progress: Progress| {
-                let _untold = store.set_progress(Some(id), Some(json!(progress)));
+                let _untold = store.set_syncing(vec![Syncing { tenant: id, progress: Some(json!(progress)) }]);
                 if progress.pages == pages {
                     told.notify_one();
                     tokio::task::block_in_place(|| at_gate.wait());

@@ -66,7 +66,7 @@ fn ledger(sheet: &mut Sheet, path: &Path, now: Instant) -> u64 {
 /// Why the ledger could not be looked at.
 struct Fault {
     said: String,
-    cure: &'static str,
+    cure: String,
     holder: Holder,
 }
 
@@ -80,7 +80,7 @@ enum Holder {
 fn look(path: &Path, now: Instant) -> Result<Inspection, Fault> {
     let workspace = tempfile::tempdir().map_err(|error| Fault {
         said: format!("make a copy of the ledger to look at: {error}"),
-        cure: "set TMPDIR to a directory with room",
+        cure: "set TMPDIR to a directory with room".to_owned(),
         holder: Holder::Nobody,
     })?;
     inspect(path, workspace.path(), now).map_err(|error| {
@@ -95,16 +95,19 @@ fn look(path: &Path, now: Instant) -> Result<Inspection, Fault> {
     })
 }
 
-fn cure(error: &StoreError) -> &'static str {
-    match error {
+fn cure(error: &StoreError) -> String {
+    let cure = match error {
         StoreError::NewerFormat { .. } => "upgrade whowas to the release that wrote it, or a later one",
         StoreError::NeedsRebuild { .. } => "run `whowas rebuild`",
         StoreError::HeldBySomeone { .. } => "wait until the other process is done",
         StoreError::NotALedger { .. } => "correct path in [ledger] of whowas.toml, or --ledger",
-        error => error
-            .hint()
-            .unwrap_or("see that this user may read and write the directory, and that --ledger names the right one"),
-    }
+        error => {
+            let hint = error.hint();
+            let usual = "see that this user may read and write the directory, and that --ledger names the right one";
+            return hint.unwrap_or_else(|| usual.to_owned());
+        }
+    };
+    cure.to_owned()
 }
 
 /// How much is written to see whether it can be. It is gone before it ever has a name.

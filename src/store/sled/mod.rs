@@ -14,6 +14,7 @@ mod directory;
 mod engine;
 mod inspect;
 mod read;
+mod search;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,7 +39,7 @@ use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
     Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting,
-    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
+    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Syncing, Tally,
 };
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId};
@@ -72,6 +73,8 @@ pub struct SledOptions {
     pub rebuild: bool,
     /// The tenant that it is opened to sync, told to whoever finds it held.
     pub tenant: Option<TenantId>,
+    /// Where questions about it are answered meanwhile, told to whoever finds it held.
+    pub url: Option<String>,
 }
 
 impl SledOptions {
@@ -85,6 +88,7 @@ impl SledOptions {
             free_bytes_min: FREE_BYTES_MIN,
             rebuild: false,
             tenant: None,
+            url: None,
         }
     }
 }
@@ -114,12 +118,8 @@ impl SledStore {
     }
 
     /// Tells whoever finds the ledger held how far the work on it is.
-    pub fn set_progress(
-        &self,
-        tenant: Option<TenantId>,
-        progress: Option<serde_json::Value>,
-    ) -> Result<(), StoreError> {
-        self.directory.write_holder(&holder(&self.options, tenant, progress))
+    pub fn set_syncing(&self, syncing: Vec<Syncing>) -> Result<(), StoreError> {
+        self.directory.write_holder(&holder(&self.options, syncing))
     }
 
     /// Whether derived records are missing because a rebuild is under way or was interrupted.
@@ -132,6 +132,20 @@ impl SledStore {
         self.lost.load(Ordering::Acquire)
     }
 
+    /// Whether a commit could be begun now.
+    ///
+    /// # Errors
+    /// Why not: an earlier write failed, or the disk is full.
+    pub fn is_writable(&self) -> Result<(), StoreError> {
+        // Somebody who is writing just now is proof enough.
+        if let Ok(stopped) = self.stopped.try_lock()
+            && let Some(why) = stopped.as_ref()
+        {
+            return Err(StoreError::Stopped { path: self.directory.shown(), why: why.clone() });
+        }
+        self.check_space()
+    }
+
     /// The ledger's directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -140,8 +154,9 @@ impl SledStore {
     fn open_in(path: &Path, options: SledOptions, vanishing: Option<Vanishing>) -> Result<Self, StoreError> {
         let directory = Directory::lock(path, options.create)?;
         let format = directory.format()?;
+        let begun = options.tenant.map(|tenant| Syncing { tenant, progress: None }).into_iter().collect();
         // A full disk must not keep anyone from reading, so a holder that cannot be written is only not told.
-        if directory.write_holder(&holder(&options, options.tenant, None)).is_err() {
+        if directory.write_holder(&holder(&options, begun)).is_err() {
             directory.remove_holder();
         }
         let rebuilding = directory.is_rebuilding()?;
@@ -336,6 +351,26 @@ impl LedgerStore for SledStore {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(postings)
+    }
+
+    fn names_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>, StoreError> {
+        search::names(&self.engine, tenant, beginning, after, limit)
+    }
+
+    fn chains_from(
+        &self,
+        tenant: TenantId,
+        beginning: &str,
+        after: Option<&ChainId>,
+        limit: usize,
+    ) -> Result<Vec<ChainId>, StoreError> {
+        search::chains(&self.engine, tenant, beginning, after, limit)
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
@@ -691,8 +726,11 @@ fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
     tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
 }
 
-fn holder(options: &SledOptions, tenant: Option<TenantId>, progress: Option<serde_json::Value>) -> Holder {
-    Holder { pid: std::process::id(), command: options.command.clone(), since: options.now, tenant, progress }
+fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {
+    let (command, since, url) = (options.command.clone(), options.now, options.url.clone());
+    let mut syncing = syncing.into_iter();
+    let (tenant, progress) = syncing.next().map_or((None, None), |first| (Some(first.tenant), first.progress));
+    Holder { pid: std::process::id(), command, since, tenant, progress, others: syncing.collect(), url }
 }
 
 fn chain(error: &StoreError) -> String {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::lists::forbidden;
 use crate::domain::id::ObjectId;
+use crate::domain::time::Instant;
 use crate::graph::emulator::answer::Answer;
 use crate::graph::emulator::changes::ChangeLog;
 use crate::graph::emulator::delta::{Manners, Round, page};
@@ -77,7 +78,8 @@ fn round<T: Tracked>(world: &mut World, request: &Request, base: &str) -> Result
         }
         Some(token) => {
             let next = known_round::<T>(token).ok_or_else(malformed_token)?;
-            if let Some(refusal) = expired(world, request, &next, base) {
+            let start_over = format!("{base}/{}/delta", T::SET);
+            if let Some(refusal) = expired(world, request, &next, &start_over) {
                 return Err(refusal);
             }
             Ok(start::<T>(world, request, next))
@@ -131,17 +133,36 @@ fn first_round<T: Tracked>(world: &World, request: &Request) -> Result<Round, An
 }
 
 fn start<T: Tracked>(world: &mut World, request: &Request, round: Round) -> Round {
+    let beginning = begin(world, request, round);
+    beginning.round(T::log(&world.directory))
+}
+
+/// A round about to start: all that it needs but the log that it tells of.
+pub(super) struct Beginning {
+    round: Round,
+    /// It tells the log as it was then.
+    as_of: Instant,
+    serial: u64,
+    manners: Manners,
+}
+
+impl Beginning {
+    /// The round, with its end fixed.
+    pub(super) fn round<T: Entity>(self, log: &ChangeLog<T>) -> Round {
+        self.round.started(log, log.length_at(self.as_of), self.serial, self.manners)
+    }
+}
+
+pub(super) fn begin(world: &mut World, request: &Request, round: Round) -> Beginning {
     let lag = world.quirks.fires(QuirkName::ReplicationLag, &request.path).map(|quirk| quirk.span(120.0));
-    let as_of = world.directory.now().minus(lag.unwrap_or_default());
+    let issued = world.directory.now();
     let serial = world.requests.total;
     let manners = world.quirks.manners(&request.path, serial);
     // A client may ask for another page size or for minimal answers with each round.
     let page_size = request.preferred_page_size().unwrap_or(round.page_size).min(999);
     let minimal = round.minimal || request.prefers("return=minimal");
-    let round = Round { page_size, minimal, ..round };
-    let issued = world.directory.now();
-    let log = T::log(&world.directory);
-    Round { issued, ..round.started(log, log.length_at(as_of), serial, manners) }
+    let round = Round { page_size, minimal, issued, ..round };
+    Beginning { round, as_of: issued.minus(lag.unwrap_or_default()), serial, manners }
 }
 
 /// `$select` for delta: what the directory store does not keep cannot be tracked.
@@ -173,7 +194,8 @@ fn known_round<T: Tracked>(token: &str) -> Option<Round> {
     from_token::<Round>(token).filter(|round| round.set == T::SET)
 }
 
-fn expired(world: &mut World, request: &Request, round: &Round, base: &str) -> Option<Answer> {
+/// The refusal of a delta token that a quirk calls too old; `start_over` is where a full round begins.
+pub(super) fn expired(world: &mut World, request: &Request, round: &Round, start_over: &str) -> Option<Answer> {
     // Peeking first keeps a limited quirk from being used up by tokens too young for it.
     let quirk = world.quirks.active().iter().find(|quirk| quirk.name == QuirkName::DeltaTokenExpired)?;
     let old = match quirk.seconds {
@@ -188,12 +210,12 @@ fn expired(world: &mut World, request: &Request, round: &Round, base: &str) -> O
     if quirk.style.as_deref() == Some("bad_request") {
         return Some(Answer::error(400, "syncStateNotFound", "The sync state generation is not found."));
     }
-    let location = format!("{base}/{}/delta?$deltatoken=", round.set);
+    let location = format!("{start_over}?$deltatoken=");
     let answer = Answer::error(410, "SyncStateNotFound", "The sync state generation is not found; generation=605.");
     Some(answer.header("Location", location))
 }
 
-fn malformed_token() -> Answer {
+pub(super) fn malformed_token() -> Answer {
     Answer::bad_request("Badly formed token.")
 }
 

@@ -219,6 +219,7 @@ impl Directory {
     /// Purges on somebody's behalf.
     pub(super) fn purge_as(&mut self, id: ObjectId, actor: Actor) -> Result<(), Refusal> {
         let user = self.deleted.remove(&id).ok_or(Refusal::NotDeleted(id))?;
+        self.mailboxes.purge(id);
         if let Some(deleted) = user.deleted {
             self.purges_due.remove(&(deleted.plus(RECYCLE_BIN), id));
         }
@@ -273,7 +274,9 @@ impl Directory {
     }
 
     fn keep(&mut self, user: Arc<User>, change: Change) {
-        self.users.insert(user.id, Arc::clone(&user));
+        if let Some(before) = self.users.insert(user.id, Arc::clone(&user)) {
+            self.follow_licence(&before, &user);
+        }
         self.user_log.push(self.now, change, user);
     }
 

@@ -1,0 +1,185 @@
+//! Syncs: beginning one, and the run log.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::domain_change::SuffixMap;
+use crate::http::metrics;
+use crate::http::place::{Json, Places, Query, Tenant, answer};
+use crate::http::problem::{Code, Problem};
+use crate::http::service::{Shared, blocking};
+use crate::service::runs::{self, RunAnswer, RunList};
+use crate::service::status::HoldStatus;
+use crate::store::Trigger;
+use crate::sync::{self, Flight, SyncError, Ticket, Wanted, with_causes};
+
+/// What kind of sync is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncRequest {
+    /// Enumerate every object anew, even though the feed is unbroken.
+    pub full: bool,
+    /// Also read the deleted items and a full listing.
+    pub reconcile: bool,
+    /// Let this held run pass.
+    pub accept: Option<u64>,
+    /// Take down that this held run is wrong; nothing is read.
+    pub reject: Option<u64>,
+    /// Changes of domain that were announced, like `old.example=new.example`: renames by them are not held.
+    pub announce: Vec<String>,
+}
+
+/// Begins a sync now, or lets a held run pass, or takes down that it is wrong.
+#[utoipa::path(post, path = "/v1/tenants/{t}/syncs", operation_id = "sync", tag = "runs",
+    params(("t" = String, Path, description = "The tenant's id or alias")),
+    request_body(content = SyncRequest, description = "What kind of sync"),
+    responses(
+        (status = 202, description = "The run that was begun; GET …/syncs/{run} tells how far it is", body = RunAnswer),
+        (status = 200, description = "The held run, rejected", body = HoldStatus),
+    ))]
+pub async fn begin(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    query: Query,
+    Json(asked): Json<SyncRequest>,
+) -> Result<Response, Problem> {
+    query.only(&[])?;
+    if service.stop.is_asked() {
+        return Err(Problem::new(Code::Stopping, "the service is about to end"));
+    }
+    let one_of = [asked.accept.is_some(), asked.reject.is_some(), asked.full || asked.reconcile];
+    if one_of.into_iter().filter(|given| *given).count() > 1 {
+        let detail = "accept, reject, and full or reconcile exclude each other";
+        return Err(Problem::new(Code::InvalidBody, detail));
+    }
+    let announced: Vec<SuffixMap> = asked
+        .announce
+        .iter()
+        .map(|text| text.parse().map_err(|error| Problem::new(Code::InvalidBody, format!("announce: {error}"))))
+        .collect::<Result<_, _>>()?;
+    let (id, clock) = (tenant.desk.tenant, tenant.caller.clock);
+    let mut context = {
+        let service = service.clone();
+        blocking(move || service.context(id, clock)).await?
+    };
+    context.guard.announced.extend(announced);
+    if let Some(run) = asked.reject {
+        tenant.looks.thing("run", run);
+        let hold = sync::reject(&context, run).await?;
+        return answer(StatusCode::OK, &HoldStatus::from(&hold));
+    }
+    if let Some(held) = asked.accept {
+        let open: Vec<u64> = {
+            let desk = tenant.desk.clone();
+            blocking(move || Ok(desk.ledger.holds(desk.tenant)?))
+                .await?
+                .iter()
+                .map(|hold| hold.standstill.run)
+                .collect()
+        };
+        if !open.contains(&held) {
+            return Err(SyncError::NotHeld { run: held, open }.into());
+        }
+    }
+    let permit = service.on_demand.clone().try_acquire_owned().map_err(|_| {
+        let problem = Problem::new(Code::RateLimited, "as many syncs on demand are running as may at once");
+        Problem { retry_after: Some(5), ..problem }
+    })?;
+    let ticket = service.flights.begin(id, Trigger::Demand, clock.now()).map_err(|flight| running(&flight))?;
+    let task = Task { service: service.clone(), context, asked };
+    tokio::spawn(async move {
+        let _permit = permit;
+        task.run(ticket).await;
+    });
+    // The run has its number before its first request.
+    let begun = match service.flights.numbered(id).await {
+        Some(flight) => RunAnswer::from(flight),
+        // It was over before it could be looked at; its entry tells how it ended.
+        None => {
+            let desk = tenant.desk.clone();
+            let newest = blocking(move || Ok(runs::list(&desk, None, 1)?.items.pop())).await?;
+            newest.ok_or_else(|| Problem::new(Code::Internal, "the run ended without an entry in the run log"))?
+        }
+    };
+    tenant.looks.thing("run", begun.run);
+    let mut response = answer(StatusCode::ACCEPTED, &begun)?;
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/tenants/{id}/syncs/{}", begun.run)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// The runs that ended, the newest first.
+#[utoipa::path(get, path = "/v1/tenants/{t}/syncs", operation_id = "sync_list", tag = "runs",
+    params(
+        ("t" = String, Path, description = "The tenant's id or alias"),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, as the page before tells"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many items, 100 if nothing is said, at most 1,000"),
+    ),
+    responses((status = 200, description = "A page of them", body = RunList)))]
+pub async fn list(tenant: Tenant, query: Query) -> Result<Response, Problem> {
+    query.only(&["cursor", "limit"])?;
+    let (before, limit) = (query.read("cursor")?, query.limit()?);
+    let desk = tenant.desk;
+    answer(StatusCode::OK, &blocking(move || Ok(runs::list(&desk, before, limit)?)).await?)
+}
+
+/// One run, under way or ended.
+#[utoipa::path(get, path = "/v1/tenants/{t}/syncs/{run}", operation_id = "sync_show", tag = "runs",
+    params(
+        ("t" = String, Path, description = "The tenant's id or alias"),
+        ("run" = u64, Path, description = "The run's number"),
+    ),
+    responses((status = 200, description = "The run", body = RunAnswer)))]
+pub async fn show(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    places: Places,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.only(&[])?;
+    let number: u64 = places.read("run")?;
+    let desk = tenant.desk;
+    let under_way = service.flights.under_way(desk.tenant).map(RunAnswer::from).filter(|run| run.run == number);
+    if let Some(run) = under_way {
+        return answer(StatusCode::OK, &run);
+    }
+    let found = blocking(move || Ok(runs::show(&desk, number)?)).await?;
+    let missing = || Problem::new(Code::UnknownRun, format!("the run log has no run {number}"));
+    answer(StatusCode::OK, &found.ok_or_else(missing)?)
+}
+
+/// The problem that a run is under way.
+pub fn running(flight: &Flight) -> Problem {
+    let detail = format!("a sync of this tenant is running since {}", flight.since);
+    let running = serde_json::to_value(RunAnswer::from(*flight)).ok().map(Box::new);
+    Problem { running, retry_after: Some(5), ..Problem::new(Code::SyncRunning, detail) }
+}
+
+/// A run on demand.
+struct Task {
+    service: Shared,
+    context: sync::Context,
+    asked: SyncRequest,
+}
+
+impl Task {
+    async fn run(self, ticket: Ticket) {
+        let Self { service, context, asked } = self;
+        let tell = |progress| ticket.tell(progress);
+        let wanted = Wanted { full: asked.full, reconcile: asked.reconcile, trigger: Trigger::Demand };
+        let done = match asked.accept {
+            Some(held) => sync::accept(&context, held, &service.stop, &tell).await,
+            None => sync::run(&context, wanted, &service.stop, &tell).await,
+        };
+        match done {
+            Ok(run) => metrics::ran(&metrics::label(&service, context.tenant), &run),
+            // The run's entry says so too; a run that could not even write one is told here alone.
+            Err(error) => {
+                tracing::warn!(tenant = %context.tenant, error = %with_causes(&error), "a sync on demand failed")
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the service counts, for Prometheus. Labels are tenants, routes and outcomes, never names or objects.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::problem::Problem;
+use super::service::Service;
+use crate::domain::id::TenantId;
+use crate::domain::time::Instant;
+use crate::service::check::CheckAnswer;
+use crate::service::parts::word_of;
+use crate::service::status::status;
+use crate::store::{Outcome, Run};
+use crate::sync::RUNS_READ;
+
+/// The bounds of the buckets of times, in seconds.
+const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Begins to count, once in a process. Returns what renders the counts; `None` if somebody else counts already.
+pub fn install() -> Option<PrometheusHandle> {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS).ok()?;
+    builder.install_recorder().ok()
+}
+
+/// Measures how long something takes.
+pub struct Timer(tokio::time::Instant);
+
+impl Timer {
+    /// From now on.
+    pub fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    /// How long it is by now.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// How a tenant is called in labels: by its alias, else by its id.
+pub fn label(service: &Service, tenant: TenantId) -> String {
+    let alias = service.configured(tenant).and_then(|configured| configured.alias.clone());
+    alias.unwrap_or_else(|| tenant.to_string())
+}
+
+/// Looks at what is not counted but so: how old, how many, how large.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn look(service: &Service) -> Result<(), Problem> {
+    let now = service.clock.now();
+    let found = status(&service.ledger, &service.all_configured(), &service.flights, now)?;
+    metrics::gauge!("whowas_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("whowas_ledger_bytes").set(found.ledger.bytes as f64);
+    metrics::gauge!("whowas_ledger_writable").set(if (service.health)().is_ok() { 1.0 } else { 0.0 });
+    for tenant in found.tenants {
+        let called = label(service, tenant.tenant);
+        let gauge = |name: &'static str| metrics::gauge!(name, "tenant" => called.clone());
+        let age = |at: Instant| now.since(at).as_secs_f64();
+        if let Some(completed) = last_completed(service, tenant.tenant)? {
+            gauge("whowas_sync_age_seconds").set(age(completed));
+        }
+        if let Some(horizon) = tenant.horizon {
+            gauge("whowas_horizon_age_seconds").set(age(horizon));
+        }
+        let blind = tenant
+            .blind
+            .iter()
+            .map(|blind| blind.until.since(blind.from).as_secs_f64())
+            .fold(0.0, |sum, seconds| sum + seconds);
+        gauge("whowas_blind_seconds").set(blind.max(0.0));
+        gauge("whowas_sync_running").set(if tenant.running.is_some() { 1.0 } else { 0.0 });
+        gauge("whowas_held_runs").set(tenant.held.len() as f64);
+        gauge("whowas_snapshots").set(tenant.snapshots as f64);
+        let open = tenant.findings;
+        for (severity, count) in [("critical", open.critical), ("warning", open.warning), ("notice", open.notice)] {
+            metrics::gauge!("whowas_findings_open", "tenant" => called.clone(), "severity" => severity)
+                .set(count as f64);
+        }
+        let objects = tenant.objects;
+        let states = [("active", objects.active), ("soft_deleted", objects.soft_deleted), ("purged", objects.purged)];
+        for (state, count) in states {
+            metrics::gauge!("whowas_objects", "tenant" => called.clone(), "state" => state).set(count as f64);
+        }
+    }
+    Ok(())
+}
+
+/// Counts a run that ended.
+pub fn ran(called: &str, run: &Run) {
+    let (kind, outcome) = (word_of(&run.kind), word_of(&run.outcome));
+    let tenant = || called.to_owned();
+    metrics::counter!("whowas_sync_runs_total", "tenant" => tenant(), "kind" => kind, "outcome" => outcome)
+        .increment(1);
+    metrics::counter!("whowas_graph_requests_total", "tenant" => tenant()).increment(run.requests);
+    metrics::counter!("whowas_graph_throttled_seconds_total", "tenant" => tenant()).increment(run.throttled_ms / 1_000);
+}
+
+/// Counts a verdict.
+pub fn judged(service: &Service, answer: &CheckAnswer, live: bool, timer: &Timer) {
+    let (tenant, verdict) = (label(service, answer.tenant), word_of(&answer.verdict));
+    metrics::counter!("whowas_checks_total", "tenant" => tenant, "verdict" => verdict).increment(1);
+    let live = if live { "true" } else { "false" };
+    metrics::histogram!("whowas_check_duration_seconds", "live" => live).record(timer.elapsed().as_secs_f64());
+}
+
+/// When the newest run ended that reached its horizon.
+fn last_completed(service: &Service, tenant: TenantId) -> Result<Option<Instant>, Problem> {
+    let runs = service.ledger.store().runs(tenant, RUNS_READ).map_err(crate::ledger::LedgerError::from)?;
+    Ok(runs.iter().find(|run| run.outcome == Outcome::Completed).and_then(|run| run.ended))
+}

@@ -1,0 +1,38 @@
+//! An auditor's word on a finding.
+
+use axum::response::Response;
+
+use super::form::Form;
+use super::frame::Who;
+use super::to;
+use crate::domain::finding::FindingId;
+use crate::http::api::findings::{problem, signed};
+use crate::http::place::{Filled, Query, Tenant};
+use crate::http::problem::Problem;
+use crate::http::service::blocking;
+use crate::service::findings::{self, Word};
+
+/// Longest note, in bytes.
+const NOTE_BYTES_MAX: usize = 2_000;
+
+/// Somebody has seen it.
+pub async fn acknowledge(tenant: Tenant, _who: Who, Filled(query): Filled, form: Form) -> Result<Response, Problem> {
+    review(tenant, &query, &form, Word::Acknowledge, "acknowledged").await
+}
+
+/// It was dealt with.
+pub async fn resolve(tenant: Tenant, _who: Who, Filled(query): Filled, form: Form) -> Result<Response, Problem> {
+    review(tenant, &query, &form, Word::Resolve, "resolved").await
+}
+
+async fn review(tenant: Tenant, query: &Query, form: &Form, word: Word, said: &str) -> Result<Response, Problem> {
+    query.only(&[])?;
+    let id: FindingId = form.text("id").parse().map_err(|error| Problem::parameter("id", error))?;
+    let note = form.short("note", NOTE_BYTES_MAX)?;
+    tenant.looks.thing("finding", id);
+    let by = Some(signed(&tenant, None));
+    let desk = tenant.desk;
+    let place = format!("/t/{}/finding?id={id}&said={said}", desk.tenant);
+    blocking(move || findings::review(&desk, id, word, by, note).map_err(problem)).await?;
+    to(&place)
+}
