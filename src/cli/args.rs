@@ -44,6 +44,9 @@ pub struct Global {
     /// How to print answers
     #[arg(long, global = true, value_enum, default_value_t, env = "WHOWAS_OUTPUT")]
     pub output: Output,
+    /// How to say on standard error what happens
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "WHOWAS_LOG")]
+    pub log: LogFormat,
     /// Behave as if it were this time (RFC 3339)
     #[arg(long, global = true, value_name = "TIME", env = "WHOWAS_NOW")]
     pub now: Option<Instant>,
@@ -65,6 +68,16 @@ pub enum Output {
     Json,
     /// One JSON document a line; lists give a line an item.
     Jsonl,
+}
+
+/// How to say on standard error what happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line: `timestamp` (RFC 3339), `level`, `message` and the event's fields.
+    Json,
 }
 
 /// The commands.

@@ -125,7 +125,7 @@ impl CliError {
 
     /// Prints the error, its causes and what to do.
     pub fn print(&self) {
-        super::output::note(&format!("error: {}", self.text()));
+        super::log::say(tracing::Level::ERROR, &format!("error: {}", self.text()));
     }
 
     /// The error, its causes and what to do.

@@ -14,6 +14,7 @@ mod init;
 mod integrity;
 mod lanes;
 mod link;
+mod log;
 mod mapping;
 mod open;
 mod output;
@@ -48,7 +49,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    start_log(args.global.verbose, args.global.quiet);
+    log::start(&args.global);
     match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -149,20 +150,4 @@ fn not_asked(command: &Command) -> Option<String> {
         Command::Scenario(_) => alone("scenario"),
         Command::Emulate(_) => alone("emulate"),
     }
-}
-
-fn start_log(verbose: u8, quiet: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "whowas=info,warn",
-        (false, _) => "whowas=debug,info",
-    };
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(output::is_drawn())
-        .with_target(false)
-        .init();
 }

@@ -4,9 +4,11 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use tracing::Level;
 
 use super::args::{Global, Output};
 use super::error::CliError;
+use super::log;
 use crate::domain::interval::Edge;
 
 pub use crate::service::parts::word_of;
@@ -43,10 +45,9 @@ pub fn text(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Prints a line to standard error.
+/// Says something on standard error.
 pub fn note(text: &str) {
-    // There is nowhere left to complain if standard error is gone.
-    let _unprinted = writeln!(std::io::stderr().lock(), "{text}");
+    log::say(Level::INFO, text);
 }
 
 /// Whether standard error may have colours and moving lines.

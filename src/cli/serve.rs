@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tracing::Level;
 
 use super::args::{Global, Output, ServeOptions};
 use super::error::{CliError, Exit};
+use super::log;
 use super::open::{App, Opened, runtime};
 use super::output;
 use super::sync::{say, stop_on_signal};
@@ -206,9 +208,9 @@ fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
         }
         Event::Failed(error) => {
             let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-            output::note(&format!("{name}: failed to {}{hint}", with_causes(*error)));
+            log::say(Level::WARN, &format!("{name}: failed to {}{hint}", with_causes(*error)));
         }
-        Event::NotBegun(why) => output::note(&format!("{name}: {why}")),
+        Event::NotBegun(why) => log::say(Level::WARN, &format!("{name}: {why}")),
         Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
     }
 }

@@ -61,9 +61,14 @@ impl Place {
     }
 
     fn serve(&self) -> Serving {
+        self.serve_with(&[])
+    }
+
+    /// With further flags. Where it listens is its first line, or the message of it.
+    fn serve_with(&self, flags: &[&str]) -> Serving {
         let token = self.ask(&["token", "add", "--role", "admin"])["token"].as_str().unwrap().to_owned();
         let mut child = self
-            .command(&["serve"])
+            .command(&[flags, &["serve"]].concat())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -77,7 +82,10 @@ impl Place {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
+        let told =
+            serde_json::from_str(&line).ok().and_then(|event: Value| event["message"].as_str().map(str::to_owned));
+        let told = told.as_deref().unwrap_or(line.trim());
+        let url = told.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned();
         let said = std::thread::spawn(move || {
             let mut said = String::new();
             stderr.read_to_string(&mut said).map(|_| said).unwrap()
@@ -219,6 +227,34 @@ fn a_tenant_that_cannot_be_read_is_named_with_the_cure_and_does_not_stop_the_oth
     assert!(ended.stderr.contains("one: ") && ended.stderr.contains("AADSTS7000215"), "{ended:#?}");
     assert!(ended.stderr.contains("copy the secret's Value"), "{ended:#?}");
     assert!(!ended.stderr.contains("not the secret"), "{ended:#?}");
+}
+
+/// A collector gets objects alone, whoever says something: the log, a note, a run that failed, a command that ends with an error.
+#[test]
+fn a_log_as_json_has_objects_alone_and_no_names() {
+    let place = Place::new([SECRETLY, "sync_every = \"1s\"\ncredential = { secret_file = \"wrong\" }"]);
+    fs::write(place.folder.path().join("wrong"), "not the secret").unwrap();
+    let mut serving = place.serve_with(&["--log", "json", "-v"]);
+    wait_until("it ran thrice", || serving.of(EmulatorOptions::TENANT).len() > 2);
+    assert_eq!(place.there(&serving, &["--tenant", "one", "who", "ann@x.test"]).code, 0);
+    let ended = serving.terminate();
+    let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for event in &events {
+        let has = |key: &str| event[key].as_str().is_some_and(|text| !text.is_empty());
+        assert!(has("timestamp") && has("level") && has("message"), "{event}");
+        assert!(event["timestamp"].as_str().unwrap().parse::<whowas::domain::time::Instant>().is_ok(), "{event}");
+        assert!(!event.to_string().contains("ann@x.test"), "{event}");
+    }
+    let of = |message: &str| events.iter().find(|event| event["message"].as_str().unwrap().contains(message));
+    assert_eq!(of("AADSTS7000215").unwrap_or_else(|| panic!("{events:?}"))["level"], "WARN");
+    let answered = of("answered").unwrap_or_else(|| panic!("{events:?}"));
+    assert_eq!((&answered["level"], &answered["status"]), (&json!("INFO"), &json!(200)));
+    assert!(answered["request"].is_string() && answered["route"].is_string(), "{answered}");
+
+    let failed = ran(&mut place.command(&["--log", "json", "--tenant", "three", "who", "ann@x.test"]));
+    let event: Value = serde_json::from_str(&failed.stderr).unwrap();
+    assert_eq!((failed.code, &event["level"]), (2, &json!("ERROR")), "{event}");
+    assert!(event["message"].as_str().unwrap().contains("three"), "{event}");
 }
 
 #[test]
