@@ -3,7 +3,8 @@
 //! It makes a ledger of that many users, starts the program's `serve` on it as a process, and asks by 64 connections: single
 //! checks by object id and by chain, and arrays of a thousand. Beside it a do-nothing axum route in a process of its own is asked
 //! in the same way, so that what HTTP and the client cost is visible. In the end it goes on with a mix of them for `--minutes`,
-//! and prints how much memory the service has each half minute. All processes share the machine's cores.
+//! and prints how much memory the service has each half minute. Last it kills the service with SIGKILL while all connections tell
+//! it of snapshots, starts it again, and looks for every snapshot that was acknowledged. All processes share the machine's cores.
 
 #![expect(
     clippy::unwrap_used,
@@ -65,22 +66,23 @@ fn main() {
     std::fs::write(
         settings.dir.join("whowas.toml"),
         format!(
-            "[ledger]\npath = \"ledger\"\n[server]\nrequests_per_second = 4000000000\nburst = 4000000000\n[[tenant]]\nid = \"{TENANT}\"\nalias = \"load\"\nid_max_age = \"30d\"\n"
+            "[ledger]\npath = \"ledger\"\n[server]\nrequests_per_second = 1000000\nburst = 1000000\n[[tenant]]\nid = \"{TENANT}\"\nalias = \"load\"\nid_max_age = \"30d\"\n"
         ),
     )
     .unwrap();
     let token = token(&settings);
-    let begun = Moment::now();
-    let served = Running::start(program(&settings).args([
-        "--now",
-        &now.to_string(),
-        "serve",
-        "--no-schedule",
-        "--rehearsal",
-        "--listen",
-        "127.0.0.1:0",
-    ]));
-    println!("ready {:.2} s after its start, {} MiB resident", begun.elapsed().as_secs_f64(), served.resident_mib());
+    let serve = || {
+        let begun = Moment::now();
+        let words = ["--now", &now.to_string(), "serve", "--no-schedule", "--rehearsal", "--listen", "127.0.0.1:0"];
+        let served = Running::start(program(&settings).args(words));
+        println!(
+            "ready {:.2} s after its start, {} MiB resident",
+            begun.elapsed().as_secs_f64(),
+            served.resident_mib()
+        );
+        served
+    };
+    let served = serve();
     let idle = Running::start(Command::new(std::env::current_exe().unwrap()).arg("--nothing"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     println!("| {CONNECTIONS} connections, {} s each | requests/s | answers/s | p50 ms | p99 ms |", settings.seconds);
@@ -125,7 +127,28 @@ fn main() {
             );
         }
     }
-    drop((served, idle));
+    drop(idle);
+    let told = runtime.block_on(async {
+        let tasks: Vec<_> =
+            (0..CONNECTIONS).map(|task| tokio::spawn(tell(served.url.clone(), token.clone(), task))).collect();
+        tokio::time::sleep(lasts).await;
+        // Its drop is a SIGKILL.
+        drop(served);
+        let mut told = Vec::new();
+        for task in tasks {
+            told.push(task.await.unwrap());
+        }
+        told
+    });
+    println!(
+        "\nkilled while {CONNECTIONS} connections told of snapshots: {} were acknowledged",
+        told.iter().sum::<u64>()
+    );
+    let served = serve();
+    let lost = runtime.block_on(lost(&served.url, &token, &told));
+    println!("acknowledged and lost: {lost}");
+    assert_eq!(lost, 0);
+    drop(served);
     std::fs::remove_dir_all(&settings.dir).unwrap();
 }
 
@@ -167,6 +190,37 @@ async fn load(url: &str, token: &str, body: &Body, lasts: Duration) -> Measured 
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
     Measured { per_second: times.len() as f64 / took, p50: at(0.5), p99: at(0.99) }
+}
+
+/// Tells of one snapshot after the other until the service is gone; how many were acknowledged.
+async fn tell(url: String, token: String, task: usize) -> u64 {
+    let client = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
+    for number in 0.. {
+        let body = json!({
+            "chain": format!("k{task}"), "snapshot": number.to_string(), "from": "2026-03-02T08:00:00Z",
+            "until": "2026-03-02T08:10:00Z", "object": object(task as u64),
+        });
+        let sent = client.post(format!("{url}/v1/tenants/load/snapshots")).bearer_auth(&token).json(&body).send().await;
+        match sent {
+            Ok(answer) => assert_eq!(answer.status(), 200),
+            Err(_) => return number,
+        }
+    }
+    unreachable!("the service was killed")
+}
+
+/// How many of the acknowledged snapshots the service does not know.
+async fn lost(url: &str, token: &str, told: &[u64]) -> u64 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut lost = 0;
+    for (task, count) in told.iter().enumerate() {
+        for number in 0..*count {
+            let place = format!("{url}/v1/tenants/load/snapshots/k{task}/{number}");
+            let answer = client.get(place).bearer_auth(token).send().await.unwrap();
+            lost += u64::from(answer.status() != 200);
+        }
+    }
+    lost
 }
 
 /// A process that listens, ended when this is dropped.

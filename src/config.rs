@@ -57,6 +57,9 @@ pub struct LedgerConfig {
     pub cache_mib: Option<u64>,
 }
 
+/// The most requests a second that can be told apart from no limit at all.
+const PACE_MAX: u32 = 1_000_000;
+
 /// How the service listens. Checked here so that one file serves all commands.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -300,8 +303,9 @@ impl Config {
             let nearest = nearest(key.rsplit('.').next().unwrap_or(&key), KEYS);
             return Err(ConfigError::UnknownKey { file: file.to_owned(), key, nearest });
         }
+        let invalid = |why| ConfigError::Invalid { file: file.to_owned(), why };
+        config.server.check().map_err(|why| invalid(format!("server: {why}")))?;
         for tenant in &config.tenants {
-            let invalid = |why| ConfigError::Invalid { file: file.to_owned(), why };
             mapping::parse(&tenant.mapping).map_err(|why| invalid(format!("tenant {}: {why}", tenant.label())))?;
         }
         Ok(config)
@@ -325,6 +329,17 @@ impl Config {
             (None, [only]) => Ok(Some(only)),
             (None, _) => Err(ConfigError::Tenant { why: format!("several are there, say --tenant ({})", known()) }),
         }
+    }
+}
+
+impl ServerConfig {
+    fn check(&self) -> Result<(), String> {
+        for (key, value) in [("requests_per_second", self.requests_per_second), ("burst", self.burst)] {
+            if value.is_some_and(|value| !(1..=PACE_MAX).contains(&value)) {
+                return Err(format!("{key} is a number from 1 to {PACE_MAX}; leave it out for the default"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -638,6 +653,18 @@ mod tests {
         exclude = { user_type = "Guest" }
         labels = { profile = "gold", region = "eu" }
     "#;
+
+    #[test]
+    fn a_pace_that_nobody_could_keep_or_exceed_is_refused() {
+        for (key, value) in
+            [("requests_per_second", 0), ("requests_per_second", 1_000_001), ("burst", 0), ("burst", u32::MAX)]
+        {
+            let why = parse(&format!("[server]\n{key} = {value}")).unwrap_err().to_string();
+            assert!(why.contains(&format!("server: {key} is a number from 1 to 1000000")), "{why}");
+        }
+        let server = parse("[server]\nrequests_per_second = 1000000\nburst = 1").unwrap().server;
+        assert_eq!((server.requests_per_second, server.burst), (Some(1_000_000), Some(1)));
+    }
 
     #[test]
     fn the_full_example_is_read() {
