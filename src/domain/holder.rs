@@ -177,11 +177,9 @@ impl NameView {
         let confidence = match confidence {
             // One namespace proves a holder, but another object may have held the name in the other one.
             HolderConfidence::Certain if !excluded(holder) => HolderConfidence::Assumed,
-            HolderConfidence::Nobody
-                if !self.is_proved_vacant(interval, kind) && !is_known_time(interval, coverage) =>
-            {
-                HolderConfidence::Unknown
-            }
+            // That all who are known did not hold it says nothing of somebody who was gone before the first sync, or who came
+            // and went while nothing was read.
+            HolderConfidence::Nobody if !is_known_time(interval, coverage) => HolderConfidence::Unknown,
             other => other,
         };
         Standing { confidence, holder, candidates }
@@ -253,10 +251,6 @@ impl NameView {
                 (confidence > Confidence::Unlikely).then_some(Candidate { object, confidence, held })
             })
             .collect()
-    }
-
-    fn is_proved_vacant(&self, interval: Interval, kind: NameKind) -> bool {
-        self.claims_of(kind).all(|claim| claim.track.absent().covers(interval))
     }
 }
 

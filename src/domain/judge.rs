@@ -184,8 +184,9 @@ fn of_another_tenant(case: &Case<'_>, tenant: TenantId) -> Verdict {
         objects.push(holder);
     }
     let chain = case.ask.chain.as_ref().map_or_else(String::new, |chain| format!(" {chain}"));
+    let owner = if case.policy.names_tenants { format!("tenant {tenant}") } else { "another tenant".to_owned() };
     let mut reasons = vec![format!(
-        "chain{chain} belongs to tenant {tenant} and has no snapshot in this one; a chain never goes on in another tenant, \
+        "chain{chain} belongs to {owner} and has no snapshot in this one; a chain never goes on in another tenant, \
          so begin a new chain under another id"
     )];
     let (known, unknown): (Vec<ObjectId>, Vec<ObjectId>) =
@@ -337,7 +338,7 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
         None => {
             let why = match case.chain.filter(|chain| chain.has_snapshots) {
                 Some(chain) => format!("chain {} keeps no snapshot to build on", chain.id),
-                None => format!("object {object} has no chain yet"),
+                None => no_chain_yet(case, object),
             };
             verdict(case, Outcome::Baseline, Some(object), vec![why])
         }
@@ -345,6 +346,15 @@ fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict
     answer.evidence.proved_at = proved;
     answer.evidence.live = timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now));
     proven(answer, proof)
+}
+
+fn no_chain_yet(case: &Case<'_>, object: ObjectId) -> String {
+    match (case.chain, case.chains.get(&object)) {
+        (Some(chain), Some(own)) if own.id != chain.id => {
+            format!("chain {} is new; object {object} has chain {} already", chain.id, own.id)
+        }
+        _ => format!("object {object} has no chain yet"),
+    }
 }
 
 /// The verdict with what proves the name it was asked by, if anything does.

@@ -45,6 +45,8 @@ pub struct Policy {
     pub max_skew: Duration,
     /// How long sources may still speak about a snapshot.
     pub settling: Settling,
+    /// Whether a reason may say which other tenant a chain belongs to. Not to somebody who may not know of that tenant.
+    pub names_tenants: bool,
 }
 
 impl Policy {
@@ -65,6 +67,7 @@ impl Default for Policy {
             mailbox_grace: Duration::from_secs(30 * 86_400),
             max_skew: Duration::from_secs(300),
             settling: Settling::default(),
+            names_tenants: true,
         }
     }
 }

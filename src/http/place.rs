@@ -45,12 +45,18 @@ impl FromRequestParts<Shared> for Tenant {
             return Err(match &caller.token.tenants {
                 None => Problem::new(Code::UnknownTenant, format!("tenant {named:?} is not known here"))
                     .with_hint("GET /v1/status lists the tenants"),
-                Some(_) => Problem::new(Code::TenantForbidden, format!("the token is not for tenant {named:?}")),
+                Some(_) => {
+                    let problem = Problem::new(Code::TenantForbidden, format!("the token is not for tenant {named:?}"));
+                    metrics::counter!("whowas_access_denied_total", "reason" => problem.code.word()).increment(1);
+                    problem
+                }
             });
         };
         caller.looks.tenant(tenant);
         let looks = caller.looks.clone();
-        Ok(Self { desk: service.desk(tenant, caller.clock), caller, looks })
+        let mut desk = service.desk(tenant, caller.clock);
+        desk.policy.names_tenants = caller.token.tenants.is_none();
+        Ok(Self { desk, caller, looks })
     }
 }
 

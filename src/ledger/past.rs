@@ -369,7 +369,25 @@ impl LedgerStore for Past {
     }
 
     fn mailboxes(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<MailboxId>, StoreError> {
-        if self.is_shown(tenant) { self.store().mailboxes(tenant, object) } else { Ok(Vec::new()) }
+        if !self.is_shown(tenant) {
+            return Ok(Vec::new());
+        }
+        let named = self.store().mailboxes(tenant, object)?;
+        if named.is_empty() {
+            return Ok(named);
+        }
+        // Which commit brought one is not kept, and the snapshots that name them tell.
+        let mut then = BTreeSet::new();
+        for chain in self.chains(tenant, &Subject::Object(object))? {
+            let mut after: Option<SnapshotPlace> = None;
+            loop {
+                let page = self.snapshots(tenant, &chain, Order::Forward, after.as_ref(), PAGE)?;
+                let Some(last) = page.last() else { break };
+                after = Some((last.snapshot.from, last.snapshot.id.clone()));
+                then.extend(page.iter().flat_map(|record| record.mailboxes_of(object)));
+            }
+        }
+        Ok(named.into_iter().filter(|mailbox| then.contains(mailbox)).collect())
     }
 
     fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError> {

@@ -1,10 +1,13 @@
 //! The history of a name or of an object.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::link::{LinkPart, links_of};
 use super::parts::{EvidencePart, NamesPart, evidence_of};
+use crate::domain::fact::Snapshot;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence};
 use crate::domain::interval::Edge;
 use crate::domain::name::{Name, Namespace};
@@ -12,6 +15,7 @@ use crate::domain::scope::Scope;
 use crate::domain::time::Instant;
 use crate::domain::timeline::{Role, State};
 use crate::ledger::{Basis, KnownAt, LedgerError, ScopePeriod};
+use crate::store::Subject;
 
 /// Everyone who ever held a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,9 +67,9 @@ pub struct ObjectAnswer {
     pub states: Vec<StatePart>,
     /// The mailbox instances that its snapshots name.
     pub mailboxes: Vec<MailboxId>,
-    /// Its chains.
+    /// Its chains. Snapshots of others may hold its data too.
     pub chains: Vec<ChainId>,
-    /// Its snapshots, by chain.
+    /// The snapshots that hold its data, in whosever chain, by chain; at most 1,000.
     pub snapshots: Vec<SnapshotPart>,
     /// Its lineage links.
     pub links: Vec<LinkPart>,
@@ -105,7 +109,7 @@ pub struct StatePart {
     pub until: Option<Edge>,
 }
 
-/// A snapshot of one of the object's chains.
+/// A snapshot that holds the object's data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SnapshotPart {
@@ -131,6 +135,12 @@ pub struct ScopePart {
     pub since: Instant,
 }
 
+impl From<Snapshot> for SnapshotPart {
+    fn from(snapshot: Snapshot) -> Self {
+        Self { chain: snapshot.chain, snapshot: snapshot.id, from: snapshot.from, until: snapshot.until }
+    }
+}
+
 impl From<ScopePeriod> for ScopePart {
     fn from(period: ScopePeriod) -> Self {
         let ScopePeriod { sequence, since, scope } = period;
@@ -140,6 +150,8 @@ impl From<ScopePeriod> for ScopePart {
 
 /// How many of an object's snapshots are listed; the rest is in `snapshot list`.
 const SNAPSHOTS_MAX: usize = 1_000;
+/// How many are read at a time.
+const PAGE: usize = 256;
 
 /// Everyone who ever held a name.
 pub fn of_name(desk: &Desk, name: &Name, known_at: KnownAt) -> Result<NameAnswer, LedgerError> {
@@ -175,26 +187,20 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
         until: period.until,
         evidence: evidence_of(period),
     });
-    let mut snapshots = Vec::new();
-    let mut mailboxes = Vec::new();
-    for chain in &history.chains {
-        let left = SNAPSHOTS_MAX.saturating_sub(snapshots.len());
-        for found in desk.ledger.snapshots(desk.tenant, chain, None, left, settling)? {
-            if found.record.taken > history.basis.sequence || found.attribution.owner != Some(object) {
-                continue;
-            }
-            let snapshot = found.record.snapshot;
-            mailboxes.extend(snapshot.mailbox);
-            snapshots.push(SnapshotPart {
-                chain: snapshot.chain,
-                snapshot: snapshot.id,
-                from: snapshot.from,
-                until: snapshot.until,
-            });
-        }
+    // What is asked about the past is judged by what was known then, receipts and all.
+    let then = match known_at {
+        KnownAt::Now => desk.clone(),
+        _ => Desk { ledger: desk.ledger.as_known(desk.tenant, known_at)?, ..desk.clone() },
+    };
+    // Its data may lie wherever somebody opened it, or a name that it had once, and said so.
+    let called = history.periods.iter().map(|(_, name, _)| Subject::Name(name.key().clone()));
+    let subjects: BTreeSet<Subject> = called.chain([Subject::Object(object)]).collect();
+    let mut chains: BTreeSet<ChainId> = history.chains.iter().cloned().collect();
+    for subject in &subjects {
+        chains.extend(then.ledger.chains_addressed(then.tenant, subject)?);
     }
-    mailboxes.sort();
-    mailboxes.dedup();
+    let snapshots = owned_snapshots(&then, &chains, object)?;
+    let mailboxes: BTreeSet<MailboxId> = snapshots.iter().filter_map(|snapshot| snapshot.mailbox).collect();
     Ok(Some(ObjectAnswer {
         object,
         state: history.state,
@@ -206,11 +212,32 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
             .iter()
             .map(|period| StatePart { state: period.state, from: period.from, until: period.until })
             .collect(),
-        mailboxes,
+        mailboxes: mailboxes.into_iter().collect(),
         chains: history.chains,
-        snapshots,
-        links: links_of(desk, object, history.basis.sequence)?,
+        snapshots: snapshots.into_iter().map(SnapshotPart::from).collect(),
+        links: links_of(&then, object, history.basis.sequence)?,
         scopes: history.scopes.into_iter().map(ScopePart::from).collect(),
         basis: history.basis,
     }))
+}
+
+/// The first snapshots of these chains that hold the object's data.
+fn owned_snapshots(desk: &Desk, chains: &BTreeSet<ChainId>, object: ObjectId) -> Result<Vec<Snapshot>, LedgerError> {
+    let mut owned = Vec::new();
+    for chain in chains {
+        let mut after = None;
+        loop {
+            let settling = desk.policy.settling;
+            let page = desk.ledger.snapshots(desk.tenant, chain, after.as_ref(), PAGE, settling)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
+            let held = page.into_iter().filter(|found| found.attribution.owner == Some(object));
+            owned.extend(held.map(|found| found.record.snapshot));
+            if owned.len() >= SNAPSHOTS_MAX {
+                owned.truncate(SNAPSHOTS_MAX);
+                return Ok(owned);
+            }
+        }
+    }
+    Ok(owned)
 }

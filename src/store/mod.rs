@@ -333,6 +333,17 @@ impl SnapshotRecord {
         }
     }
 
+    /// The mailbox instances from which this object was read, as it says itself and its receipts say.
+    pub fn mailboxes_of(&self, object: ObjectId) -> Vec<MailboxId> {
+        let own = (self.snapshot.addressed == Addressed::Object(object)).then_some(self.snapshot.mailbox).flatten();
+        let receipted = self.receipts.iter().flat_map(|(_, receipt)| {
+            let begun = (receipt.object == object).then_some(receipt.mailbox).flatten();
+            let ended = (receipt.object_end == Some(object)).then_some(receipt.mailbox_end).flatten();
+            [begun, ended].into_iter().flatten()
+        });
+        own.into_iter().chain(receipted).collect()
+    }
+
     /// With what other snapshots of its chain it is counted.
     pub fn class(&self) -> TallyClass {
         TallyClass { judgement: self.judgement, mailbox: self.mailbox() }

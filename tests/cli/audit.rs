@@ -432,6 +432,23 @@ fn the_finding(w: &World, kind: &str) -> Value {
     found[0].clone()
 }
 
+/// Where does somebody's mail lie? Also in a chain of somebody else; and what was known of it is what is told of the past.
+#[test]
+fn s4_a_history_lists_the_snapshots_that_hold_somebody_s_data_in_whosever_chain_and_of_the_past_as_it_was_known() {
+    let Damage { w, a, b } = damage();
+    let held = |object: ObjectId, known_at: &[&str]| -> Value {
+        let told = w.run(&[&["history", &id(object)], known_at].concat()).done();
+        json!(told["snapshots"].as_array().unwrap().iter().map(|snapshot| &snapshot["snapshot"]).collect::<Vec<_>>())
+    };
+    let before = w.status()["sequence"].to_string();
+    assert_eq!((held(a, &[]), held(b, &[])), (json!(["39", "40"]), json!([])));
+    receipt(&w, "41", b, b);
+    assert_eq!((held(a, &[]), held(b, &[])), (json!(["39", "40"]), json!(["41"])));
+    assert_eq!(w.history(&id(b))["chains"], json!([]), "the chain is not B's");
+    let then = ["--known-at", &before];
+    assert_eq!((held(a, &then), held(b, &then)), (json!(["39", "40"]), json!([])));
+}
+
 #[test]
 fn s4_the_finding_is_listed_explained_and_taken_through_its_states() {
     let Damage { mut w, a, b } = damage();
