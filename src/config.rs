@@ -311,6 +311,12 @@ impl Config {
         Ok(config)
     }
 
+    /// How a tenant is called: by its alias, else by its id.
+    pub fn label_of(&self, tenant: TenantId) -> String {
+        let configured = self.tenants.iter().find(|configured| configured.id == tenant);
+        configured.map_or_else(|| tenant.to_string(), TenantConfig::label)
+    }
+
     /// The tenant with this alias or id; without one, the only tenant there is.
     pub fn tenant(&self, wanted: Option<&str>) -> Result<Option<&TenantConfig>, ConfigError> {
         let known = || {

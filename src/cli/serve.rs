@@ -24,9 +24,9 @@ use crate::http::service::{Directories, Limits, Service, Shared};
 use crate::http::{metrics, router, systemd};
 use crate::service::directory;
 use crate::service::runs::RunAnswer;
-use crate::store::Syncing;
 use crate::store::sled::SledStore;
-use crate::sync::{Event, Flight, Flights, Keeper, Kept, Stop, with_causes};
+use crate::store::{Run, Syncing};
+use crate::sync::{Event, Flight, Flights, Keeper, Kept, Stop, is_whole, with_causes};
 
 /// How many arrays of asks are answered at once.
 const STREAMS: usize = 16;
@@ -58,9 +58,18 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         let store = Arc::clone(&store);
         move || store.is_writable().map_err(|error| with_causes(&error))
     };
+    let config = Arc::new(app.config);
+    let ended = {
+        let (config, global) = (Arc::clone(&config), global.clone());
+        move |tenant: TenantId, run: &Run| {
+            let called = config.label_of(tenant);
+            metrics::ran(&called, run);
+            told_of(&global, tenant, &called, run);
+        }
+    };
     let service: Shared = Arc::new(Service {
         ledger,
-        config: Arc::new(app.config),
+        config,
         clock,
         tokens: Tokens::in_folder(access),
         access_log,
@@ -72,6 +81,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         is_behind_proxy: place.is_behind_proxy,
         is_encrypted: place.has_tls() || place.is_behind_proxy,
         health: Box::new(health),
+        ended: Box::new(ended),
         streams: Arc::new(Semaphore::new(STREAMS)),
         pace: Pace::of(&limits),
         limits,
@@ -80,8 +90,10 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     if service.tokens.all()?.is_empty() {
         output::note("nobody may ask yet: `whowas token add --role admin` gives out a token, also while this runs");
     }
-    let keeper = keeper(&service, global, options.at_once);
-    let router = router::router(&service, metrics::install());
+    let keeper = keeper(&service, options.at_once);
+    let counted = metrics::install();
+    metrics::begin(&service);
+    let router = router::router(&service, counted);
     runtime()?.block_on(async {
         stop_on_signal(stop.clone());
         let keeping = tokio::spawn(keeper.keep(kept));
@@ -137,7 +149,7 @@ fn kept(app: &App) -> Result<Vec<Kept>, CliError> {
     Ok(meant.into_iter().map(|tenant| Kept { tenant: tenant.id, rhythm: tenant.rhythm() }).collect())
 }
 
-fn keeper(service: &Shared, global: Global, at_once: usize) -> Keeper {
+fn keeper(service: &Shared, at_once: usize) -> Keeper {
     let open = {
         let service = Arc::clone(service);
         move |tenant: TenantId| {
@@ -151,11 +163,22 @@ fn keeper(service: &Shared, global: Global, at_once: usize) -> Keeper {
     let tell = {
         let service = Arc::clone(service);
         move |tenant: TenantId, event: Event<'_>| {
-            if let Event::Ran(run) = &event {
-                metrics::ran(&metrics::label(&service, tenant), run);
+            let name = service.config.label_of(tenant);
+            match event {
+                Event::Ended(run) => (service.ended)(tenant, run),
+                Event::Failed { error, is_logged } => {
+                    if !is_logged {
+                        metrics::failed(&name);
+                    }
+                    let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+                    log::say(Level::WARN, &format!("{name}: failed to {}{hint}", with_causes(error)));
+                }
+                Event::NotBegun(why) => {
+                    metrics::failed(&name);
+                    log::say(Level::WARN, &format!("{name}: {why}"));
+                }
+                Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
             }
-            let name = service.configured(tenant).map(TenantConfig::label).unwrap_or_default();
-            report(&global, tenant, &name, &event);
         }
     };
     let (clock, flights, stop) = (service.clock, service.flights.clone(), service.stop.clone());
@@ -194,23 +217,13 @@ async fn keep_log(log: AccessLog) {
     }
 }
 
-fn report(global: &Global, tenant: TenantId, name: &str, event: &Event<'_>) {
-    let is_quiet = global.quiet;
-    match event {
-        Event::Ran(run) => {
-            if global.output == Output::Human {
-                if !is_quiet {
-                    output::note(&format!("{name}: {}", say(&RunAnswer::from((*run).clone())).trim_end()));
-                }
-            } else if let Err(error) = output::text(&json!({"tenant": tenant, "run": run}).to_string()) {
-                output::note(&format!("{name}: {}", error.text()));
-            }
+/// Prints a run that ended. To people those that failed are told with what to do, as soon as they have failed.
+fn told_of(global: &Global, tenant: TenantId, name: &str, run: &Run) {
+    if global.output != Output::Human {
+        if let Err(error) = output::text(&json!({"tenant": tenant, "run": run}).to_string()) {
+            log::say(Level::ERROR, &format!("{name}: {}", error.text()));
         }
-        Event::Failed(error) => {
-            let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-            log::say(Level::WARN, &format!("{name}: failed to {}{hint}", with_causes(*error)));
-        }
-        Event::NotBegun(why) => log::say(Level::WARN, &format!("{name}: {why}")),
-        Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
+    } else if !global.quiet && is_whole(run) {
+        output::note(&format!("{name}: {}", say(&RunAnswer::from(run.clone())).trim_end()));
     }
 }

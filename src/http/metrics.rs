@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::service::Service;
 use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
 use crate::service::check::CheckAnswer;
 use crate::service::parts::word_of;
 use crate::service::status::status;
-use crate::store::{Outcome, Run};
+use crate::store::{Outcome, Run, RunKind};
 use crate::sync::RUNS_READ;
 
 /// The bounds of the buckets of times, in seconds.
 const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The kind of a run that has none, because it left no entry.
+const NO_KIND: &str = "none";
+/// Why requests are turned away.
+const REFUSALS: [Code; 5] =
+    [Code::Unauthenticated, Code::TokenExpired, Code::TokenRevoked, Code::RoleForbidden, Code::TenantForbidden];
 
 /// Begins to count, once in a process. Returns what renders the counts; `None` if somebody else counts already.
 pub fn install() -> Option<PrometheusHandle> {
@@ -39,12 +45,6 @@ impl Timer {
     }
 }
 
-/// How a tenant is called in labels: by its alias, else by its id.
-pub fn label(service: &Service, tenant: TenantId) -> String {
-    let alias = service.configured(tenant).and_then(|configured| configured.alias.clone());
-    alias.unwrap_or_else(|| tenant.to_string())
-}
-
 /// Looks at what is not counted but so: how old, how many, how large.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn look(service: &Service) -> Result<(), Problem> {
     metrics::gauge!("whowas_ledger_bytes").set(found.ledger.bytes as f64);
     metrics::gauge!("whowas_ledger_writable").set(if (service.health)().is_ok() { 1.0 } else { 0.0 });
     for tenant in found.tenants {
-        let called = label(service, tenant.tenant);
+        let called = service.config.label_of(tenant.tenant);
         let gauge = |name: &'static str| metrics::gauge!(name, "tenant" => called.clone());
         let age = |at: Instant| now.since(at).as_secs_f64();
         if let Some(completed) = last_completed(service, tenant.tenant)? {
@@ -88,19 +88,44 @@ pub fn look(service: &Service) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Tells of what was not counted yet that there was none of it. What a counter begins with counts as nothing for whoever looks at
+/// how it grows, so the first trouble of a kind would be missed.
+pub fn begin(service: &Service) {
+    metrics::counter!("whowas_access_log_failures_total").increment(0);
+    for code in REFUSALS {
+        metrics::counter!("whowas_access_denied_total", "reason" => code.word()).increment(0);
+    }
+    let kinds = [RunKind::Full, RunKind::Delta, RunKind::Reconcile].map(|kind| word_of(&kind));
+    for tenant in &service.config.tenants {
+        for kind in kinds.iter().map(String::as_str).chain([NO_KIND]) {
+            for outcome in [Outcome::Completed, Outcome::Failed] {
+                runs(&tenant.label(), kind, &word_of(&outcome)).increment(0);
+            }
+        }
+    }
+}
+
+/// Counts a run that ended without an entry in the run log, or that could not be begun.
+pub fn failed(called: &str) {
+    runs(called, NO_KIND, &word_of(&Outcome::Failed)).increment(1);
+}
+
+fn runs(called: &str, kind: &str, outcome: &str) -> metrics::Counter {
+    let of = |text: &str| text.to_owned();
+    metrics::counter!("whowas_sync_runs_total", "tenant" => of(called), "kind" => of(kind), "outcome" => of(outcome))
+}
+
 /// Counts a run that ended.
 pub fn ran(called: &str, run: &Run) {
-    let (kind, outcome) = (word_of(&run.kind), word_of(&run.outcome));
     let tenant = || called.to_owned();
-    metrics::counter!("whowas_sync_runs_total", "tenant" => tenant(), "kind" => kind, "outcome" => outcome)
-        .increment(1);
+    runs(called, &word_of(&run.kind), &word_of(&run.outcome)).increment(1);
     metrics::counter!("whowas_graph_requests_total", "tenant" => tenant()).increment(run.requests);
     metrics::counter!("whowas_graph_throttled_seconds_total", "tenant" => tenant()).increment(run.throttled_ms / 1_000);
 }
 
 /// Counts a verdict.
 pub fn judged(service: &Service, answer: &CheckAnswer, live: bool, timer: &Timer) {
-    let (tenant, verdict) = (label(service, answer.tenant), word_of(&answer.verdict));
+    let (tenant, verdict) = (service.config.label_of(answer.tenant), word_of(&answer.verdict));
     metrics::counter!("whowas_checks_total", "tenant" => tenant, "verdict" => verdict).increment(1);
     let live = if live { "true" } else { "false" };
     metrics::histogram!("whowas_check_duration_seconds", "live" => live).record(timer.elapsed().as_secs_f64());

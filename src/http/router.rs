@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::openapi::OpenApi;
 
-use super::access::caller::{self, RequestId};
+use super::access::caller::{self, Caller, RequestId};
 use super::access::role::Right;
 use super::problem::{Code, Problem};
 use super::service::{Shared, blocking};
@@ -148,7 +148,15 @@ async fn from_here_or_by_token(State(service): State<Shared>, request: Request, 
 async fn render_metrics(
     State(service): State<Shared>,
     Extension(counted): Extension<Option<Arc<PrometheusHandle>>>,
+    caller: Option<Extension<Caller>>,
 ) -> Result<Response, Problem> {
+    // The counts are of all tenants, and name them.
+    if caller.is_some_and(|Extension(caller)| caller.token.tenants.is_some()) {
+        return Err(Problem::new(
+            Code::TenantForbidden,
+            "the metrics are of all tenants, and the token is not for all",
+        ));
+    }
     let Some(counted) = counted else {
         return Err(Problem::new(Code::UnknownRoute, "this service counts nothing"));
     };

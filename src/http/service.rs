@@ -18,10 +18,14 @@ use crate::graph::client::GraphClient;
 use crate::ledger::{Ledger, LedgerError};
 use crate::service::status::Configured;
 use crate::service::{Desk, directory};
+use crate::store::Run;
 use crate::sync::{Context, Flights, Stop};
 
 /// The header by which a rehearsal tells what time it is.
 pub const NOW_HEADER: &str = "x-whowas-now";
+
+/// Is told of a tenant's run that ended.
+pub type Ended = dyn Fn(TenantId, &Run) + Send + Sync;
 
 /// The service. Handlers get it in an [`Arc`].
 pub struct Service {
@@ -53,6 +57,8 @@ pub struct Service {
     pub is_encrypted: bool,
     /// Whether the ledger can be written, or why not. It may block.
     pub health: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Is told of every run that ended and has its entry, whoever asked for it.
+    pub ended: Box<Ended>,
     /// How many arrays of asks are answered at once.
     pub streams: Arc<Semaphore>,
     /// How many requests each token makes.

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::run::{Stop, Wanted, run};
-use super::schedule::{self, RUNS_READ};
+use super::schedule::{self, RUNS_READ, is_whole};
 use super::{Context, Flights, SyncError, Ticket};
 use crate::clock::Clock;
 use crate::domain::id::TenantId;
@@ -17,6 +17,8 @@ use crate::store::{Run, Trigger};
 
 /// How long the keeper sleeps at most before it looks at the clock again, which may have been set.
 const LOOK: Duration = Duration::from_secs(15);
+/// The most entries that one run makes: of a run that was killed before it, of its round, and of its reconcile.
+const ENTRIES_MAX: usize = 3;
 
 /// A tenant to keep current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +34,15 @@ pub struct Kept {
 pub enum Event<'a> {
     /// The next run is due then.
     Next(Instant),
-    /// A run was made.
-    Ran(&'a Run),
-    /// A run failed. It has its entry in the run log, unless that could not be written.
-    Failed(&'a SyncError),
+    /// A run ended, well or not, and has this entry in the run log.
+    Ended(&'a Run),
+    /// A run failed.
+    Failed {
+        /// Why.
+        error: &'a SyncError,
+        /// Whether its entry was told of. There is none if it could not be written, or if our clock is ahead.
+        is_logged: bool,
+    },
     /// A run could not be begun, because the ledger is held elsewhere or the credential cannot be used.
     NotBegun(&'a str),
 }
@@ -54,7 +61,15 @@ struct Begun<'g> {
     ticket: Ticket,
     context: Context,
     /// What the run log told when the tenant was its own.
-    before: Past,
+    before: Log,
+}
+
+/// What the run log tells.
+#[derive(PartialEq, Eq)]
+struct Log {
+    past: Past,
+    /// The number of its newest entry; 0 if it has none.
+    newest: u64,
 }
 
 /// The keeper.
@@ -81,9 +96,23 @@ impl Keeper {
         let gate = Arc::new(Semaphore::new(self.at_once.max(1)));
         let mut tasks = JoinSet::new();
         for kept in tenants {
-            tasks.spawn(self.clone().keep_one(kept, Arc::clone(&gate)));
+            tasks.spawn(self.clone().keep_on(kept, Arc::clone(&gate)));
         }
-        tasks.join_all().await;
+        // Each ends by itself when the stop is asked for.
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Keeps a tenant, and begins anew after a defect of ours, so that one tenant's data never ends the syncs of the others.
+    async fn keep_on(self, kept: Kept, gate: Arc<Semaphore>) {
+        let mut defects = 0;
+        while let Err(defect) = tokio::spawn(self.clone().keep_one(kept, Arc::clone(&gate))).await {
+            defects += 1;
+            (self.tell)(kept.tenant, Event::NotBegun(&format!("the run ended by a defect of the program: {defect}")));
+            let (from, wait) = (self.clock.now(), kept.rhythm.wait(defects));
+            if self.is_stopped_before(|now| if now < from { now } else { from.plus(wait) }).await {
+                return;
+            }
+        }
     }
 
     async fn keep_one(self, kept: Kept, gate: Arc<Semaphore>) {
@@ -107,20 +136,23 @@ impl Keeper {
             let outcome = match begun {
                 Ok(Begun { _permit, ticket, context, before }) => {
                     let now = self.clock.now();
-                    let due = rhythm.due(tenant, &before, now);
+                    let due = rhythm.due(tenant, &before.past, now);
                     if due.at > now {
                         // Somebody else has read the tenant in the meantime, or this process was started again at once.
-                        past = Some(before);
+                        past = Some(before.past);
                         continue;
                     }
                     let wanted = Wanted { full: false, reconcile: due.reconcile, trigger };
                     trigger = Trigger::Schedule;
                     let tell = |progress| ticket.tell(progress);
                     let done = run(&context, wanted, &self.stop, &tell).await;
+                    // While the tenant is ours, what is new in the log is ours.
+                    let ended = entries_after(&context, before.newest).await.unwrap_or_default();
                     drop(ticket);
-                    match &done {
-                        Ok(run) => (self.tell)(tenant, Event::Ran(run)),
-                        Err(error) => (self.tell)(tenant, Event::Failed(error)),
+                    ended.iter().for_each(|run| (self.tell)(tenant, Event::Ended(run)));
+                    if let Err(error) = &done {
+                        let is_logged = ended.last().is_some_and(|run| !is_whole(run));
+                        (self.tell)(tenant, Event::Failed { error, is_logged });
                     }
                     if matches!(done, Err(SyncError::Stopped)) {
                         return;
@@ -132,7 +164,7 @@ impl Keeper {
             match outcome {
                 Ok((before, after)) if after != before => {
                     unlogged = 0;
-                    past = Some(after);
+                    past = Some(after.past);
                 }
                 other => {
                     if let Err(why) = other {
@@ -180,7 +212,19 @@ impl Keeper {
     }
 }
 
-async fn look_back(context: &Context) -> Result<Past, String> {
+/// The entries of the run log that are newer than the one of this number, in the order in which they were made.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub async fn entries_after(context: &Context, newest: u64) -> Result<Vec<Run>, SyncError> {
+    let mut runs = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, ENTRIES_MAX)?)).await?;
+    runs.retain(|run| run.run > newest);
+    runs.reverse();
+    Ok(runs)
+}
+
+async fn look_back(context: &Context) -> Result<Log, String> {
     let runs = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, RUNS_READ)?));
-    runs.await.map(|runs| schedule::past(&runs)).map_err(|error| super::with_causes(&error))
+    let log = |runs: Vec<Run>| Log { past: schedule::past(&runs), newest: runs.first().map_or(0, |run| run.run) };
+    runs.await.map(log).map_err(|error| super::with_causes(&error))
 }

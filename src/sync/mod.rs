@@ -38,10 +38,10 @@ pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
 pub use flights::{Flight, Flights, Ticket};
 pub use guard::reject;
-pub use keeper::{Event, Keeper, Kept};
+pub use keeper::{Event, Keeper, Kept, entries_after};
 pub use live::{LiveRead, LiveReads, read_live};
 pub use run::{Stop, Wanted, accept, run, with_causes};
-pub use schedule::{RUNS_READ, past};
+pub use schedule::{RUNS_READ, is_whole, past};
 pub use scope::{apply, lacking, read_ahead, say};
 
 /// What a run works with.

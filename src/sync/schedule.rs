@@ -9,7 +9,6 @@ pub const RUNS_READ: usize = 3_000;
 
 /// What these entries tell, newest first.
 pub fn past(runs: &[Run]) -> Past {
-    let is_whole = |run: &&Run| matches!(run.outcome, Outcome::Completed | Outcome::Held);
     let is_reconcile = |run: &&Run| run.kind == RunKind::Reconcile;
     let rounds = || runs.iter().filter(|run| !is_reconcile(run));
     let reconciles = || runs.iter().filter(is_reconcile);
@@ -17,10 +16,15 @@ pub fn past(runs: &[Run]) -> Past {
     Past {
         started: rounds().next().map(|run| run.started),
         failures: count(rounds().take_while(|run| !is_whole(run)).count()),
-        reconciled: reconciles().find(is_whole).map(|run| run.started),
+        reconciled: reconciles().find(|run| is_whole(run)).map(|run| run.started),
         reconcile_failed: reconciles().take_while(|run| !is_whole(run)).next().map(|run| run.started),
         reconcile_failures: count(reconciles().take_while(|run| !is_whole(run)).count()),
     }
+}
+
+/// Whether a run read all that it was to read.
+pub fn is_whole(run: &Run) -> bool {
+    matches!(run.outcome, Outcome::Completed | Outcome::Held)
 }
 
 #[cfg(test)]

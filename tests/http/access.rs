@@ -101,6 +101,13 @@ fn every_route_refuses_every_wrong_token_and_lets_every_right_one_in() {
     let gone = served.ask(Method::GET, "/v1/tenants/y/reuse", Some(stranger), None).problem(403, "tenant_forbidden");
     assert_eq!(there["detail"].as_str().unwrap().replace("\"x\"", "\"y\""), gone["detail"].as_str().unwrap());
     served.ask(Method::GET, "/v1/tenants/y/reuse", Some(&all[2].1), None).problem(404, "unknown_tenant");
+    // The metrics name all tenants, so whoever may ask about some only does not see them.
+    served.ask(Method::GET, "/metrics", Some(&own[2].1), None).problem(403, "tenant_forbidden");
+    assert_eq!(served.ask(Method::GET, "/metrics", Some(&all[0].1), None).status, 200);
+    let counted = served.ask(Method::GET, "/metrics", None, None).text;
+    let denied =
+        counted.lines().find(|line| line.starts_with("whowas_access_denied_total{reason=\"tenant_forbidden\"}"));
+    assert!(denied.is_some_and(|line| !line.ends_with(" 0")), "{denied:?}");
     // All of it stands in the log, with whose token it was and without what it was.
     let log: Vec<Value> = std::fs::read_dir(world.file("ledger.access/log"))
         .unwrap()

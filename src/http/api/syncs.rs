@@ -10,10 +10,11 @@ use crate::http::metrics;
 use crate::http::place::{Json, Places, Query, Tenant, answer};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
+use crate::service::Desk;
 use crate::service::runs::{self, RunAnswer, RunList};
 use crate::service::status::HoldStatus;
 use crate::store::Trigger;
-use crate::sync::{self, Flight, SyncError, Ticket, Wanted, with_causes};
+use crate::sync::{self, Flight, SyncError, Ticket, Wanted, is_whole, with_causes};
 
 /// What kind of sync is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -83,24 +84,37 @@ pub async fn begin(
             return Err(SyncError::NotHeld { run: held, open }.into());
         }
     }
+    let health = {
+        let service = service.clone();
+        blocking(move || Ok((service.health)())).await?
+    };
+    // A run that cannot be recorded is not begun.
+    health.map_err(|why| Problem::new(Code::LedgerUnavailable, format!("the ledger cannot be written: {why}")))?;
+    // Whose tenant is being read is told so, however many others are.
+    let ticket = service.flights.begin(id, Trigger::Demand, clock.now()).map_err(|flight| running(&flight))?;
     let permit = service.on_demand.clone().try_acquire_owned().map_err(|_| {
         let problem = Problem::new(Code::RateLimited, "as many syncs on demand are running as may at once");
         Problem { retry_after: Some(5), ..problem }
     })?;
-    let ticket = service.flights.begin(id, Trigger::Demand, clock.now()).map_err(|flight| running(&flight))?;
-    let task = Task { service: service.clone(), context, asked };
-    tokio::spawn(async move {
+    let before = newest(&tenant.desk).await?.map_or(0, |run| run.run);
+    let task = Task { service: service.clone(), context, asked, before };
+    let ended = tokio::spawn(async move {
         let _permit = permit;
-        task.run(ticket).await;
+        task.run(ticket).await
     });
     // The run has its number before its first request.
     let begun = match service.flights.numbered(id).await {
         Some(flight) => RunAnswer::from(flight),
-        // It was over before it could be looked at; its entry tells how it ended.
+        // It was over before it could be looked at; its entry tells how it ended, if it has one.
         None => {
-            let desk = tenant.desk.clone();
-            let newest = blocking(move || Ok(runs::list(&desk, None, 1)?.items.pop())).await?;
-            newest.ok_or_else(|| Problem::new(Code::Internal, "the run ended without an entry in the run log"))?
+            let done = ended.await?;
+            match newest(&tenant.desk).await?.filter(|run| run.run > before) {
+                Some(run) => run,
+                None => {
+                    done?;
+                    return Err(Problem::new(Code::Internal, "the run ended without an entry in the run log"));
+                }
+            }
         }
     };
     tenant.looks.thing("run", begun.run);
@@ -158,28 +172,40 @@ pub fn running(flight: &Flight) -> Problem {
     Problem { running, retry_after: Some(5), ..Problem::new(Code::SyncRunning, detail) }
 }
 
+/// The newest entry of the run log.
+async fn newest(desk: &Desk) -> Result<Option<RunAnswer>, Problem> {
+    let desk = desk.clone();
+    blocking(move || Ok(runs::list(&desk, None, 1)?.items.pop())).await
+}
+
 /// A run on demand.
 struct Task {
     service: Shared,
     context: sync::Context,
     asked: SyncRequest,
+    /// The number of the newest entry of the run log before it.
+    before: u64,
 }
 
 impl Task {
-    async fn run(self, ticket: Ticket) {
-        let Self { service, context, asked } = self;
+    async fn run(self, ticket: Ticket) -> Result<(), SyncError> {
+        let Self { service, context, asked, before } = self;
         let tell = |progress| ticket.tell(progress);
         let wanted = Wanted { full: asked.full, reconcile: asked.reconcile, trigger: Trigger::Demand };
         let done = match asked.accept {
             Some(held) => sync::accept(&context, held, &service.stop, &tell).await,
             None => sync::run(&context, wanted, &service.stop, &tell).await,
         };
-        match done {
-            Ok(run) => metrics::ran(&metrics::label(&service, context.tenant), &run),
-            // The run's entry says so too; a run that could not even write one is told here alone.
-            Err(error) => {
-                tracing::warn!(tenant = %context.tenant, error = %with_causes(&error), "a sync on demand failed")
+        // While the tenant is ours, what is new in the log is ours.
+        let entries = sync::entries_after(&context, before).await.unwrap_or_default();
+        drop(ticket);
+        entries.iter().for_each(|run| (service.ended)(context.tenant, run));
+        if let Err(error) = &done {
+            if entries.last().is_none_or(is_whole) {
+                metrics::failed(&service.config.label_of(context.tenant));
             }
+            tracing::warn!(tenant = %context.tenant, error = %with_causes(error), "a sync on demand failed");
         }
+        done.map(|_| ())
     }
 }

@@ -60,6 +60,7 @@ impl Place {
             access_log: AccessLog::open(folder.path(), clock).unwrap(),
             flights: Flights::default(),
             stop: Stop::default(),
+            ended: Box::new(|_, _| ()),
             on_demand: Arc::new(Semaphore::new(1)),
             has_schedule: false,
             is_rehearsal: false,
