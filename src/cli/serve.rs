@@ -59,9 +59,11 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         move || store.is_writable().map_err(|error| with_causes(&error))
     };
     let config = Arc::new(app.config);
+    let flights = Flights::default();
     let ended = {
-        let (config, global) = (Arc::clone(&config), global.clone());
+        let (config, global, flights) = (Arc::clone(&config), global.clone(), flights.clone());
         move |tenant: TenantId, run: &Run| {
+            flights.forget_unlogged(tenant);
             let called = config.label_of(tenant);
             metrics::ran(&called, run);
             told_of(&global, tenant, &called, run);
@@ -73,7 +75,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         clock,
         tokens: Tokens::in_folder(access),
         access_log,
-        flights: Flights::default(),
+        flights,
         stop: stop.clone(),
         on_demand: Arc::new(Semaphore::new(options.at_once.max(1))),
         has_schedule: !options.no_schedule,
@@ -167,15 +169,17 @@ fn keeper(service: &Shared, at_once: usize) -> Keeper {
             match event {
                 Event::Ended(run) => (service.ended)(tenant, run),
                 Event::Failed { error, is_logged } => {
+                    let why = error.with_hint();
+                    log::say(Level::WARN, &format!("{name}: failed to {why}"));
                     if !is_logged {
                         metrics::failed(&name);
+                        service.flights.keep_unlogged(tenant, service.clock.now(), why);
                     }
-                    let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-                    log::say(Level::WARN, &format!("{name}: failed to {}{hint}", with_causes(error)));
                 }
                 Event::NotBegun(why) => {
                     metrics::failed(&name);
                     log::say(Level::WARN, &format!("{name}: {why}"));
+                    service.flights.keep_unlogged(tenant, service.clock.now(), why.to_owned());
                 }
                 Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
             }

@@ -40,6 +40,9 @@ fn say(answer: &StatusAnswer) -> String {
             }
             None => text.push_str("  never synced; run `whowas sync`\n"),
         }
+        if let Some(unlogged) = &tenant.unlogged {
+            let _ = writeln!(text, "  a sync failed at {} and is not in the run log: {}", unlogged.at, unlogged.why);
+        }
         if let Some(next) = tenant.next_sync {
             let _ = writeln!(text, "  next sync: due {next}, if `whowas serve` runs");
         }

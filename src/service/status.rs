@@ -10,7 +10,7 @@ use crate::domain::rhythm::Rhythm;
 use crate::domain::time::Instant;
 use crate::ledger::{Hold, Ledger, LedgerError};
 use crate::store::FindingCounts;
-use crate::sync::{Flights, RUNS_READ, past};
+use crate::sync::{Flights, RUNS_READ, Unlogged, past};
 
 /// The status of a ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct TenantStatus {
     pub sequence: Sequence,
     /// The newest run.
     pub last_sync: Option<RunAnswer>,
+    /// The run after it, if that failed and could leave no entry in the run log. Only a service that runs knows of it.
+    pub unlogged: Option<UnloggedPart>,
     /// The run under way.
     pub running: Option<RunAnswer>,
     /// When the next one is due, if a service keeps the tenant current.
@@ -52,6 +54,22 @@ pub struct TenantStatus {
     pub snapshots: u64,
     /// How many open findings.
     pub findings: FindingCounts,
+}
+
+/// A run that failed and left no entry in the run log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct UnloggedPart {
+    /// When it failed.
+    pub at: Instant,
+    /// Why, and what can be done.
+    pub why: String,
+}
+
+impl From<Unlogged> for UnloggedPart {
+    fn from(Unlogged { at, why }: Unlogged) -> Self {
+        Self { at, why }
+    }
 }
 
 /// A round that a guard holds.
@@ -165,6 +183,7 @@ pub fn status(
             alias: configured.and_then(|configured| configured.alias.clone()),
             sequence: head.sequence,
             last_sync: runs.into_iter().next().map(RunAnswer::from),
+            unlogged: flights.unlogged(tenant).map(UnloggedPart::from),
             running: flights.under_way(tenant).map(RunAnswer::from),
             next_sync: next,
             horizon: state.coverage.horizon(),

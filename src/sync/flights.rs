@@ -28,8 +28,19 @@ pub struct Flights(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     under_way: Mutex<BTreeMap<TenantId, Flight>>,
+    /// The newest run of each tenant, if it could leave no entry in the run log.
+    unlogged: Mutex<BTreeMap<TenantId, Unlogged>>,
     /// Counts what was begun, told and ended, for those who wait.
     changes: watch::Sender<u64>,
+}
+
+/// A run that failed and left no entry in the run log: it could not be begun, our clock is ahead, or nothing can be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlogged {
+    /// When it failed.
+    pub at: Instant,
+    /// Why.
+    pub why: String,
 }
 
 /// The right to read a tenant. It ends when this is dropped.
@@ -71,6 +82,21 @@ impl Flights {
     /// The run of this tenant that is under way.
     pub fn under_way(&self, tenant: TenantId) -> Option<Flight> {
         self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+
+    /// Keeps in mind that a run left no entry, until one does.
+    pub fn keep_unlogged(&self, tenant: TenantId, at: Instant, why: String) {
+        self.0.unlogged.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant, Unlogged { at, why });
+    }
+
+    /// A run has its entry.
+    pub fn forget_unlogged(&self, tenant: TenantId) {
+        self.0.unlogged.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    /// The newest run of a tenant, if it left no entry.
+    pub fn unlogged(&self, tenant: TenantId) -> Option<Unlogged> {
+        self.0.unlogged.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
     }
 
     /// All runs under way.
@@ -135,6 +161,16 @@ mod tests {
 
     fn now() -> Instant {
         Instant::from_micros(1)
+    }
+
+    #[test]
+    fn a_run_without_an_entry_is_kept_in_mind_until_one_has_it() {
+        let flights = Flights::default();
+        flights.keep_unlogged(TENANT, now(), "the clock is ahead".to_owned());
+        assert_eq!(flights.unlogged(TENANT).unwrap().why, "the clock is ahead");
+        assert_eq!(flights.unlogged(TenantId::from_bytes([2; 16])), None);
+        flights.forget_unlogged(TENANT);
+        assert_eq!(flights.unlogged(TENANT), None);
     }
 
     #[tokio::test]

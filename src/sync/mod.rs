@@ -36,7 +36,7 @@ use crate::store::RunKind;
 
 pub use crate::domain::fact::Widths;
 pub use crate::domain::guard::Guard;
-pub use flights::{Flight, Flights, Ticket};
+pub use flights::{Flight, Flights, Ticket, Unlogged};
 pub use guard::reject;
 pub use keeper::{Event, Keeper, Kept, entries_after};
 pub use live::{LiveRead, LiveReads, read_live};
@@ -150,6 +150,12 @@ fn say_held(open: &[u64]) -> String {
 }
 
 impl SyncError {
+    /// The error with its causes, and on a line of its own what a person can do about it.
+    pub fn with_hint(&self) -> String {
+        let hint = self.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        format!("{}{hint}", with_causes(self))
+    }
+
     /// What a person can do about it, where that is not in the message.
     pub fn hint(&self) -> Option<String> {
         match self {

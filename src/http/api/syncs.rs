@@ -203,6 +203,7 @@ impl Task {
         if let Err(error) = &done {
             if entries.last().is_none_or(is_whole) {
                 metrics::failed(&service.config.label_of(context.tenant));
+                service.flights.keep_unlogged(context.tenant, context.clock.now(), error.with_hint());
             }
             tracing::warn!(tenant = %context.tenant, error = %with_causes(error), "a sync on demand failed");
         }
