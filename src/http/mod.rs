@@ -15,7 +15,10 @@ pub mod router;
 mod schema;
 pub mod server;
 pub mod service;
+pub mod streams;
 pub mod systemd;
+#[cfg(test)]
+mod trial;
 
 /// Bytes as cookies, forms and requests' ids carry them.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -11,6 +11,7 @@
 mod access;
 mod crash;
 mod document;
+mod held;
 mod hostile;
 mod served;
 mod story;
