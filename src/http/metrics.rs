@@ -21,7 +21,13 @@ const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 pub fn install() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS).ok()?;
-    builder.install_recorder().ok()
+    let counted = builder.install_recorder().ok()?;
+    metrics::describe_histogram!(
+        "whowas_check_duration_seconds",
+        "How long verdicts took. live=\"false\": each verdict from the ledger by itself. live=\"true\": each live read once, \
+         with all verdicts of an array that share it."
+    );
+    Some(counted)
 }
 
 /// Measures how long something takes.
@@ -99,9 +105,13 @@ pub fn ran(called: &str, run: &Run) {
 }
 
 /// Counts a verdict.
-pub fn judged(service: &Service, answer: &CheckAnswer, live: bool, timer: &Timer) {
+pub fn judged(service: &Service, answer: &CheckAnswer) {
     let (tenant, verdict) = (label(service, answer.tenant), word_of(&answer.verdict));
     metrics::counter!("whowas_checks_total", "tenant" => tenant, "verdict" => verdict).increment(1);
+}
+
+/// Records how long a verdict took that was answered from the ledger, or a live read with all verdicts that share it.
+pub fn took(live: bool, timer: &Timer) {
     let live = if live { "true" } else { "false" };
     metrics::histogram!("whowas_check_duration_seconds", "live" => live).record(timer.elapsed().as_secs_f64());
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::served::{Served, T, token};
 use super::world::World;
@@ -75,4 +75,24 @@ fn arrays_that_trickle_in_keep_no_other_token_waiting_and_are_broken_off() {
         }
     }
     served.ask(Method::POST, &format!("{T}/checks"), Some(&slow), Some(&asks)).with(200);
+}
+
+#[test]
+fn the_verdicts_of_an_array_take_no_longer_together_than_the_array_itself() {
+    let world = world();
+    let served = Served::of(&world);
+    let agent = token(&world, "agent", &[]);
+    let asks: Value = (0..400).map(|number| json!({"chain": format!("c-{number}"), "name": "ann@x.test"})).collect();
+    let began = Instant::now();
+    served.ask(Method::POST, &format!("{T}/checks"), Some(&agent), Some(&asks)).with(200);
+    let took = began.elapsed().as_secs_f64();
+    let told = served.ask(Method::GET, "/metrics", None, None).text;
+    let value = |name: &str| -> f64 {
+        let line = told.lines().find_map(|line| line.strip_prefix(&format!("{name}{{live=\"false\"}} "))).unwrap();
+        line.parse().unwrap()
+    };
+    assert_eq!(value("whowas_check_duration_seconds_count"), 400.0);
+    let sum = value("whowas_check_duration_seconds_sum");
+    assert!(sum <= took, "{sum} s of verdicts in {took} s");
+    assert!(told.contains("# HELP whowas_check_duration_seconds How long verdicts took."), "{told}");
 }

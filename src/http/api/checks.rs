@@ -162,7 +162,8 @@ impl Judge {
         };
         // There is an answer for each ask.
         let found = found.ok_or_else(|| Problem::new(Code::Internal, "the ask was not answered"))?;
-        metrics::judged(&self.service, &found, self.context.is_some(), &timer);
+        metrics::judged(&self.service, &found);
+        metrics::took(self.context.is_some(), &timer);
         answer(StatusCode::OK, &found)
     }
 
@@ -227,19 +228,26 @@ impl Judge {
     ) -> std::io::Result<Vec<Vec<u8>>> {
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
         asks.iter().for_each(|ask| note(&self.looks, ask));
-        let timer = metrics::Timer::start();
         let failed = |error: &dyn std::error::Error| std::io::Error::other(with_causes(error));
         let answers: Vec<CheckAnswer> = match &self.context {
             Some(context) if !asks.is_empty() => {
-                runtime.block_on(check_live_together(&self.desk, context, &asks)).map_err(|error| failed(&error))?
+                let timer = metrics::Timer::start();
+                let found = runtime.block_on(check_live_together(&self.desk, context, &asks));
+                metrics::took(true, &timer);
+                found.map_err(|error| failed(&error))?
             }
             _ => asks
                 .iter()
-                .map(|ask| judge(&self.desk, ask, self.known_at))
+                .map(|ask| {
+                    let timer = metrics::Timer::start();
+                    let found = judge(&self.desk, ask, self.known_at);
+                    metrics::took(false, &timer);
+                    found
+                })
                 .collect::<Result<_, _>>()
                 .map_err(|error| failed(&error))?,
         };
-        answers.iter().for_each(|found| metrics::judged(&self.service, found, self.context.is_some(), &timer));
+        answers.iter().for_each(|found| metrics::judged(&self.service, found));
         if !asks.is_empty() {
             let entry = self.logged.with(self.desk.tenant, StatusCode::OK.as_u16(), &self.looks);
             caller::write(&self.service, &entry).map_err(|problem| std::io::Error::other(problem.detail))?;
