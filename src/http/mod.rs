@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod api;
+mod connections;
 pub mod metrics;
 pub mod pages;
 mod pieces;

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -21,6 +22,43 @@ fn world() -> World {
 
 fn connect(served: &Served) -> TcpStream {
     TcpStream::connect(served.address()).unwrap()
+}
+
+/// The same command with so many files that it may open.
+fn with_files(command: &Command, files: usize) -> Command {
+    let mut limited = Command::new("sh");
+    limited.arg("-c").arg(format!("ulimit -n {files}; exec \"$0\" \"$@\"")).arg(command.get_program());
+    limited.args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
+}
+
+#[test]
+fn connections_without_a_request_are_closed_and_leave_files_for_those_with_one() {
+    let world = world();
+    let options = ["-v", "serve", "--listen", "127.0.0.1:0", "--no-schedule", "--rehearsal"];
+    let served = Served::start(with_files(&world.command("json", &options), 96));
+    let agent = token(&world, "agent", &[]);
+    // Nothing, half of what HTTP/2 begins with, and all of it.
+    let beginnings: [&[u8]; 3] = [b"", b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"];
+    let mut silent: Vec<TcpStream> = (0..150)
+        .map(|number| {
+            let mut socket = connect(&served);
+            socket.write_all(beginnings[number % 3]).unwrap();
+            socket
+        })
+        .collect();
+    served.ask(Method::GET, "/v1/status", Some(&agent), None).with(200);
+    for socket in &mut silent {
+        socket.set_read_timeout(Some(Duration::from_secs(75))).unwrap();
+        // What is no HTTP may be hung up on, or told so first.
+        let ended = socket.read_to_end(&mut Vec::new());
+        let is_open = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(!is_open, "a connection without a request stays open");
+    }
 }
 
 #[test]
