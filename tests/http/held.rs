@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::served::{Served, T, token};
-use super::world::World;
+use super::world::{World, wait_until};
 
 fn world() -> World {
     let mut world = World::new();
@@ -113,6 +113,45 @@ fn arrays_that_trickle_in_keep_no_other_token_waiting_and_are_broken_off() {
         }
     }
     served.ask(Method::POST, &format!("{T}/checks"), Some(&slow), Some(&asks)).with(200);
+}
+
+#[test]
+fn whatever_is_recorded_stands_in_the_access_log_though_the_client_hung_up() {
+    let world = world();
+    let served = Served::of(&world);
+    let agent = token(&world, "agent", &[]);
+    let (now, from, until) = (world.now(), world.time("7:00"), world.time("7:01"));
+    for number in 0..60 {
+        let body =
+            json!({"chain": "c", "snapshot": number.to_string(), "from": from, "until": until, "name": "ann@x.test"});
+        let body = body.to_string();
+        let mut socket = connect(&served);
+        let request = format!(
+            "POST {T}/snapshots HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agent}\r\nX-Whowas-Now: {now}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        socket.write_all(request.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(number % 6));
+    }
+    let recorded = || {
+        let path = format!("{T}/snapshots?chain=c&limit=1000");
+        let listed = served.ask_at(Some(&now.to_string()), Method::GET, &path, Some(&agent), None).with(200);
+        listed["items"].as_array().unwrap().len()
+    };
+    let logged = || {
+        let days = std::fs::read_dir(world.file("ledger.access/log")).unwrap();
+        let lines: String = days.map(|day| std::fs::read_to_string(day.unwrap().path()).unwrap()).collect();
+        let is_one = |line: &&str| {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            entry["method"] == "POST" && entry["status"] == 200
+        };
+        lines.lines().filter(is_one).count()
+    };
+    wait_until("some are recorded", || recorded() > 0);
+    // What is under way when its client hangs up takes a moment.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(recorded(), logged());
 }
 
 #[test]
