@@ -21,6 +21,7 @@ use crate::http::access::log::AccessLog;
 use crate::http::access::tokens::Tokens;
 use crate::http::server::Place;
 use crate::http::service::{Directories, Limits, Service, Shared};
+use crate::http::streams::Streams;
 use crate::http::{metrics, router, systemd};
 use crate::service::directory;
 use crate::service::runs::RunAnswer;
@@ -28,8 +29,10 @@ use crate::store::sled::SledStore;
 use crate::store::{Run, Syncing};
 use crate::sync::{Event, Flight, Flights, Keeper, Kept, Stop, is_whole, with_causes};
 
-/// How many arrays of asks are answered at once.
-const STREAMS: usize = 16;
+/// How many arrays of asks are answered at once, and as many journals given out: in all, and for one token.
+const STREAMS: (usize, usize) = (16, 4);
+/// How long one more waits for another one to end.
+const STREAM_WAIT: Duration = Duration::from_secs(20);
 /// How often what was written to the access log is brought to the disk.
 const LOG_SYNC: Duration = Duration::from_secs(1);
 /// How often others are told at most how far runs are.
@@ -84,7 +87,8 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         is_encrypted: place.has_tls() || place.is_behind_proxy,
         health: Box::new(health),
         ended: Box::new(ended),
-        streams: Arc::new(Semaphore::new(STREAMS)),
+        streams: Streams::new(STREAMS.0, STREAMS.1, STREAM_WAIT),
+        journals: Streams::new(STREAMS.0, STREAMS.1, STREAM_WAIT),
         pace: Pace::of(&limits),
         limits,
         directories: Directories::default(),

@@ -27,7 +27,13 @@ const REFUSALS: [Code; 5] =
 pub fn install() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS).ok()?;
-    builder.install_recorder().ok()
+    let counted = builder.install_recorder().ok()?;
+    metrics::describe_histogram!(
+        "whowas_check_duration_seconds",
+        "How long verdicts took. live=\"false\": each verdict from the ledger by itself. live=\"true\": each live read once, \
+         with all verdicts of an array that share it."
+    );
+    Some(counted)
 }
 
 /// Measures how long something takes.
@@ -124,9 +130,13 @@ pub fn ran(called: &str, run: &Run) {
 }
 
 /// Counts a verdict.
-pub fn judged(service: &Service, answer: &CheckAnswer, live: bool, timer: &Timer) {
+pub fn judged(service: &Service, answer: &CheckAnswer) {
     let (tenant, verdict) = (service.config.label_of(answer.tenant), word_of(&answer.verdict));
     metrics::counter!("whowas_checks_total", "tenant" => tenant, "verdict" => verdict).increment(1);
+}
+
+/// Records how long a verdict took that was answered from the ledger, or a live read with all verdicts that share it.
+pub fn took(live: bool, timer: &Timer) {
     let live = if live { "true" } else { "false" };
     metrics::histogram!("whowas_check_duration_seconds", "live" => live).record(timer.elapsed().as_secs_f64());
 }

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod api;
+mod connections;
 pub mod metrics;
 pub mod pages;
 mod pieces;
@@ -15,7 +16,10 @@ pub mod router;
 mod schema;
 pub mod server;
 pub mod service;
+pub mod streams;
 pub mod systemd;
+#[cfg(test)]
+mod trial;
 
 /// Bytes as cookies, forms and requests' ids carry them.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -203,6 +203,27 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
     }
 }
 
+/// A JSON body that may be left out, which asks for nothing special.
+pub struct JsonIfAny<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for JsonIfAny<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Shared) -> Result<Self, Problem> {
+        // Some clients name a type though they send nothing, so the type counts only where there is something of it.
+        if let Err(other) = must_be_json(request.headers()) {
+            let nothing = axum::body::to_bytes(request.into_body(), 0).await;
+            return nothing.map(|_| Self(T::default())).map_err(|_| other);
+        }
+        let body = axum::body::to_bytes(request.into_body(), service.limits.body_bytes).await;
+        let body = body.map_err(|error| unreadable(&error, service.limits.body_bytes))?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| invalid(&error))
+    }
+}
+
 /// Refuses a body of another media type.
 ///
 /// # Errors

@@ -5,9 +5,9 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::finding::FindingId;
-use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TEXT_ID_BYTES_MAX, TenantId};
 use crate::domain::interval::Edge;
-use crate::domain::name::Name;
+use crate::domain::name::{NAME_BYTES_MAX, Name};
 use crate::domain::time::Instant;
 use crate::service::history::ScopePart;
 use crate::store::Hash;
@@ -31,9 +31,9 @@ looks_like! {
     TenantId => uuid("The id of an Entra tenant");
     ObjectId => uuid("The id of a directory object");
     MailboxId => uuid("The GUID of a mailbox instance");
-    ChainId => text("The id of a snapshot chain, as the backup product calls it", 512, Some(PRINTED));
-    SnapshotId => text("The id of a snapshot within its chain", 512, Some(PRINTED));
-    Name => text("A user principal name or an SMTP address; case does not matter", 512, Some(PRINTED));
+    ChainId => text("The id of a snapshot chain, as the backup product calls it; at most 256 bytes of UTF-8", TEXT_ID_BYTES_MAX, Some(PRINTED));
+    SnapshotId => text("The id of a snapshot within its chain; at most 256 bytes of UTF-8", TEXT_ID_BYTES_MAX, Some(PRINTED));
+    Name => text("A user principal name or an SMTP address; case does not matter", NAME_BYTES_MAX, Some(PRINTED));
     FindingId => text("The id of a finding", 32, Some("^[0-9a-fA-F]{32}$"));
     Hash => text("SHA-256, in hexadecimal digits", 64, Some("^[0-9a-f]{64}$"));
     Instant => instant();

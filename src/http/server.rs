@@ -8,11 +8,12 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 
+use super::connections::{self, Guests};
 use crate::config::ServerConfig;
 
 /// Where the service listens unless something else is said.
 pub const LISTEN: &str = "127.0.0.1:8787";
-/// How long a caller may take for the head of a request.
+/// How long a caller may take for the head of a request, and for whatever comes before the first one.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest head of a request, in bytes, and how many headers it may have.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -143,11 +144,13 @@ impl Place {
                 handle.graceful_shutdown(Some(ENDING_PATIENCE));
             }
         });
-        let answering = router.into_make_service_with_connect_info::<SocketAddr>();
+        let answering = Guests::of(router, connections::at_most());
         match tls {
             None => {
                 let mut server = axum_server::from_tcp(listener).map_err(ListenError::Ended)?.handle(handle);
                 bound(server.http_builder());
+                // Programs speak HTTP/2 where TLS has agreed on it. Here nothing would have, and it would have to be guessed.
+                let server = server.http1_only().first_request_timeout(HEAD_PATIENCE);
                 server.serve(answering).await.map_err(ListenError::Ended)
             }
             Some((cert, key)) => {
@@ -158,8 +161,9 @@ impl Place {
                     source,
                 })?;
                 let watching = tokio::spawn(keep_certificate(config.clone(), cert, key));
-                let mut server =
-                    axum_server::from_tcp_rustls(listener, config).map_err(ListenError::Ended)?.handle(handle);
+                let server = axum_server::from_tcp_rustls(listener, config).map_err(ListenError::Ended)?;
+                let server = server.map(|acceptor| acceptor.handshake_timeout(HEAD_PATIENCE));
+                let mut server = server.handle(handle).first_request_timeout(HEAD_PATIENCE);
                 bound(server.http_builder());
                 let done = server.serve(answering).await.map_err(ListenError::Ended);
                 watching.abort();

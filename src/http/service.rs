@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::access::log::AccessLog;
 use super::access::tokens::Tokens;
 use super::problem::{Code, Problem};
+use super::streams::Streams;
 use crate::clock::Clock;
 use crate::config::{Config, TenantConfig};
 use crate::domain::attribute::Attribute;
@@ -60,7 +61,9 @@ pub struct Service {
     /// Is told of every run that ended and has its entry, whoever asked for it.
     pub ended: Box<Ended>,
     /// How many arrays of asks are answered at once.
-    pub streams: Arc<Semaphore>,
+    pub streams: Streams,
+    /// How many journals are given out at once. They count by themselves, so that who audits keeps no agent waiting.
+    pub journals: Streams,
     /// How many requests each token makes.
     pub pace: super::access::caller::Pace,
     /// The clients for live reads.

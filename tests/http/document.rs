@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::served::{Served, T};
+use super::served::{Served, T, token};
 use super::world::World;
 
 /// The routes that answer whoever asks, or lead to pages, and are told in CONTRACT.md instead.
@@ -65,6 +65,65 @@ fn every_route_of_the_contract_is_there() {
         let operation = &document["paths"][&path][method];
         assert!(operation["x-whowas-roles"].as_array().is_some_and(|roles| !roles.is_empty()), "{method} {path}");
         assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_body_is_needed_where_the_document_says_so_and_nowhere_else() {
+    let mut world = World::new();
+    world.at("8:00");
+    world.create("ann");
+    world.poll();
+    let served = Served::of(&world);
+    let admin = token(&world, "admin", &[]);
+    let document = served.ask(Method::GET, "/openapi.json", None, None).with(200);
+    let mut free = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(body) = item["post"].get("requestBody") else { continue };
+        let is_needed = body["required"] == true;
+        let id = "00000000000000000000000000000000";
+        let place = path.replace("{t}", "x").replace("{id}", id).replace("{chain}", "c").replace("{snapshot}", "1");
+        let ask = |kind: Option<&str>, body: &'static str| {
+            let mut request = served.client.post(format!("{}{place}", served.url)).bearer_auth(&admin).body(body);
+            if let Some(kind) = kind {
+                request = request.header("content-type", kind);
+            }
+            let answer = served.send(request);
+            (answer.status.as_u16(), answer.json()["code"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(ask(Some("text/plain"), "{}"), (415, "unsupported_media_type".to_owned()), "{path}");
+        for kind in [None, Some("application/json"), Some("application/x-www-form-urlencoded")] {
+            let (status, code) = ask(kind, "");
+            let is_refused = [400, 415].contains(&status);
+            assert_eq!(is_refused, is_needed, "{path} without a body, as {kind:?}: {status} {code}");
+        }
+        assert_eq!(ask(Some("application/json"), "{").0, 400, "{path}");
+        if !is_needed {
+            free.push(path.rsplit('/').next().unwrap());
+        }
+    }
+    assert_eq!(free, ["acknowledge", "resolve", "syncs"]);
+}
+
+#[test]
+fn ids_are_as_long_as_the_document_says_and_no_longer() {
+    let mut world = World::new();
+    world.at("8:00");
+    world.poll();
+    let served = Served::of(&world);
+    let agent = token(&world, "agent", &[]);
+    let document = served.ask(Method::GET, "/openapi.json", None, None).with(200);
+    for (schema, field) in [("ChainId", "chain"), ("SnapshotId", "snapshot")] {
+        let longest = document["components"]["schemas"][schema]["maxLength"].as_u64().unwrap() as usize;
+        let record = |length: usize| {
+            let (from, until) = (world.time("7:00"), world.time("7:01"));
+            let mut body = json!({"chain": "c", "snapshot": "1", "from": from, "until": until, "name": "ann@x.test"});
+            body[field] = json!("a".repeat(length));
+            let now = world.now().to_string();
+            served.ask_at(Some(&now), Method::POST, &format!("{T}/snapshots"), Some(&agent), Some(&body))
+        };
+        record(longest).with(200);
+        record(longest + 1).problem(400, "invalid_body");
     }
 }
 

@@ -12,6 +12,7 @@ mod access;
 mod counts;
 mod crash;
 mod document;
+mod held;
 mod hostile;
 mod served;
 mod story;

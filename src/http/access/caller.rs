@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
@@ -84,6 +84,23 @@ pub async fn admit(
     service: &Shared,
     caller: Result<Caller, Problem>,
     right: Right,
+    request: Request,
+    next: Next,
+) -> Response {
+    // A task of its own, because whoever hangs up ends what is awaited for them, but not what is being written for them: the
+    // work goes on to its end and so to its entry, whether or not somebody still waits for the answer.
+    let admitted = tokio::spawn(admitted(service.clone(), caller, right, request, next));
+    match admitted.await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(response) => response,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(ended)) => Problem::internal(&ended).into_response(),
+    }
+}
+
+async fn admitted(
+    service: Shared,
+    caller: Result<Caller, Problem>,
+    right: Right,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -99,33 +116,67 @@ pub async fn admit(
         subjects: Vec::new(),
         more: 0,
     };
-    let (looks, response) = match caller {
-        Err(problem) => (None, refuse(problem)),
-        Ok(caller) => {
-            let looks = caller.looks.clone();
-            let allowed = service.pace.check(&caller.token).and_then(|()| may(&caller.token, right));
-            let response = match allowed {
-                Err(problem) => refuse(problem),
-                Ok(()) => {
-                    // For those whose answers are streamed, and so end after their entry was written.
-                    request.extensions_mut().insert(Logged(entry.clone()));
-                    request.extensions_mut().insert(caller);
-                    next.run(request).await
-                }
-            };
-            (Some(looks), response)
-        }
+    let looks = caller.as_ref().ok().map(|caller| caller.looks.clone());
+    let unwritten = Unwritten { service: service.clone(), entry, looks, is_written: false };
+    let response = match caller {
+        Err(problem) => refuse(problem),
+        Ok(caller) => match service.pace.check(&caller.token).and_then(|()| may(&caller.token, right)) {
+            Err(problem) => refuse(problem),
+            Ok(()) => {
+                // For those whose answers are streamed, and so end after their entry was written.
+                request.extensions_mut().insert(Logged(unwritten.entry.clone()));
+                request.extensions_mut().insert(caller);
+                let done = tokio::time::timeout(service.limits.patience, next.run(request)).await;
+                done.unwrap_or_else(|_| out_of_time(&service).into_response())
+            }
+        },
     };
-    if looks.is_none() && !service.pace.logs_stranger() {
-        return response;
-    }
-    let (subjects, more) = looks.as_ref().map(Looks::take).unwrap_or_default();
-    let tenant = looks.and_then(|looks| looks.tenant_noted());
-    let status = response.status().as_u16();
-    let entry = Entry { tenant, status, subjects, more, ..entry };
-    match write(service, &entry) {
+    match unwritten.write(response.status()) {
         Ok(()) => response,
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// The problem that a request took too long.
+pub fn out_of_time(service: &Service) -> Problem {
+    Problem::new(Code::Timeout, format!("it was not done within {} s", service.limits.patience.as_secs()))
+}
+
+/// The entry of a request that is being answered. It is written at the latest when the request is given up, since what it
+/// looked at or wrote until then was looked at and written.
+struct Unwritten {
+    service: Shared,
+    entry: Entry,
+    looks: Option<Looks>,
+    is_written: bool,
+}
+
+impl Unwritten {
+    fn write(mut self, status: StatusCode) -> Result<(), Problem> {
+        self.put(status)
+    }
+
+    fn put(&mut self, status: StatusCode) -> Result<(), Problem> {
+        self.is_written = true;
+        if self.looks.is_none() && !self.service.pace.logs_stranger() {
+            return Ok(());
+        }
+        let (subjects, more) = self.looks.as_ref().map(Looks::take).unwrap_or_default();
+        let tenant = self.looks.as_ref().and_then(Looks::tenant_noted);
+        write(&self.service, &Entry { tenant, status: status.as_u16(), subjects, more, ..self.entry.clone() })
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        if self.is_written {
+            return;
+        }
+        // Either the handler panicked, or the service ends and waits no longer.
+        let is_panic = std::thread::panicking();
+        let status = if is_panic { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::SERVICE_UNAVAILABLE };
+        // That it cannot be written is told and counted; nothing is shown in either case.
+        let _told = self.put(status);
     }
 }
 

@@ -117,10 +117,15 @@ impl AccessLog {
             }
             *open = Some((day, file));
         }
-        match open.as_mut() {
+        let written = match open.as_mut() {
             Some((_, file)) => file.write_all(&line),
             None => Err(io::Error::other("the log is not open")),
+        };
+        if written.is_err() {
+            // Half of the line may be in the file. Opened anew, it is looked at how it ends before anything is added.
+            *open = None;
         }
+        written
     }
 
     /// Brings what was written to the disk.
@@ -377,5 +382,22 @@ mod tests {
             place = Some(next.to_string().parse().unwrap());
         }
         assert_eq!(seen, ["d", "c", "b", "a"]);
+    }
+
+    #[test]
+    fn after_a_write_that_failed_halfway_the_next_entry_begins_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AccessLog::open(folder.path(), Clock::default()).unwrap();
+        log.write(&entry("2026-03-01T10:00:00Z", "a", Vec::new())).unwrap();
+        // A full disk takes half of a line. The open file then fails for another reason here, since a test fills no disk.
+        let path = folder.path().join("log/2026-03-01.jsonl");
+        private().append(true).open(&path).unwrap().write_all(b"{\"at\":\"2026").unwrap();
+        *log.open.lock().unwrap() = Some(("2026-03-01".to_owned(), File::open(&path).unwrap()));
+        assert!(log.write(&entry("2026-03-01T11:00:00Z", "b", Vec::new())).is_err());
+        // There is room again.
+        log.write(&entry("2026-03-01T12:00:00Z", "c", Vec::new())).unwrap();
+        let (found, _) = log.read(None, 10, |_| true).unwrap();
+        let found: Vec<String> = found.into_iter().map(|entry| entry.request).collect();
+        assert_eq!(found, ["c", "a"]);
     }
 }

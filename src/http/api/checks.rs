@@ -23,6 +23,7 @@ use crate::http::pieces::{Pieces, pieces};
 use crate::http::place::{Query, Tenant, answer, invalid, must_be_json};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
+use crate::http::streams::SLOWEST;
 use crate::import::split::{Piece, Splitter};
 use crate::ledger::KnownAt;
 use crate::service::Desk;
@@ -114,8 +115,10 @@ pub async fn check(
     } else {
         None
     };
-    let mut body = StreamReader::new(Box::pin(request.into_body().into_data_stream().map_err(std::io::Error::other)));
-    let judge = Judge { service, desk, context, known_at, looks, logged };
+    let body = request.into_body().into_data_stream().map_err(std::io::Error::other);
+    let mut body = StreamReader::new(Box::pin(SLOWEST.of(body)));
+    let token = caller.token.id;
+    let judge = Judge { service, desk, token, context, known_at, looks, logged };
     match first_byte(&mut body).await? {
         Some(b'[') => judge.many(body).await,
         Some(_) => {
@@ -135,6 +138,7 @@ pub async fn check(
 struct Judge {
     service: Shared,
     desk: Desk,
+    token: String,
     context: Option<Context>,
     known_at: KnownAt,
     looks: Looks,
@@ -158,22 +162,20 @@ impl Judge {
         };
         // There is an answer for each ask.
         let found = found.ok_or_else(|| Problem::new(Code::Internal, "the ask was not answered"))?;
-        metrics::judged(&self.service, &found, self.context.is_some(), &timer);
+        metrics::judged(&self.service, &found);
+        metrics::took(self.context.is_some(), &timer);
         answer(StatusCode::OK, &found)
     }
 
     async fn many<R: tokio::io::AsyncBufRead + Send + Unpin + 'static>(self, asked: R) -> Result<Response, Problem> {
-        let permit = self.service.streams.clone().try_acquire_owned().map_err(|_| {
-            let problem = Problem::new(Code::RateLimited, "the service answers as many arrays at once as it can");
-            Problem { retry_after: Some(1), ..problem }
-        })?;
+        let leave = self.service.streams.begin(&self.token).await?;
         // A commit that is not there is told before anything is answered.
         let (desk, known_at) = (self.desk.clone(), self.known_at);
         blocking(move || Ok(desk.ledger.view(desk.tenant, known_at).map(drop)?)).await?;
         let (pieces, body) = pieces();
         let reader = SyncIoBridge::new(asked);
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _leave = leave;
             if let Err(error) = self.answer_all(BufReader::new(reader), &pieces) {
                 tracing::warn!(%error, "an answer was broken off");
                 pieces.break_off(error);
@@ -226,19 +228,26 @@ impl Judge {
     ) -> std::io::Result<Vec<Vec<u8>>> {
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
         asks.iter().for_each(|ask| note(&self.looks, ask));
-        let timer = metrics::Timer::start();
         let failed = |error: &dyn std::error::Error| std::io::Error::other(with_causes(error));
         let answers: Vec<CheckAnswer> = match &self.context {
             Some(context) if !asks.is_empty() => {
-                runtime.block_on(check_live_together(&self.desk, context, &asks)).map_err(|error| failed(&error))?
+                let timer = metrics::Timer::start();
+                let found = runtime.block_on(check_live_together(&self.desk, context, &asks));
+                metrics::took(true, &timer);
+                found.map_err(|error| failed(&error))?
             }
             _ => asks
                 .iter()
-                .map(|ask| judge(&self.desk, ask, self.known_at))
+                .map(|ask| {
+                    let timer = metrics::Timer::start();
+                    let found = judge(&self.desk, ask, self.known_at);
+                    metrics::took(false, &timer);
+                    found
+                })
                 .collect::<Result<_, _>>()
                 .map_err(|error| failed(&error))?,
         };
-        answers.iter().for_each(|found| metrics::judged(&self.service, found, self.context.is_some(), &timer));
+        answers.iter().for_each(|found| metrics::judged(&self.service, found));
         if !asks.is_empty() {
             let entry = self.logged.with(self.desk.tenant, StatusCode::OK.as_u16(), &self.looks);
             caller::write(&self.service, &entry).map_err(|problem| std::io::Error::other(problem.detail))?;

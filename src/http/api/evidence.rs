@@ -50,9 +50,11 @@ pub struct AccessList {
     ),
     responses((status = 200, description = "Entries, one a line, up to the newest", body = EntryAnswer,
         content_type = "application/x-ndjson")))]
-pub async fn journal(tenant: Tenant, query: Query) -> Result<Response, Problem> {
+pub async fn journal(State(service): State<Shared>, tenant: Tenant, query: Query) -> Result<Response, Problem> {
     query.only(&["from"])?;
     let from = Sequence(query.read::<u64>("from")?.unwrap_or(1).max(1));
+    // One that nobody reads holds a thread until it is given up.
+    let leave = service.journals.begin(&tenant.caller.token.id).await?;
     tenant.looks.thing("journal", from);
     let desk = tenant.desk;
     let newest = {
@@ -61,6 +63,7 @@ pub async fn journal(tenant: Tenant, query: Query) -> Result<Response, Problem> 
     };
     let (pieces, body) = pieces();
     tokio::task::spawn_blocking(move || {
+        let _leave = leave;
         let mut next = from;
         while next <= newest {
             match journal::lines(&desk, next, newest, ENTRIES) {
@@ -128,4 +131,54 @@ pub async fn access(State(service): State<Shared>, caller: Caller, query: Query)
     });
     let (items, rest) = found.await?;
     answer(StatusCode::OK, &AccessList { items, cursor: rest.map(|place| place.to_string()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use crate::domain::fact::{Fact, Feed, Horizon};
+    use crate::domain::id::TenantId;
+    use crate::http::access::role::Role;
+    use crate::http::access::tokens::Wanted;
+    use crate::http::service::Limits;
+    use crate::http::{api, trial};
+    use crate::ledger::{Batch, Stamp};
+
+    #[tokio::test]
+    async fn a_journal_that_nobody_reads_keeps_one_place_until_it_is_given_up_and_not_a_thread_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        // One journal at a time.
+        let service = trial::service(folder.path(), Limits::default());
+        let tenant = TenantId::from_bytes([7; 16]);
+        // More than what waits for a reader.
+        for second in 0..600 {
+            let at = trial::NOW.plus(std::time::Duration::from_secs(second));
+            let facts = vec![Fact::Horizon(Horizon { feed: Feed::Delta, from: at, through: at })];
+            let batch = Batch { facts, ..Batch::default() };
+            service.ledger.append(tenant, batch, Stamp { now: at, salt: [1; 16] }).unwrap();
+        }
+        let wanted = Wanted { label: None, role: Role::Auditor, tenants: None, lasts: None };
+        let (_, token) = service.tokens.add(wanted, service.clock).unwrap();
+        let router: Router = api::routes(&service).0.with_state(service.clone());
+        let ask = async || {
+            let request = Request::get(format!("/v1/tenants/{tenant}/journal"));
+            let request = request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap()
+        };
+        let unread = ask().await;
+        assert_eq!(unread.status(), 200);
+        assert_eq!(ask().await.status(), 429);
+        drop(unread);
+        for _ in 0..100 {
+            if ask().await.status() == 200 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("its place is not free again");
+    }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::finding::{FindingId, FindingKind, FindingState, Severity};
-use crate::http::place::{Json, Places, Query, Tenant, answer, word};
+use crate::http::place::{JsonIfAny, Places, Query, Tenant, answer, word};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::blocking;
 use crate::service::findings::{self, Filter, FindingAnswer, FindingError, FindingList, Word};
@@ -69,13 +69,14 @@ pub async fn show(tenant: Tenant, places: Places, query: Query) -> Result<Respon
         ("t" = String, Path, description = "The tenant's id or alias"),
         ("id" = FindingId, Path, description = "The finding"),
     ),
-    request_body(content = ReviewRequest, description = "Who says so, and what"),
+    request_body(content = ref("#/components/schemas/ReviewRequest"), description = "Who says so, and what; may be left out",
+        content_type = "application/json"),
     responses((status = 200, description = "The finding", body = FindingAnswer)))]
 pub async fn acknowledge(
     tenant: Tenant,
     places: Places,
     query: Query,
-    Json(said): Json<ReviewRequest>,
+    JsonIfAny(said): JsonIfAny<ReviewRequest>,
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     review(tenant, places.read("id")?, Word::Acknowledge, said).await
@@ -87,13 +88,14 @@ pub async fn acknowledge(
         ("t" = String, Path, description = "The tenant's id or alias"),
         ("id" = FindingId, Path, description = "The finding"),
     ),
-    request_body(content = ReviewRequest, description = "Who says so, and what"),
+    request_body(content = ref("#/components/schemas/ReviewRequest"), description = "Who says so, and what; may be left out",
+        content_type = "application/json"),
     responses((status = 200, description = "The finding", body = FindingAnswer)))]
 pub async fn resolve(
     tenant: Tenant,
     places: Places,
     query: Query,
-    Json(said): Json<ReviewRequest>,
+    JsonIfAny(said): JsonIfAny<ReviewRequest>,
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     review(tenant, places.read("id")?, Word::Resolve, said).await

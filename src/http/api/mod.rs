@@ -33,7 +33,9 @@ use super::service::Shared;
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "whowas", description = "Whose mail is this, how sure are we, and how do we know?"),
-    components(schemas(ProblemBody))
+    // Bodies that may be left out are named by reference, because the document's maker calls all others required; so they
+    // are listed here.
+    components(schemas(ProblemBody, findings::ReviewRequest, syncs::SyncRequest))
 )]
 struct Document;
 

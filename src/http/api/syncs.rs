@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::domain_change::SuffixMap;
 use crate::http::metrics;
-use crate::http::place::{Json, Places, Query, Tenant, answer};
+use crate::http::place::{JsonIfAny, Places, Query, Tenant, answer};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
 use crate::service::Desk;
@@ -35,7 +35,8 @@ pub struct SyncRequest {
 /// Begins a sync now, or lets a held run pass, or takes down that it is wrong.
 #[utoipa::path(post, path = "/v1/tenants/{t}/syncs", operation_id = "sync", tag = "runs",
     params(("t" = String, Path, description = "The tenant's id or alias")),
-    request_body(content = SyncRequest, description = "What kind of sync"),
+    request_body(content = ref("#/components/schemas/SyncRequest"), description = "What kind of sync; may be left out",
+        content_type = "application/json"),
     responses(
         (status = 202, description = "The run that was begun; GET …/syncs/{run} tells how far it is", body = RunAnswer),
         (status = 200, description = "The held run, rejected", body = HoldStatus),
@@ -44,7 +45,7 @@ pub async fn begin(
     State(service): State<Shared>,
     tenant: Tenant,
     query: Query,
-    Json(asked): Json<SyncRequest>,
+    JsonIfAny(asked): JsonIfAny<SyncRequest>,
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     if service.stop.is_asked() {

@@ -7,7 +7,7 @@ use super::form::Form;
 use super::frame::Who;
 use super::to;
 use crate::http::api::syncs::{self, SyncRequest};
-use crate::http::place::{Filled, Json, Tenant};
+use crate::http::place::{Filled, JsonIfAny, Tenant};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Shared;
 
@@ -20,7 +20,7 @@ pub async fn begin(
     _form: Form,
 ) -> Result<Response, Problem> {
     let place = format!("/t/{}", tenant.desk.tenant);
-    match syncs::begin(State(service), tenant, query, Json(SyncRequest::default())).await {
+    match syncs::begin(State(service), tenant, query, JsonIfAny(SyncRequest::default())).await {
         Ok(_) => to(&place),
         Err(problem) if problem.code == Code::SyncRunning => to(&place),
         Err(problem) => Err(problem),

@@ -1,6 +1,5 @@
 //! The pages from outside: who is let in, what is refused, and that no text becomes markup.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,29 +7,23 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::middleware::from_fn;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::session::{Sessions, hexadecimal};
 use super::{dress, guarded, routes_with};
-use crate::clock::Clock;
-use crate::config::Config;
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Profile, Reading, Receipt, Seen, Snapshot, Source};
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::{Name, NameKind, Proxy};
 use crate::domain::time::Instant;
-use crate::http::access::caller::{Pace, RequestId};
-use crate::http::access::log::AccessLog;
+use crate::http::access::caller::RequestId;
 use crate::http::access::role::{Right, Role};
-use crate::http::access::tokens::{Tokens, Wanted};
-use crate::http::service::{Directories, Limits, Service, Shared};
-use crate::ledger::{Batch, Ledger, Stamp};
-use crate::store::memory::MemoryStore;
-use crate::sync::{Flights, Stop};
+use crate::http::access::tokens::Wanted;
+use crate::http::service::{Limits, Shared};
+use crate::http::trial::{self, NOW};
+use crate::ledger::{Batch, Stamp};
 
 const OURS: TenantId = TenantId::from_bytes([7; 16]);
 const THEIRS: TenantId = TenantId::from_bytes([8; 16]);
-const NOW: Instant = Instant::from_micros(1_772_600_000_000_000);
 const HOSTILE: [&str; 6] = [
     "<script>alert(1)</script>@x.test",
     "\"onload=\"alert(1)\" x='@x.test",
@@ -50,28 +43,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let clock = Clock::new(Some(NOW));
-        let limits = Limits::default();
-        let service: Shared = Arc::new(Service {
-            ledger: Ledger::new(MemoryStore::new()),
-            config: Arc::new(Config::default()),
-            clock,
-            tokens: Tokens::in_folder(folder.path().to_owned()),
-            access_log: AccessLog::open(folder.path(), clock).unwrap(),
-            flights: Flights::default(),
-            stop: Stop::default(),
-            ended: Box::new(|_, _| ()),
-            on_demand: Arc::new(Semaphore::new(1)),
-            has_schedule: false,
-            is_rehearsal: false,
-            is_behind_proxy: false,
-            is_encrypted: false,
-            health: Box::new(|| Ok(())),
-            streams: Arc::new(Semaphore::new(1)),
-            pace: Pace::of(&limits),
-            limits,
-            directories: Directories::default(),
-        });
+        let service = trial::service(folder.path(), Limits::default());
         let sessions = Sessions::default();
         let router = routes_with(&service, &sessions)
             .layer(from_fn(dress))
