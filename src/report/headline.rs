@@ -261,11 +261,15 @@ fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, Strin
         (0, _) => Tone::Warning,
         _ => Tone::Critical,
     };
-    let holds =
-        format!("{} and {}", count_u64(summary.active, "active object"), count_u64(summary.snapshots, "snapshot"));
+    let holds = summary.counts.map(|counts| {
+        format!("{} and {}", count_u64(counts.active, "active object"), count_u64(counts.snapshots, "snapshot"))
+    });
     let name = cut(name, 60);
     let sentence = match critical + warning + notice {
-        0 => format!("Nothing is open in tenant {name}, which has {holds}."),
+        0 => {
+            let holds = holds.map(|holds| format!(", which has {holds}")).unwrap_or_default();
+            format!("Nothing is open in tenant {name}{holds}.")
+        }
         _ => {
             let parts = [(critical, "critical"), (warning, "warning"), (notice, "notice")];
             let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| match *word {
@@ -273,7 +277,8 @@ fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, Strin
                 word => count(*number, word, &format!("{word}s")),
             });
             let findings = join(&parts.collect::<Vec<_>>());
-            format!("Tenant {name} has open findings: {findings}, among {holds}.")
+            let holds = holds.map(|holds| format!(", among {holds}")).unwrap_or_default();
+            format!("Tenant {name} has open findings: {findings}{holds}.")
         }
     };
     (tone, sentence)

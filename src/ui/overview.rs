@@ -111,7 +111,7 @@ pub fn tenant(frame: &Frame, desk: &Desk, status: &TenantStatus) -> Result<Strin
     let pages = frame.pages();
     let open = Filter { states: vec![crate::domain::finding::FindingState::Open], ..Filter::default() };
     let worst = findings(desk, &open, None, NAMED)?;
-    let reused = desk.ledger.notable_names(desk.tenant, None, 100)?.len();
+    let reused = crate::service::reuse::reuse(desk, None, 100)?.items.len();
     let rules = crate::service::mapping::in_force(desk, KnownAt::Now)?.mapping;
     let page = Tenant {
         frame,
@@ -119,8 +119,8 @@ pub fn tenant(frame: &Frame, desk: &Desk, status: &TenantStatus) -> Result<Strin
         worst: worst.items.iter().map(|item| super::findings::line(item, &pages)).collect(),
         reused: match reused {
             0 => "No name has passed from hand to hand or was released lately.".to_owned(),
-            100.. => "100 names or more passed from hand to hand or were released.".to_owned(),
-            number => format!("{} passed from hand to hand or were released.", count(number, "name", "names")),
+            100.. => "100 names or more passed from hand to hand or were released lately.".to_owned(),
+            number => format!("{} passed from hand to hand or were released lately.", count(number, "name", "names")),
         },
         rules: match rules.rules().len() {
             0 => "There are no rules: everyone is protected.".to_owned(),

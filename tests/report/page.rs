@@ -180,10 +180,18 @@ fn every_kind_of_chain_has_its_sentence() {
 #[test]
 fn a_tenant_without_trouble_says_so() {
     let mut content = empty(Topic::Tenant("b0f2a1c4-0000-4000-8000-000000000001".parse().unwrap()));
-    content.summary = Some(SummaryRows { active: 12, ..SummaryRows::default() });
+    content.summary =
+        Some(SummaryRows { counts: Some(CountRows { active: 12, ..CountRows::default() }), ..SummaryRows::default() });
     let html = report::html(&content).unwrap();
     xml::tags(&html).unwrap();
-    assert!(html.contains("Nothing is open in tenant contoso"));
+    assert!(html.contains("Nothing is open in tenant contoso, which has 12 active objects and 0 snapshots."));
+    // How much there was at an earlier time is not known, and so is not said.
+    content.summary = Some(SummaryRows::default());
+    let html = report::html(&content).unwrap();
+    assert!(html.contains("Nothing is open in tenant contoso."), "{html}");
+    assert!(!html.contains("<dt>Active</dt>") && !html.contains("<dt>Snapshots</dt>"), "{html}");
+    let json: serde_json::Value = serde_json::from_str(&report::json(&content).unwrap()).unwrap();
+    assert!(json["summary"].get("active").is_none() && json["summary"].get("snapshots").is_none(), "{json}");
     content.findings = damaged().findings;
     let headline = report::headline(&content);
     assert_eq!(headline.tone, Tone::Critical);

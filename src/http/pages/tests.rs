@@ -353,3 +353,22 @@ async fn failures_have_the_look_of_pages_for_people_and_of_problems_for_programs
     let response = place.ask(request).await;
     assert_eq!(response.headers()["content-type"], "application/problem+json");
 }
+
+#[tokio::test]
+async fn what_was_known_earlier_is_told_without_counts_and_without_what_was_learnt_later() {
+    let place = Place::new();
+    place.tell("sam@x.test");
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    let (_, now) = place.get(&filled("/t/{t}/report?format=html"), &auditor).await;
+    assert!(now.contains("among 2 active objects and 2 snapshots") && now.contains("<bdi>sam@x.test</bdi>"), "{now}");
+    let (_, then) = place.get(&filled("/t/{t}/report?format=html&known_at=2"), &auditor).await;
+    assert!(then.contains("Nothing is open in tenant") && !then.contains("0 active"), "{then}");
+    assert!(!then.contains("<dt>Active</dt>") && !then.contains("<bdi>sam@x.test</bdi>"), "{then}");
+    let (_, then) = place.get(&filled("/t/{t}/report?format=json&known_at=2"), &auditor).await;
+    let then: serde_json::Value = serde_json::from_str(&then).unwrap();
+    assert_eq!((then["summary"].get("active"), &then["summary"]["names"]), (None, &serde_json::json!([])), "{then}");
+    let (_, page) = place.get(&filled("/t/{t}"), &auditor).await;
+    assert!(page.contains("1 name passed from hand to hand"), "{page}");
+    let (_, page) = place.get(&filled("/t/{t}?known_at=2"), &auditor).await;
+    assert!(page.contains("No name has passed from hand to hand"), "{page}");
+}
