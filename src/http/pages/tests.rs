@@ -239,7 +239,7 @@ async fn signing_in_gives_a_closed_cookie_and_signing_out_ends_it() {
     let entered = place.post("/sign-in", "", &ours, &body).await;
     assert_eq!((entered.status(), &entered.headers()["location"]), (StatusCode::SEE_OTHER, &"/".parse().unwrap()));
     let cookie = entered.headers()["set-cookie"].to_str().unwrap().to_owned();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let findings = filled("/t/{t}/findings");
     let (status, page) = place.get(&findings, &cookie).await;
