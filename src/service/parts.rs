@@ -63,6 +63,15 @@ pub struct EvidencePart {
     pub reference: Option<String>,
 }
 
+/// A word of a command line, as a shell reads it.
+pub fn shell(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+=,%".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// The contract's word for a value, as its JSON spells it.
 pub fn word_of<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {

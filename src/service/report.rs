@@ -441,7 +441,7 @@ fn evidence_row(part: &EvidencePart) -> EvidenceRow {
 }
 
 /// The times that no horizon covers: before the first sync, between syncs that do not join, after the last horizon.
-fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
+pub fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
     let head = desk.ledger.head(desk.tenant)?;
     let facts = desk.ledger.store().tenant_facts(desk.tenant, head.sequence)?;
     let reasons: Vec<_> = facts

@@ -13,7 +13,7 @@ use crate::report::people::People;
 use crate::report::text::{count, cut, sentence, shown, word};
 use crate::report::when::At;
 use crate::service::Desk;
-use crate::service::findings::FindingAnswer;
+use crate::service::findings::{self, FindingAnswer};
 use crate::service::report::{self, NoReport, Of};
 
 /// How many snapshots a page names.
@@ -27,6 +27,7 @@ struct Page<'a> {
     line: Line,
     tone: &'static str,
     sentence: String,
+    advice: Option<String>,
     subject: Option<Subject>,
     people: Vec<(Who, String)>,
     snapshots: Vec<String>,
@@ -95,6 +96,7 @@ pub fn page(frame: &Frame, desk: &Desk, finding: &FindingAnswer) -> Result<Strin
         },
         sentence: sentence(&finding.summary),
         line: line(finding, &pages),
+        advice: findings::advice(finding).filter(|_| finding.is_pending()).map(|advice| sentence(&advice)),
         subject,
         people: people.collect(),
         snapshots: named.collect(),
