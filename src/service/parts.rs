@@ -137,3 +137,20 @@ impl From<Confidence> for CandidateConfidence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shell;
+
+    #[test]
+    fn a_word_of_a_command_line_is_one_word_for_a_shell() {
+        for plain in ["mailbox-0042", "a/b:c@x.test"] {
+            assert_eq!(shell(plain), plain);
+        }
+        for (word, quoted) in
+            [("", "''"), ("ray & co", "'ray & co'"), ("it's; rm $x", "'it'\\''s; rm $x'"), ("~", "'~'"), ("*", "'*'")]
+        {
+            assert_eq!(shell(word), quoted);
+        }
+    }
+}
