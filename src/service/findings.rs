@@ -69,6 +69,11 @@ impl FindingAnswer {
     pub fn is_pending(&self) -> bool {
         matches!(self.state, FindingState::Open | FindingState::Acknowledged)
     }
+
+    /// The commit that changed its state last.
+    pub fn newest(&self) -> Sequence {
+        self.history.last().map_or(Sequence(0), |step| step.sequence)
+    }
 }
 
 /// When a finding was opened first.

@@ -37,6 +37,7 @@ struct Page<'a> {
     may_acknowledge: bool,
     may_resolve: bool,
     is_withdrawn: bool,
+    newest: u64,
     action: String,
 }
 
@@ -118,6 +119,7 @@ pub fn page(frame: &Frame, desk: &Desk, finding: &FindingAnswer) -> Result<Strin
             .collect(),
         may_acknowledge: may_review && finding.state == FindingState::Open,
         may_resolve: may_review && matches!(finding.state, FindingState::Open | FindingState::Acknowledged),
+        newest: finding.newest().0,
         is_withdrawn: finding.state == FindingState::Withdrawn,
         action: format!("{}/finding", pages.now("", &[])),
     };

@@ -210,16 +210,22 @@ pub async fn finding(
     let id: FindingId = needed(&query, "id")?;
     let said = match query.read::<String>("said")?.as_deref() {
         None => None,
-        Some("acknowledged") => Some((FindingState::Acknowledged, "It is acknowledged.")),
-        Some("resolved") => Some((FindingState::Resolved, "It is resolved.")),
-        Some(_) => return Err(Problem::parameter("said", "it is acknowledged or resolved")),
+        Some("acknowledged") => Some((Some(FindingState::Acknowledged), "It is acknowledged.")),
+        Some("resolved") => Some((Some(FindingState::Resolved), "It is resolved.")),
+        Some("changed") => Some((None, "It has changed since you looked, so nothing was done.")),
+        Some(_) => return Err(Problem::parameter("said", "it is acknowledged, resolved or changed")),
     };
+    let seen = query.read::<u64>("seen")?;
     tenant.looks.thing("finding", id);
     let about = vec![("id", id.to_string())];
-    show(service, tenant, who, &query, &["id", "said"], "finding", about, move |frame, desk| {
+    show(service, tenant, who, &query, &["id", "said", "seen"], "finding", about, move |frame, desk| {
         let found = findings::show(desk, id).map_err(api::findings::problem)?;
         // An address outlives what was done from it: the finding may stand elsewhere by now.
-        let said = said.filter(|(state, _)| *state == found.state).map(|(_, line)| line.to_owned());
+        let is_so = |state: Option<FindingState>| match state {
+            Some(state) => state == found.state,
+            None => seen.is_some_and(|seen| found.newest().0 > seen),
+        };
+        let said = said.filter(|(state, _)| is_so(*state)).map(|(_, line)| line.to_owned());
         let frame = Frame { said, ..frame.clone() };
         ui::finding::page(&frame, desk, &found).map_err(problem)
     })

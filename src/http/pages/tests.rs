@@ -287,6 +287,17 @@ async fn a_review_needs_the_session_s_own_form_and_says_who() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let last = state().history.pop().unwrap();
     assert_eq!((last.by, last.note), (Some(format!("carol (token {token})")), Some("<b>ticket".to_owned())));
+    // Whoever resolves it from a page of before has not seen that, and is told.
+    let before = state().history[0].sequence.0;
+    let path = filled("/t/{t}/finding/resolve");
+    let stale = place.post(&path, &auditor, &ours, &format!("id={id}&form={form}&seen={before}")).await;
+    let told = stale.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(state().history.len(), 2, "nothing was done");
+    let (_, page) = place.get(&told, &auditor).await;
+    assert!(page.contains("It has changed since you looked, so nothing was done."), "{page}");
+    let now = state().newest().0;
+    place.post(&path, &auditor, &ours, &format!("id={id}&form={form}&seen={now}")).await;
+    assert_eq!(state().history.len(), 3);
 }
 
 #[tokio::test]
@@ -390,7 +401,7 @@ async fn of_an_instant_no_page_says_more_than_is_proved() {
         (
             &person,
             "2026-03-01 23:00",
-            vec!["it may have been called sam@x.test or other@x.test; nothing proves it.</p>"],
+            vec!["it may have been called other@x.test or sam@x.test; nothing proves it.</p>"],
         ),
         (
             &person,
@@ -425,7 +436,12 @@ async fn of_an_instant_no_page_says_more_than_is_proved() {
         assert_eq!(text.contains("How it was at"), asks, "{page}");
     }
     let (_, text) = place.get(&format!("/t/{OURS}/{name}"), &auditor).await;
-    assert!(text.contains("How it was at") && text.contains("is covered by no sync"), "{text}");
+    assert!(text.contains("How it was at"), "{text}");
+    let (_, text) = place.get(&format!("/t/{OURS}/name?name=other@x.test"), &auditor).await;
+    assert!(
+        text.contains("is only known to have been held by") && text.contains("2 hours are covered by no sync"),
+        "{text}"
+    );
     let (_, text) = place.get(&format!("/t/{OURS}/search?q=sam&at=2026-03-02"), &auditor).await;
     assert!(text.contains("told here by the newest evidence, not as of"), "{text}");
 }
