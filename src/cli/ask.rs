@@ -113,7 +113,7 @@ pub fn say_check(answer: &CheckAnswer) -> String {
 
 fn say_who(answer: &WhoAnswer) -> String {
     let mut text = String::new();
-    let holder = answer.holder.map_or_else(|| "nobody certain".to_owned(), |holder| format!("object {holder}"));
+    let holder = answer.holder.map_or_else(|| "no certain holder".to_owned(), |holder| format!("object {holder}"));
     let _ = writeln!(text, "{} at {}: {holder} ({})", answer.name, answer.at, word_of(&answer.confidence));
     for candidate in &answer.candidates {
         let _ = writeln!(text, "  {} {}", word_of(&candidate.confidence), candidate.object);

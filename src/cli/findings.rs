@@ -10,6 +10,7 @@ use super::people::Called;
 use super::source::source;
 use crate::domain::finding::{FindingId, FindingState, Severity};
 use crate::service::findings::{self, Filter, FindingAnswer, FindingList, StepPart, Word};
+use crate::service::parts::shell;
 
 /// How many of a finding's snapshots are listed for people before the rest is only counted.
 const SNAPSHOTS_SHOWN: usize = 12;
@@ -109,10 +110,13 @@ pub fn say(finding: &FindingAnswer) -> String {
         let note = step.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
         let _ = writeln!(text, "    {} {} by {by}{note} (commit {})", step.time, word_of(&step.state), step.sequence);
     }
+    if let Some(advice) = findings::advice(finding).filter(|_| finding.is_pending()) {
+        let _ = writeln!(text, "  to do: {}", called.reword_called(&advice));
+    }
     if let Some(chain) = &finding.chain
         && finding.severity == Severity::Critical
     {
-        let _ = writeln!(text, "  next: whowas plan {chain}");
+        let _ = writeln!(text, "  next: whowas plan {}", shell(chain.as_str()));
     }
     text
 }

@@ -59,7 +59,7 @@ pub fn say_plan(answer: &PlanAnswer) -> String {
     }
     text.push_str("  because\n");
     for reason in &answer.reasons {
-        let _ = writeln!(text, "    - {}", called.reword(reason));
+        let _ = writeln!(text, "    - {}", called.reword(&called.reword_called(reason)));
     }
     text.push_str("  people\n");
     text.push_str(&called.legend());

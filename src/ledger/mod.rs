@@ -38,6 +38,7 @@ pub use view::{Basis, KnownAt, View};
 pub struct Ledger {
     store: Arc<dyn LedgerStore>,
     writer: Arc<Mutex<()>>,
+    is_past: bool,
 }
 
 /// What one append brings.
@@ -154,7 +155,12 @@ impl Ledger {
 
     /// A ledger over a store that somebody else also looks at.
     pub fn shared(store: Arc<dyn LedgerStore>) -> Self {
-        Self { store, writer: Arc::default() }
+        Self { store, writer: Arc::default(), is_past: false }
+    }
+
+    /// Whether it shows what was known at an earlier commit. How many objects and snapshots there were is not told then.
+    pub fn is_past(&self) -> bool {
+        self.is_past
     }
 
     /// The store underneath.

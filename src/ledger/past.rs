@@ -51,7 +51,7 @@ impl Ledger {
         };
         past.head.state.findings = past.open_findings()?;
         past.head.state.runs = past.runs(tenant, 1)?.first().map_or(0, |run| run.run);
-        Ok(Self::new(past))
+        Ok(Self { is_past: true, ..Self::new(past) })
     }
 }
 

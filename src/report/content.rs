@@ -274,6 +274,20 @@ pub struct NextRow {
 /// A tenant as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SummaryRows {
+    /// How much there is; `None` where that is not known, as of an earlier time.
+    #[serde(flatten)]
+    pub counts: Option<CountRows>,
+    /// The instant through which the feed proves everything.
+    pub horizon: Option<Instant>,
+    /// The names with more than one holder, and those released lately.
+    pub names: Vec<NotableRow>,
+    /// The last syncs, newest first.
+    pub syncs: Vec<SyncRow>,
+}
+
+/// How much there is in a tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CountRows {
     /// How many objects are live.
     pub active: u64,
     /// How many are in the recycle bin.
@@ -282,12 +296,6 @@ pub struct SummaryRows {
     pub purged: u64,
     /// How many snapshots are recorded.
     pub snapshots: u64,
-    /// The instant through which the feed proves everything.
-    pub horizon: Option<Instant>,
-    /// The names with more than one holder, and those released.
-    pub names: Vec<NotableRow>,
-    /// The last syncs, newest first.
-    pub syncs: Vec<SyncRow>,
 }
 
 /// A name that must not be trusted alone.

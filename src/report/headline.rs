@@ -8,6 +8,7 @@ use super::text::{count, cut, edge, join, sentence, time, word};
 use crate::domain::finding::{FindingState, Severity};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::ObjectId;
+use crate::domain::time::Instant;
 use crate::domain::timeline::Role;
 
 /// The longest list that a sentence spells out.
@@ -69,10 +70,12 @@ pub fn of(report: &Report, people: &People) -> Headline {
     if said.first().is_none_or(|(tone, _)| *tone < worst) {
         said.splice(0..0, findings.iter().take(1).map(|row| (worst, sentence(&row.summary))));
     }
-    let mut said = said.into_iter();
-    let (tone, sentence) = said.next().unwrap_or((Tone::Fine, "There is nothing to report.".to_owned()));
+    // What leads says what the report is about; how bad it is, the worst of all that is said tells.
+    let tone = said.iter().map(|(tone, _)| *tone).max().unwrap_or(Tone::Fine);
+    let mut said = said.into_iter().map(|(_, line)| line);
+    let sentence = said.next().unwrap_or_else(|| "There is nothing to report.".to_owned());
     let advice = advice(report, people, tone);
-    Headline { tone, sentence, also: said.map(|(_, line)| line).take(4).collect(), advice }
+    Headline { tone, sentence, also: said.take(4).collect(), advice }
 }
 
 fn of_topic(report: &Report, people: &People) -> Option<(Tone, String)> {
@@ -200,25 +203,56 @@ fn of_name(report: &Report, people: &People, key: &str, spelling: &str) -> (Tone
     for person in people.iter() {
         let Some(row) = report.object(person.object) else { continue };
         // The primary address is one of the SMTP addresses.
-        let periods = row.names.iter().filter(|period| period.name == key && period.kind != Role::Primary);
-        let Some(last) = periods.max_by_key(|period| (period.until.is_none(), period.from.by())) else { continue };
+        let periods = || row.names.iter().filter(|period| period.name == key && period.kind != Role::Primary);
+        let since = periods().map(|period| period.from.after()).min().flatten();
+        let Some(last) = periods().max_by_key(|period| (period.until.is_none(), period.from.by())) else { continue };
         let (when, holds) = match last.until {
             None => (format!("since {}", begin_words(last.from)), true),
             Some(until) => (format!("until {}", end_words(until)), false),
         };
-        holders.push((last.from.by(), person.object, when, holds));
+        holders.push((last.from.by(), person.object, when, holds, since));
     }
     holders.sort_by_key(|(begun, object, ..)| (*begun, *object));
-    let says = |(_, object, when, _): &(_, ObjectId, String, bool)| format!("{} {when}", people.called(*object));
+    let says = |(_, object, when, ..): &(_, ObjectId, String, bool, _)| format!("{} {when}", people.called(*object));
     match holders.as_slice() {
         [] => (Tone::Warning, format!("{name} was never seen in the directory.")),
-        [one] if one.3 => (Tone::Fine, format!("{name} was only ever held by {}.", says(one))),
-        [one] => (Tone::Warning, format!("{name} is held by nobody; it was held by {}.", says(one))),
+        [one] => {
+            let uncovered = uncovered(report, one.4);
+            // While nobody looked, somebody else may have held it.
+            let tone = if one.3 && uncovered.is_empty() { Tone::Fine } else { Tone::Warning };
+            let held = format!("only known to have been held by {}{uncovered}", says(one));
+            match one.3 {
+                true => (tone, format!("{name} is {held}.")),
+                false => (tone, format!("Nobody is known to hold {name} now; it is {held}.")),
+            }
+        }
         several => {
             let parts: Vec<String> = several.iter().take(SEGMENTS_MAX).map(says).collect();
             let number = if several.len() == 2 { "two people".to_owned() } else { format!("{} people", several.len()) };
             (Tone::Warning, format!("{name} was held by {number}: {}.", parts.join(", ")))
         }
+    }
+}
+
+/// How much of the time since an instant lies between two syncs that do not join, as the end of a sentence.
+fn uncovered(report: &Report, since: Option<Instant>) -> String {
+    let gaps = report.blind.iter().filter_map(|row| row.from.zip(row.until));
+    let seconds: u64 = gaps
+        .map(|(from, until)| (from.max(since.unwrap_or(Instant::MIN)), until))
+        .filter(|(from, until)| from < until)
+        .map(|(from, until)| until.since(from).as_secs())
+        .sum();
+    let in_units = |size: u64, one: &str, many: &str| {
+        let number = usize::try_from(seconds / size).unwrap_or(usize::MAX);
+        let verb = if number == 1 { "is" } else { "are" };
+        format!("; {} {verb} covered by no sync", count(number, one, many))
+    };
+    match seconds {
+        0 => String::new(),
+        1..60 => in_units(1, "second", "seconds"),
+        60..3_600 => in_units(60, "minute", "minutes"),
+        3_600..86_400 => in_units(3_600, "hour", "hours"),
+        _ => in_units(86_400, "day", "days"),
     }
 }
 
@@ -244,13 +278,35 @@ fn of_object(report: &Report, people: &People, object: ObjectId) -> (Tone, Strin
     let mut names: Vec<&str> = row.names.iter().map(|name| name.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let own = report.snapshots().filter(|snapshot| snapshot.owner == Some(object)).count();
-    let (names, own) = (count(names.len(), "name", "names"), count(own, "snapshot", "snapshots"));
-    (
-        Tone::Fine,
-        format!("{who} is {} and had {names}; {own} hold its mail.", word(&row.state))
-            .replace("1 snapshot hold ", "1 snapshot holds "),
-    )
+    let names = count(names.len(), "name", "names");
+    (Tone::Fine, format!("{who} is {} and had {names}; {}.", word(&row.state), holds_of(report, object)))
+}
+
+/// How many snapshots hold someone's mail, as far as that is known.
+fn holds_of(report: &Report, object: ObjectId) -> String {
+    let is_certain = |row: &&SnapshotRow| row.confidence == HolderConfidence::Certain;
+    let own = || report.snapshots().filter(|row| row.owner == Some(object));
+    let certain = own().filter(is_certain).count();
+    let assumed = own().count() - certain;
+    let possible = report.snapshots().filter(|row| row.owner.is_none() && row.candidates.contains(&object)).count();
+    let verb = |number: usize, one: &'static str, many: &'static str| if number == 1 { one } else { many };
+    let snapshots = |number| count(number, "snapshot", "snapshots");
+    let sure = match (certain, assumed) {
+        (0, 0) => "no snapshot is known to hold its mail".to_owned(),
+        (0, assumed) => format!("{} {} to hold its mail", snapshots(assumed), verb(assumed, "seems", "seem")),
+        (certain, 0) => format!("{} {} its mail", snapshots(certain), verb(certain, "holds", "hold")),
+        (certain, assumed) => format!(
+            "{} {} its mail, {assumed} {} to",
+            snapshots(certain),
+            verb(certain, "holds", "hold"),
+            verb(assumed, "seems", "seem")
+        ),
+    };
+    match (possible, certain + assumed) {
+        (0, _) => sure,
+        (possible, 0) => format!("{sure}; {} may", snapshots(possible)),
+        (possible, _) => format!("{sure}; {possible} more may"),
+    }
 }
 
 fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, String) {
@@ -261,11 +317,15 @@ fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, Strin
         (0, _) => Tone::Warning,
         _ => Tone::Critical,
     };
-    let holds =
-        format!("{} and {}", count_u64(summary.active, "active object"), count_u64(summary.snapshots, "snapshot"));
+    let holds = summary.counts.map(|counts| {
+        format!("{} and {}", count_u64(counts.active, "active object"), count_u64(counts.snapshots, "snapshot"))
+    });
     let name = cut(name, 60);
     let sentence = match critical + warning + notice {
-        0 => format!("Nothing is open in tenant {name}, which has {holds}."),
+        0 => {
+            let holds = holds.map(|holds| format!(", which has {holds}")).unwrap_or_default();
+            format!("Nothing is open in tenant {name}{holds}.")
+        }
         _ => {
             let parts = [(critical, "critical"), (warning, "warning"), (notice, "notice")];
             let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| match *word {
@@ -273,7 +333,8 @@ fn of_tenant(report: &Report, summary: &SummaryRows, name: &str) -> (Tone, Strin
                 word => count(*number, word, &format!("{word}s")),
             });
             let findings = join(&parts.collect::<Vec<_>>());
-            format!("Tenant {name} has open findings: {findings}, among {holds}.")
+            let holds = holds.map(|holds| format!(", among {holds}")).unwrap_or_default();
+            format!("Tenant {name} has open findings: {findings}{holds}.")
         }
     };
     (tone, sentence)

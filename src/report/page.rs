@@ -177,14 +177,17 @@ pub fn figures(report: &Report) -> Result<Vec<Figure>, askama::Error> {
 
 fn summary(summary: &SummaryRows) -> Summary {
     let number = |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "object", "objects");
+    let counts = summary.counts.into_iter().flat_map(|counts| {
+        [
+            ("Active", number(counts.active)),
+            ("Deleted", number(counts.soft_deleted)),
+            ("Gone for good", number(counts.purged)),
+            ("Snapshots", counts.snapshots.to_string()),
+        ]
+    });
+    let horizon = summary.horizon.map_or_else(|| "nothing".to_owned(), |at| format!("{} UTC", time(at)));
     Summary {
-        facts: vec![
-            ("Active", number(summary.active)),
-            ("Deleted", number(summary.soft_deleted)),
-            ("Gone for good", number(summary.purged)),
-            ("Snapshots", summary.snapshots.to_string()),
-            ("Proved through", summary.horizon.map_or_else(|| "nothing".to_owned(), |at| format!("{} UTC", time(at)))),
-        ],
+        facts: counts.chain([("Proved through", horizon)]).collect(),
         names: summary
             .names
             .iter()

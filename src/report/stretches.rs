@@ -119,7 +119,7 @@ fn stretch(
 /// Who may own snapshots that have no owner.
 fn nobodys(rows: &[&SnapshotRow], people: &People) -> String {
     if rows.iter().all(|row| row.confidence == HolderConfidence::Nobody) {
-        return "nobody held the name".to_owned();
+        return "nobody is known to have held the name".to_owned();
     }
     let mut letters: Vec<&str> =
         rows.iter().flat_map(|row| &row.candidates).map(|object| people.letter(*object)).collect();

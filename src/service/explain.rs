@@ -95,7 +95,8 @@ impl Work<'_, '_> {
             FindingKind::ReceiptMismatch => self.receipt_mismatch(chain, owner, &found)?,
             FindingKind::NobodyHeldName => {
                 let offending = ids(found.iter().filter(|view| confidence(view) == HolderConfidence::Nobody));
-                let sentence = format!("chain {chain} has {} under a name that nobody held", count(&offending));
+                let sentence =
+                    format!("chain {chain} has {} under a name that nobody is known to have held", count(&offending));
                 (offending, sentence)
             }
             _ => self.unattributable(chain, &found)?,
@@ -303,7 +304,7 @@ impl Work<'_, '_> {
             return Ok(format!("{spelling} is the user principal name of {upn} and an address of {smtp}"));
         }
         if kind == FindingKind::NobodyHeldName {
-            return Ok(format!("a snapshot was taken by the name {spelling} while nobody held it"));
+            return Ok(format!("a snapshot was taken by the name {spelling} while nobody is known to have held it"));
         }
         let now = claims.objects(NameKind::Any).into_iter().find(|object| {
             claims.claims().iter().any(|claim| claim.object == *object && claim.track.is_present_last())

@@ -64,6 +64,18 @@ pub struct FindingAnswer {
     pub history: Vec<StepPart>,
 }
 
+impl FindingAnswer {
+    /// Whether it still waits for somebody to deal with it.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, FindingState::Open | FindingState::Acknowledged)
+    }
+
+    /// The commit that changed its state last.
+    pub fn newest(&self) -> Sequence {
+        self.history.last().map_or(Sequence(0), |step| step.sequence)
+    }
+}
+
 /// When a finding was opened first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -180,9 +192,47 @@ pub fn findings(
 
 /// One finding.
 pub fn show(desk: &Desk, id: FindingId) -> Result<FindingAnswer, FindingError> {
-    let finding = desk.ledger.finding(desk.tenant, id)?.ok_or(FindingError::Unknown(id))?;
+    found(desk, id)?.ok_or(FindingError::Unknown(id))
+}
+
+/// One finding, if there is one.
+pub fn found(desk: &Desk, id: FindingId) -> Result<Option<FindingAnswer>, LedgerError> {
+    let Some(finding) = desk.ledger.finding(desk.tenant, id)? else { return Ok(None) };
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
-    Ok(answer(desk, &view, finding)?)
+    answer(desk, &view, finding).map(Some)
+}
+
+/// What to do about a finding that no plan repairs, in one sentence; `None` if a plan says it, or there is nothing to do.
+pub fn advice(finding: &FindingAnswer) -> Option<String> {
+    if finding.kind != FindingKind::ReceiptMismatch {
+        return None;
+    }
+    let call = |object: &Value| {
+        let id = object.as_str()?;
+        let person = finding.people.iter().find(|person| person.object.to_string() == id);
+        Some(match person.and_then(|person| person.called.as_ref()) {
+            Some(called) => format!("{called} (object {id})"),
+            None => format!("object {id}"),
+        })
+    };
+    let receipts = finding.evidence.get("receipts")?.as_array()?;
+    let first = receipts.first()?;
+    let snapshot = first.get("snapshot")?.as_str()?;
+    let read: Vec<String> = first.get("read")?.as_array()?.iter().filter_map(call).collect();
+    let whose = match first.get("wanted").and_then(call) {
+        Some(wanted) if read.contains(&wanted) => format!("that of {wanted} alone"),
+        Some(wanted) => format!("that of {wanted}"),
+        None => "one person's".to_owned(),
+    };
+    let more = match receipts.len() - 1 {
+        0 => String::new(),
+        more => format!(", nor {more} more such"),
+    };
+    Some(format!(
+        "the data of snapshot {snapshot} is that of {}, by the agent's receipt: do not restore it as {whose}{more}; find out \
+         why the agent read another mailbox than it was to",
+        read.join(" and ")
+    ))
 }
 
 /// Takes an operator's word. The same word of the same person again changes nothing; an acknowledgement of what is

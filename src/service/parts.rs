@@ -63,6 +63,15 @@ pub struct EvidencePart {
     pub reference: Option<String>,
 }
 
+/// A word of a command line, as a shell reads it.
+pub fn shell(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@+=,%".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// The contract's word for a value, as its JSON spells it.
 pub fn word_of<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
@@ -125,6 +134,23 @@ impl From<Confidence> for CandidateConfidence {
             Confidence::Assumed => Self::Assumed,
             Confidence::Possible | Confidence::Unlikely => Self::Possible,
             Confidence::Impossible => Self::Impossible,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell;
+
+    #[test]
+    fn a_word_of_a_command_line_is_one_word_for_a_shell() {
+        for plain in ["mailbox-0042", "a/b:c@x.test"] {
+            assert_eq!(shell(plain), plain);
+        }
+        for (word, quoted) in
+            [("", "''"), ("ray & co", "'ray & co'"), ("it's; rm $x", "'it'\\''s; rm $x'"), ("~", "'~'"), ("*", "'*'")]
+        {
+            assert_eq!(shell(word), quoted);
         }
     }
 }

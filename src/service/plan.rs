@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
+use super::findings::{self, FindingAnswer};
 use super::people::{People, PersonPart};
+use crate::domain::finding::{FindingId, FindingKind, Subject};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::plan::{self, Deed, NextAction, Person, Piece};
@@ -92,7 +94,15 @@ pub fn plan(desk: &Desk, chain: &ChainId) -> Result<Option<PlanAnswer>, LedgerEr
     for object in &involved {
         known.insert(*object, person(desk, &mut people, *object, chain)?);
     }
-    let plan = plan::plan(chain, &pieces, &known);
+    let mut plan = plan::plan(chain, &pieces, &known);
+    let mismatch = FindingId::of(FindingKind::ReceiptMismatch, &Subject::Chain(chain.clone()));
+    let mismatch = findings::found(desk, mismatch)?.filter(FindingAnswer::is_pending);
+    // A chain that holds one person's mail may still hold it instead of another's.
+    if let Some(advice) = mismatch.as_ref().and_then(findings::advice) {
+        // That nothing is to be done would be wrong then.
+        plan.reasons.retain(|reason| !reason.starts_with("it is not mixed"));
+        plan.reasons.push(advice);
+    }
     Ok(Some(PlanAnswer {
         chain: chain.clone(),
         owner: plan.owner,

@@ -8,17 +8,18 @@ use super::explain::explain;
 use super::history::{self, NamePart, ObjectAnswer};
 use super::parts::{EvidencePart, word_of};
 use super::plan::{self, PlanAnswer};
+use super::reuse::{self, ReusePart};
 use super::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
 use crate::domain::fact::Fact;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
 use crate::domain::id::{ChainId, ObjectId};
-use crate::domain::name::{Name, NameKey, NameKind};
+use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
 use crate::domain::timeline::Role;
 use crate::ledger::{Basis, KnownAt, LedgerError};
 use crate::report::content::{
-    AddressedRow, BasisRow, BlindRow, ChainRows, EvidenceRow, FindingRow, NameRow, NextRow, NotableRow, ObjectRow,
-    PlanRows, ReceiptRow, Report, SegmentRow, SnapshotRow, StateRow, StepRow, SummaryRows, SyncRow, Topic,
+    AddressedRow, BasisRow, BlindRow, ChainRows, CountRows, EvidenceRow, FindingRow, NameRow, NextRow, NotableRow,
+    ObjectRow, PlanRows, ReceiptRow, Report, SegmentRow, SnapshotRow, StateRow, StepRow, SummaryRows, SyncRow, Topic,
 };
 
 /// How much one report holds. What is beyond is left out and said.
@@ -440,7 +441,7 @@ fn evidence_row(part: &EvidencePart) -> EvidenceRow {
 }
 
 /// The times that no horizon covers: before the first sync, between syncs that do not join, after the last horizon.
-fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
+pub fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
     let head = desk.ledger.head(desk.tenant)?;
     let facts = desk.ledger.store().tenant_facts(desk.tenant, head.sequence)?;
     let reasons: Vec<_> = facts
@@ -472,12 +473,15 @@ fn blind(desk: &Desk, now: Instant) -> Result<Vec<BlindRow>, LedgerError> {
 fn summary(desk: &Desk, left_out: &mut Vec<String>) -> Result<SummaryRows, LedgerError> {
     let head = desk.ledger.head(desk.tenant)?;
     let counts = head.state.counts;
-    let runs = desk.ledger.store().runs(desk.tenant, SYNCS_MAX)?;
-    Ok(SummaryRows {
+    let counts = CountRows {
         active: counts.active,
         soft_deleted: counts.soft_deleted,
         purged: counts.purged,
         snapshots: counts.snapshots,
+    };
+    let runs = desk.ledger.store().runs(desk.tenant, SYNCS_MAX)?;
+    Ok(SummaryRows {
+        counts: (!desk.ledger.is_past()).then_some(counts),
         horizon: head.state.coverage.horizon(),
         names: notable(desk, left_out)?,
         syncs: runs
@@ -494,29 +498,23 @@ fn summary(desk: &Desk, left_out: &mut Vec<String>) -> Result<SummaryRows, Ledge
     })
 }
 
-/// The names that passed from hand to hand, or were released.
+/// The names that passed from hand to hand, or were released lately: those that the list of them has.
 fn notable(desk: &Desk, left_out: &mut Vec<String>) -> Result<Vec<NotableRow>, LedgerError> {
-    let mut keys = desk.ledger.notable_names(desk.tenant, None, NAMES_MAX + 1)?;
-    if keys.len() > NAMES_MAX {
+    let mut items = reuse::reuse(desk, None, NAMES_MAX + 1)?.items;
+    if items.len() > NAMES_MAX {
         left_out.push(format!("Only the first {NAMES_MAX} names that passed from hand to hand are in this report."));
-        keys.truncate(NAMES_MAX);
+        items.truncate(NAMES_MAX);
     }
-    let mut rows = Vec::new();
-    for name in keys.iter().filter_map(|key| key.as_str().parse::<Name>().ok()) {
+    let row = |item: ReusePart| {
         let mut holders: Vec<ObjectId> = Vec::new();
-        for part in history::of_name(desk, &name, KnownAt::Now)?.holders {
-            if !holders.contains(&part.object) {
-                holders.push(part.object);
+        for object in item.holders.iter().map(|holder| holder.person.object) {
+            if !holders.contains(&object) {
+                holders.push(object);
             }
         }
-        let hot = desk.ledger.view(desk.tenant, KnownAt::Now)?.claims(name.key(), &mut BTreeMap::new())?.is_hot(
-            NameKind::Any,
-            desk.clock.now(),
-            desk.policy.hot_window,
-        );
-        rows.push(NotableRow { name: name.spelling().to_owned(), holders, hot });
-    }
-    Ok(rows)
+        NotableRow { name: item.name, holders, hot: item.hot }
+    };
+    Ok(items.into_iter().map(row).collect())
 }
 
 fn basis(desk: &Desk, basis: Basis, alias: Option<String>) -> BasisRow {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::check::{self, CheckAnswer};
-use super::parts::NamesPart;
+use super::parts::{NamesPart, shell};
 use super::people::{HoldPart, People, PersonPart};
 use super::snapshot::{self, SnapshotAnswer};
 use crate::domain::holder::Holder;
@@ -156,7 +156,8 @@ fn judge(desk: &Desk, request: &RestoreRequest, asked: &CheckAnswer) -> Result<R
     if judgement.verdict.action() == RestoreAction::Proceed && holds_several(desk, chain)? {
         judgement.reasons.push(format!(
             "chain {chain} holds the data of more than one person: restore only what this snapshot read itself, and nothing \
-             that it builds on; `whowas plan {chain}` tells what else is in the chain"
+             that it builds on; `whowas plan {}` tells what else is in the chain",
+            shell(chain.as_str())
         ));
     }
     let held = |people: &mut People<'_, '_>, object: Option<ObjectId>| match object {

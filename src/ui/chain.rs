@@ -4,13 +4,14 @@ use askama::Template;
 
 use super::links::Pages;
 use super::subject::Subject;
+use super::then::Then;
 use super::{Frame, PageError};
+use crate::domain::holder::HolderConfidence;
 use crate::domain::id::ChainId;
-use crate::domain::time::Instant;
 use crate::report::content::ChainRows;
 use crate::report::page::rows::{self, ChainTable};
 use crate::report::people::People;
-use crate::report::text::{cut, time, word};
+use crate::report::text::cut;
 use crate::service::Desk;
 use crate::service::report::{self, Of};
 use crate::service::snapshot::{self, Cursor, Wanted};
@@ -55,7 +56,7 @@ pub fn page(frame: &Frame, desk: &Desk, chain: &ChainId, cursor: Option<&Cursor>
     let page = Page {
         frame,
         chain: cut(chain.as_str(), 300),
-        then: frame.when.at.map(|at| then(rows, &people, at)),
+        then: Then::of(frame, desk)?.map(|at| then(&at, rows, &people)),
         subject: Subject::of(&report, &people, &pages, &about)?,
         table,
         is_first: cursor.is_none(),
@@ -65,18 +66,17 @@ pub fn page(frame: &Frame, desk: &Desk, chain: &ChainId, cursor: Option<&Cursor>
     Ok(page.render()?)
 }
 
-/// The snapshot that a restore to an instant would take.
-fn then(rows: &ChainRows, people: &People, at: Instant) -> String {
-    let when = time(at);
-    match rows.snapshots.iter().rev().find(|row| row.until <= at) {
-        None => format!("At {when} UTC the chain had no finished snapshot."),
-        Some(row) => {
-            let id = cut(row.snapshot.as_str(), 80);
-            let whose = match row.owner {
-                Some(owner) => format!("holds the mail of {} ({})", people.called(owner), word(&row.confidence)),
-                None => "cannot be attributed".to_owned(),
-            };
-            format!("At {when} UTC the newest finished snapshot was {id}, which {whose}.")
-        }
-    }
+/// The snapshot that a restore to the instant that is asked about would take.
+fn then(then: &Then, rows: &ChainRows, people: &People) -> String {
+    let Some(row) = rows.snapshots.iter().rev().find(|row| row.until <= then.at) else {
+        return then.say("the chain had no finished snapshot.");
+    };
+    let id = cut(row.snapshot.as_str(), 80);
+    let whose = match (row.owner, row.confidence) {
+        (Some(owner), HolderConfidence::Certain) => format!("certainly holds the mail of {}", people.called(owner)),
+        (Some(owner), _) => format!("seems to hold the mail of {}", people.called(owner)),
+        (None, _) => "cannot be attributed".to_owned(),
+    };
+    let kept = if row.expired { "; it is no longer kept" } else { "" };
+    then.say(&format!("the newest finished snapshot was {id}, which {whose}{kept}."))
 }

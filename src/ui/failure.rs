@@ -21,6 +21,8 @@ pub struct Failure<'a> {
     pub detail: &'a str,
     /// What to do.
     pub hint: Option<&'a str>,
+    /// The same page as known now, if it is about what was known earlier.
+    pub as_now: Option<&'a str>,
     /// The id under which the request stands in the service's log.
     pub request: &'a str,
 }

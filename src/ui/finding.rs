@@ -13,7 +13,7 @@ use crate::report::people::People;
 use crate::report::text::{count, cut, sentence, shown, word};
 use crate::report::when::At;
 use crate::service::Desk;
-use crate::service::findings::FindingAnswer;
+use crate::service::findings::{self, FindingAnswer};
 use crate::service::report::{self, NoReport, Of};
 
 /// How many snapshots a page names.
@@ -27,6 +27,7 @@ struct Page<'a> {
     line: Line,
     tone: &'static str,
     sentence: String,
+    advice: Option<String>,
     subject: Option<Subject>,
     people: Vec<(Who, String)>,
     snapshots: Vec<String>,
@@ -36,6 +37,7 @@ struct Page<'a> {
     may_acknowledge: bool,
     may_resolve: bool,
     is_withdrawn: bool,
+    newest: u64,
     action: String,
 }
 
@@ -95,6 +97,7 @@ pub fn page(frame: &Frame, desk: &Desk, finding: &FindingAnswer) -> Result<Strin
         },
         sentence: sentence(&finding.summary),
         line: line(finding, &pages),
+        advice: findings::advice(finding).filter(|_| finding.is_pending()).map(|advice| sentence(&advice)),
         subject,
         people: people.collect(),
         snapshots: named.collect(),
@@ -116,6 +119,7 @@ pub fn page(frame: &Frame, desk: &Desk, finding: &FindingAnswer) -> Result<Strin
             .collect(),
         may_acknowledge: may_review && finding.state == FindingState::Open,
         may_resolve: may_review && matches!(finding.state, FindingState::Open | FindingState::Acknowledged),
+        newest: finding.newest().0,
         is_withdrawn: finding.state == FindingState::Withdrawn,
         action: format!("{}/finding", pages.now("", &[])),
     };

@@ -105,7 +105,7 @@ impl Frame {
 
     /// The instant that is asked about.
     pub fn at_mark(&self) -> Option<At> {
-        self.when.at.map(At)
+        self.when.at.filter(|_| self.asks_at()).map(At)
     }
 
     /// The navigation.
@@ -143,6 +143,11 @@ impl Frame {
     pub fn as_now(&self) -> String {
         let about: Vec<(&str, &str)> = self.about.iter().map(|(key, value)| (*key, value.as_str())).collect();
         self.pages().now(self.page, &about)
+    }
+
+    /// Whether the page tells how something was at an instant. The others only hand the instant on.
+    pub fn asks_at(&self) -> bool {
+        ["name", "person", "chain"].contains(&self.page)
     }
 
     /// The instant that is asked about, as its field shows it.

@@ -21,6 +21,7 @@ pub mod runs;
 pub mod search;
 pub mod sign_in;
 pub mod subject;
+pub mod then;
 
 pub use frame::Frame;
 

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::subject::Subject;
+use super::then::Then;
 use super::{Frame, PageError};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::name::{Name, NameKind};
@@ -11,10 +12,11 @@ use crate::report::content::EvidenceRow;
 use crate::report::links::Links;
 use crate::report::page::rows::{self, Who};
 use crate::report::people::People;
-use crate::report::text::{cut, time};
+use crate::report::text::cut;
 use crate::report::when::{Edged, Ended};
 use crate::service::Desk;
 use crate::service::history;
+use crate::service::parts::CandidateConfidence;
 use crate::service::report::{self, Of};
 use crate::service::who;
 
@@ -79,20 +81,23 @@ pub fn page(frame: &Frame, desk: &Desk, name: &Name) -> Result<String, PageError
 }
 
 fn then(frame: &Frame, desk: &Desk, name: &Name, people: &People) -> Result<Option<String>, PageError> {
-    let Some(at) = frame.when.at else { return Ok(None) };
-    let who = who::who(desk, name, NameKind::Any, Some(at), KnownAt::Now)?;
+    let Some(then) = Then::of(frame, desk)? else { return Ok(None) };
+    let who = who::who(desk, name, NameKind::Any, Some(then.at), KnownAt::Now)?;
     let called: Vec<String> = who.candidates.iter().map(|part| people.called(part.object)).collect();
-    let when = time(at);
-    Ok(Some(match (who.holder, who.confidence) {
-        (Some(holder), HolderConfidence::Certain) => {
-            format!("At {when} UTC it was certainly held by {}.", people.called(holder))
+    let any = |confidence| who.candidates.iter().any(|part| part.confidence == confidence);
+    let what = match (who.holder, who.confidence) {
+        (Some(holder), HolderConfidence::Certain) => format!("it was certainly held by {}.", people.called(holder)),
+        (Some(holder), _) => format!("it seems to have been held by {}.", people.called(holder)),
+        (None, HolderConfidence::Nobody) => "nobody is known to have held it.".to_owned(),
+        (None, _) if called.is_empty() => "it is not known who held it.".to_owned(),
+        (None, _) if called.len() == 1 => format!("it may have been held by {}; nothing proves it.", called.join("")),
+        (None, _) if any(CandidateConfidence::Certain) => {
+            format!("it was held by one of {}; which one cannot be known.", called.join(", "))
         }
-        (Some(holder), _) => format!("At {when} UTC it seems to have been held by {}.", people.called(holder)),
-        (None, HolderConfidence::Nobody) => format!("At {when} UTC nobody held it."),
-        (None, _) if called.is_empty() => format!("At {when} UTC it is not known who held it."),
-        (None, _) if called.len() == 1 => {
-            format!("At {when} UTC it may have been held by {}; nothing proves it.", called.join(""))
+        (None, _) if any(CandidateConfidence::Assumed) => {
+            format!("it seems to have been held by one of {}; which one cannot be known.", called.join(", "))
         }
-        (None, _) => format!("At {when} UTC it was held by one of {}; which one cannot be known.", called.join(", ")),
-    }))
+        (None, _) => format!("it may have been held by {}, or by nobody.", called.join(" or ")),
+    };
+    Ok(Some(then.say(&what)))
 }

@@ -11,6 +11,7 @@ use crate::report::text::{count, cut, span, word};
 use crate::report::when::At;
 use crate::service::Desk;
 use crate::service::findings::{Filter, findings};
+use crate::service::report::blind;
 use crate::service::runs::RunOutcome;
 use crate::service::status::{HoldStatus, TenantStatus};
 
@@ -56,7 +57,7 @@ struct Card {
     objects: [(&'static str, u64); 4],
     findings: Vec<Finding>,
     held: Vec<Held>,
-    blind: Vec<(At, At, String)>,
+    blind: Vec<Gap>,
     blind_more: String,
     half_round: bool,
     progress: Progress,
@@ -67,6 +68,9 @@ struct Finding {
     count: u64,
     href: String,
 }
+
+/// A time between two syncs that do not join: from, until, and why.
+pub type Gap = (At, At, String);
 
 /// A round that a guard holds.
 pub struct Held {
@@ -89,6 +93,8 @@ struct Progress {
     tenant: String,
     running: Option<Line>,
     last: Option<Line>,
+    /// A run that failed and stands in no run log, and why.
+    unlogged: Option<(At, String)>,
     said: String,
     may_sync: bool,
     form_token: String,
@@ -111,16 +117,23 @@ pub fn tenant(frame: &Frame, desk: &Desk, status: &TenantStatus) -> Result<Strin
     let pages = frame.pages();
     let open = Filter { states: vec![crate::domain::finding::FindingState::Open], ..Filter::default() };
     let worst = findings(desk, &open, None, NAMED)?;
-    let reused = desk.ledger.notable_names(desk.tenant, None, 100)?.len();
+    let reused = crate::service::reuse::reuse(desk, None, 100)?.items.len();
     let rules = crate::service::mapping::in_force(desk, KnownAt::Now)?.mapping;
+    let mut blind = gaps(desk)?;
+    blind.reverse();
+    let blind_more = match blind.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("and {more} earlier"),
+    };
+    blind.truncate(NAMED);
     let page = Tenant {
         frame,
-        card: card(frame, status, now),
+        card: Card { blind, blind_more, ..card(frame, status, now) },
         worst: worst.items.iter().map(|item| super::findings::line(item, &pages)).collect(),
         reused: match reused {
             0 => "No name has passed from hand to hand or was released lately.".to_owned(),
-            100.. => "100 names or more passed from hand to hand or were released.".to_owned(),
-            number => format!("{} passed from hand to hand or were released.", count(number, "name", "names")),
+            100.. => "100 names or more passed from hand to hand or were released lately.".to_owned(),
+            number => format!("{} passed from hand to hand or were released lately.", count(number, "name", "names")),
         },
         rules: match rules.rules().len() {
             0 => "There are no rules: everyone is protected.".to_owned(),
@@ -137,6 +150,15 @@ pub fn tenant(frame: &Frame, desk: &Desk, status: &TenantStatus) -> Result<Strin
 pub fn progress(frame: &Frame, status: &TenantStatus) -> Result<String, PageError> {
     let last = status.last_sync.as_ref().map(line);
     Ok(Alone { progress: Progress { last, ..progress_of(frame, status) } }.render()?)
+}
+
+/// The times between two syncs that do not join, as the report has them.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn gaps(desk: &Desk) -> Result<Vec<Gap>, PageError> {
+    let rows = blind(desk, desk.clock.now())?.into_iter();
+    Ok(rows.filter_map(|row| Some((At(row.from?), At(row.until?), cut(&row.why, 300)))).collect())
 }
 
 /// The line of what is held.
@@ -166,15 +188,14 @@ fn card(frame: &Frame, status: &TenantStatus, now: Instant) -> Card {
         (Severity::Warning, status.findings.warning),
         (Severity::Notice, status.findings.notice),
     ];
-    let mut blind: Vec<_> =
-        status.blind.iter().rev().map(|part| (At(part.from), At(part.until), cut(&part.why, 300))).collect();
-    let more = blind.len().saturating_sub(NAMED);
-    blind.truncate(NAMED);
+    let is_past = frame.when.known.is_some();
+    let objects = status.objects.active + status.objects.soft_deleted + status.objects.purged;
     Card {
         label: status.alias.as_deref().map_or_else(|| id.clone(), |alias| cut(alias, 60)),
         href: super::links::Pages::of(status.tenant, &frame.when, &frame.shown).to("", &[]),
-        is_new: status.sequence.0 == 0,
-        is_past: frame.when.known.is_some(),
+        // A run that failed leaves a commit too. How many objects were known earlier is not told.
+        is_new: !is_past && status.horizon.is_none() && objects == 0,
+        is_past,
         last: status.last_sync.as_ref().map(line),
         last_ago: status.last_sync.as_ref().map(|run| ago(run.ended.unwrap_or(run.started), now)).unwrap_or_default(),
         next: status.next_sync.map(At),
@@ -194,8 +215,8 @@ fn card(frame: &Frame, status: &TenantStatus, now: Instant) -> Card {
             .map(|(severity, count)| Finding { href: to(&word(&severity)), severity: word(&severity), count })
             .into(),
         held: status.held.iter().map(held).collect(),
-        blind,
-        blind_more: if more > 0 { format!("and {more} earlier") } else { String::new() },
+        blind: Vec::new(),
+        blind_more: String::new(),
         half_round: status.half_round,
         progress: progress_of(frame, status),
         id,
@@ -217,6 +238,11 @@ fn progress_of(frame: &Frame, status: &TenantStatus) -> Progress {
         running: running.map(line),
         // The page around it tells of the last one. A part that comes in later has to.
         last: None,
+        unlogged: status
+            .unlogged
+            .as_ref()
+            .filter(|_| frame.when.known.is_none())
+            .map(|unlogged| (At(unlogged.at), cut(&unlogged.why, 600))),
         said,
         may_sync: frame.visitor.may_sync && frame.when.known.is_none(),
         form_token: frame.visitor.form_token.clone(),

@@ -3,23 +3,22 @@
 use askama::Template;
 
 use super::subject::Subject;
+use super::then::Then;
 use super::{Frame, PageError};
 use crate::domain::id::ObjectId;
-use crate::domain::interval::Edge;
 use crate::domain::scope::Scope;
-use crate::domain::time::Instant;
-use crate::domain::timeline::Role;
+use crate::domain::track::Confidence;
 use crate::ledger::KnownAt;
-use crate::report::content::ObjectRow;
 use crate::report::links::Links;
 use crate::report::page::rows::PersonTable;
 use crate::report::people::People;
-use crate::report::text::{cut, time, word};
+use crate::report::text::{cut, word};
 use crate::report::when::{At, Edged, Ended};
 use crate::service::Desk;
 use crate::service::history;
 use crate::service::link::LinkPart;
 use crate::service::report::{self, Of};
+use crate::service::who;
 
 #[derive(Template)]
 #[template(path = "ui/person.html")]
@@ -73,7 +72,7 @@ pub fn page(frame: &Frame, desk: &Desk, object: ObjectId) -> Result<String, Page
     let page = Page {
         frame,
         title: row.label.as_deref().map_or_else(|| format!("object {object}"), |label| cut(label, 120)),
-        then: frame.when.at.map(|at| then(row, at)),
+        then: then(frame, desk, object)?,
         person: subject_table(&subject, &id),
         states: row
             .states
@@ -115,29 +114,32 @@ fn line(link: &LinkPart, own: ObjectId, pages: &dyn Links) -> LinkLine {
     }
 }
 
-/// What someone was called at an instant.
-fn then(row: &ObjectRow, at: Instant) -> String {
-    let when = time(at);
-    let surely = |edge: Edge| edge.by().is_some_and(|by| by <= at);
-    let maybe = |edge: Edge| edge.after().is_none_or(|after| after < at);
-    let mut certain: Vec<String> = Vec::new();
-    let mut possible: Vec<String> = Vec::new();
-    for name in row.names.iter().filter(|name| name.kind == Role::Upn) {
-        let began = surely(name.from);
-        let lasted = name.until.is_none_or(|until| until.after().is_some_and(|after| at <= after));
-        let ended = name.until.is_some_and(surely);
-        let list = match (began && lasted, maybe(name.from) && !ended) {
-            (true, _) => &mut certain,
-            (false, true) => &mut possible,
-            (false, false) => continue,
-        };
-        list.push(cut(&name.spelling, 120));
-    }
-    match (certain.as_slice(), possible.as_slice()) {
-        ([], []) => format!("At {when} UTC no user principal name of this object is known."),
-        ([], possible) => format!("At {when} UTC it may have been called {}.", possible.join(" or ")),
-        (certain, _) => format!("At {when} UTC it was called {}.", certain.join(" and ")),
-    }
+/// What someone was called at the instant that is asked about.
+fn then(frame: &Frame, desk: &Desk, object: ObjectId) -> Result<Option<String>, PageError> {
+    let Some(then) = Then::of(frame, desk)? else { return Ok(None) };
+    let called = who::called(desk, object, then.at)?;
+    let of = |wanted: &[Confidence]| {
+        let names = called.iter().filter(|(_, confidence)| wanted.contains(confidence));
+        names.map(|(name, _)| cut(name.spelling(), 120)).collect::<Vec<String>>()
+    };
+    let (certain, assumed, possible) =
+        (of(&[Confidence::Certain]), of(&[Confidence::Assumed]), of(&[Confidence::Possible]));
+    let unlikely = of(&[Confidence::Unlikely]);
+    let what = match (certain.as_slice(), assumed.as_slice(), possible.as_slice()) {
+        ([], [], []) if unlikely.is_empty() => "no user principal name of this object is known.".to_owned(),
+        ([], [], []) => format!("it may have been called {}, though nothing speaks for it.", unlikely.join(" or ")),
+        ([], [], possible) => format!("it may have been called {}; nothing proves it.", possible.join(" or ")),
+        ([], assumed, []) => format!("it seems to have been called {}.", assumed.join(" or ")),
+        ([], assumed, possible) => {
+            format!(
+                "it seems to have been called {}; it may have been {}.",
+                assumed.join(" or "),
+                possible.join(" or ")
+            )
+        }
+        (certain, ..) => format!("it was certainly called {}.", certain.join(" and ")),
+    };
+    Ok(Some(then.say(&what)))
 }
 
 /// A scope in a few words.

@@ -2,11 +2,12 @@
 
 use askama::Template;
 
-use super::overview::{Held, held};
+use super::overview::{Gap, Held, gaps, held};
 use super::{Frame, PageError};
 use crate::domain::time::Instant;
 use crate::report::text::{cut, span, word};
 use crate::report::when::{At, AtAfter};
+use crate::service::Desk;
 use crate::service::runs::{RunAnswer, RunList, RunOutcome};
 use crate::service::status::TenantStatus;
 use crate::store::Trigger;
@@ -16,7 +17,8 @@ use crate::store::Trigger;
 struct Page<'a> {
     frame: &'a Frame,
     held: Vec<Held>,
-    blind: Vec<(At, At, String)>,
+    blind: Vec<Gap>,
+    has_horizon: bool,
     items: Vec<Line>,
     more: Option<String>,
 }
@@ -50,14 +52,21 @@ pub struct Line {
 /// A page of the run log.
 ///
 /// # Errors
-/// If it cannot be laid out.
-pub fn page(frame: &Frame, status: &TenantStatus, list: &RunList, is_first: bool) -> Result<String, PageError> {
+/// If the ledger cannot be read.
+pub fn page(
+    frame: &Frame,
+    desk: &Desk,
+    status: &TenantStatus,
+    list: &RunList,
+    is_first: bool,
+) -> Result<String, PageError> {
     let pages = frame.pages();
     let under_way = status.running.iter().filter(|_| is_first).map(line);
     let page = Page {
         frame,
         held: if is_first { status.held.iter().map(held).collect() } else { Vec::new() },
-        blind: status.blind.iter().map(|part| (At(part.from), At(part.until), cut(&part.why, 300))).collect(),
+        blind: gaps(desk)?,
+        has_horizon: status.horizon.is_some(),
         items: under_way.chain(list.items.iter().map(line)).collect(),
         more: list.cursor.as_deref().map(|cursor| pages.to("runs", &[("cursor", cursor)])),
     };

@@ -519,7 +519,7 @@ fn s4_the_finding_is_listed_explained_and_taken_through_its_states() {
     assert!(said.starts_with("critical "), "{said}");
     assert!(said.contains("chain cA is the backup of sam.old@x.test ["), "{said}");
     let said = w.say(&["finding", "show", &number]).stdout;
-    for words in ["snapshots: 41, 42", "by pat: ticket 7", "by the ledger", "next: whowas plan cA"] {
+    for words in ["snapshots: 41, 42", "by pat: ticket 7", "by the ledger", "next: whowas plan cA\n"] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
 }

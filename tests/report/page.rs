@@ -180,10 +180,18 @@ fn every_kind_of_chain_has_its_sentence() {
 #[test]
 fn a_tenant_without_trouble_says_so() {
     let mut content = empty(Topic::Tenant("b0f2a1c4-0000-4000-8000-000000000001".parse().unwrap()));
-    content.summary = Some(SummaryRows { active: 12, ..SummaryRows::default() });
+    content.summary =
+        Some(SummaryRows { counts: Some(CountRows { active: 12, ..CountRows::default() }), ..SummaryRows::default() });
     let html = report::html(&content).unwrap();
     xml::tags(&html).unwrap();
-    assert!(html.contains("Nothing is open in tenant contoso"));
+    assert!(html.contains("Nothing is open in tenant contoso, which has 12 active objects and 0 snapshots."));
+    // How much there was at an earlier time is not known, and so is not said.
+    content.summary = Some(SummaryRows::default());
+    let html = report::html(&content).unwrap();
+    assert!(html.contains("Nothing is open in tenant contoso."), "{html}");
+    assert!(!html.contains("<dt>Active</dt>") && !html.contains("<dt>Snapshots</dt>"), "{html}");
+    let json: serde_json::Value = serde_json::from_str(&report::json(&content).unwrap()).unwrap();
+    assert!(json["summary"].get("active").is_none() && json["summary"].get("snapshots").is_none(), "{json}");
     content.findings = damaged().findings;
     let headline = report::headline(&content);
     assert_eq!(headline.tone, Tone::Critical);
@@ -209,4 +217,63 @@ fn a_beginning_years_ago_does_not_squeeze_the_day_that_matters() {
     let svg = report::svg(&content).unwrap();
     assert!(svg.contains(">2 Mar 2026<") && !svg.contains(">2018<"), "the axis shows days, not years");
     assert!(content.objects[1].names[0].from.by() > Some(Instant::MIN));
+}
+
+#[test]
+fn a_headline_is_as_grave_as_the_gravest_thing_it_says() {
+    let a = object(0xaa);
+    let mut content = empty(Topic::Object(a));
+    content.objects =
+        vec![person(a, "ann@x.test", vec![name(Role::Upn, "ann@x.test", Edge::point(at("00:00")), None)])];
+    let mut rows: Vec<SnapshotRow> = (1..=16).map(|n: u32| snapshot(&n.to_string(), at("01:00"), a)).collect();
+    let alone = |rows: &[SnapshotRow]| {
+        let mut content = content.clone();
+        content.chains = vec![ChainRows { chain: "c".parse().unwrap(), snapshots: rows.to_vec() }];
+        report::headline(&content)
+    };
+    let headline = alone(&rows);
+    assert_eq!(headline.tone, Tone::Fine);
+    assert_eq!(headline.sentence, "ann@x.test (A) is active and had 1 name; 16 snapshots hold its mail.");
+    assert!(alone(&[]).sentence.contains("; no snapshot is known to hold its mail."));
+    rows.extend(
+        (17..=18).map(|n: u32| SnapshotRow { confidence: Assumed, ..snapshot(&n.to_string(), at("02:00"), a) }),
+    );
+    rows.extend((19..=20).map(|n: u32| unclear(&n.to_string(), at("03:00"), &[a])));
+    let headline = alone(&rows);
+    assert_eq!(headline.tone, Tone::Warning, "its chain needs a look");
+    assert!(headline.sentence.ends_with("; 16 snapshots hold its mail, 2 seem to; 2 more may."), "{headline:?}");
+    assert!(!headline.advice.contains(&"Nothing needs to be done.".to_owned()), "{headline:?}");
+}
+
+#[test]
+fn who_alone_held_a_name_is_told_as_far_as_syncs_cover_the_time() {
+    let a = object(0xaa);
+    let said = |until: Option<Edge>, gap: Option<(&str, &str)>| {
+        let mut content = empty(Topic::Name("ann@x.test".parse().unwrap()));
+        let held = name(Role::Upn, "ann@x.test", Edge::point(at("00:00")), until);
+        content.objects = vec![person(a, "ann@x.test", vec![held])];
+        content.blind =
+            vec![BlindRow { from: None, until: Some(at("00:00")), why: "before the first sync".to_owned() }];
+        content.blind.extend(gap.map(|(from, until)| BlindRow {
+            from: Some(at(from)),
+            until: Some(at(until)),
+            why: "no sync".to_owned(),
+        }));
+        let headline = report::headline(&content);
+        (headline.tone, headline.sentence)
+    };
+    let since = "known to have been held by ann@x.test (A) since 2026-03-02 00:00";
+    assert_eq!(said(None, None), (Tone::Fine, format!("ann@x.test is only {since}.")));
+    let (tone, sentence) = said(None, Some(("1 00:00", "26 01:00")));
+    assert_eq!(
+        (tone, sentence),
+        (Tone::Warning, format!("ann@x.test is only {since}; 25 days are covered by no sync."))
+    );
+    let (tone, sentence) = said(Some(Edge::point(at("2 00:00"))), Some(("1 00:00", "1 01:00")));
+    assert_eq!(tone, Tone::Warning);
+    assert!(
+        sentence.starts_with("Nobody is known to hold ann@x.test now; it is only known to have been"),
+        "{sentence}"
+    );
+    assert!(sentence.ends_with("until 2026-03-04 00:00; 1 hour is covered by no sync."), "{sentence}");
 }

@@ -86,14 +86,20 @@ pub fn frame(
     let known = match asked.known {
         None => None,
         Some((text, known_at)) => {
-            desk.ledger = desk.ledger.as_known(desk.tenant, known_at)?;
-            let head = desk.ledger.head(desk.tenant)?;
+            let newest = desk.ledger.head(desk.tenant)?.sequence;
+            let past = desk.ledger.as_known(desk.tenant, known_at)?;
+            let head = past.head(desk.tenant)?;
+            let is_past = head.sequence < newest;
+            if is_past {
+                desk.ledger = past;
+            }
             let recorded = head.recorded.map_or_else(String::new, |at| format!(", recorded {} UTC", time(at)));
             let said = match head.sequence.0 {
                 0 => "before the first commit: nothing was known".to_owned(),
                 number => format!("with commit {number}{recorded}"),
             };
-            Some(Known { asked: text, said })
+            // What was known with the newest commit is what is known now, whatever time was asked about.
+            is_past.then_some(Known { asked: text, said })
         }
     };
     let when = When { at: asked.at, known };

@@ -95,8 +95,13 @@ fn status_at(
         let now = desk.clock.now();
         let found = crate::service::status::status(&desk.ledger, &configured, &service.flights, now)?;
         let mut found = found.tenants.into_iter().find(|status| status.tenant == id);
-        if let Some(status) = found.as_mut().filter(|_| !service.has_schedule) {
+        // What goes on now, and what is due, is no part of what was known earlier.
+        let is_past = desk.ledger.is_past();
+        if let Some(status) = found.as_mut().filter(|_| is_past || !service.has_schedule) {
             status.next_sync = None;
+        }
+        if let Some(status) = found.as_mut().filter(|_| is_past) {
+            status.running = None;
         }
         // A tenant that is neither configured nor had a commit by then.
         found.ok_or_else(|| Problem::new(Code::UnknownTenant, "nothing was known of the tenant then"))
@@ -205,15 +210,23 @@ pub async fn finding(
     let id: FindingId = needed(&query, "id")?;
     let said = match query.read::<String>("said")?.as_deref() {
         None => None,
-        Some("acknowledged") => Some("It is acknowledged."),
-        Some("resolved") => Some("It is resolved."),
-        Some(_) => return Err(Problem::parameter("said", "it is acknowledged or resolved")),
+        Some("acknowledged") => Some((Some(FindingState::Acknowledged), "It is acknowledged.")),
+        Some("resolved") => Some((Some(FindingState::Resolved), "It is resolved.")),
+        Some("changed") => Some((None, "It has changed since you looked, so nothing was done.")),
+        Some(_) => return Err(Problem::parameter("said", "it is acknowledged, resolved or changed")),
     };
+    let seen = query.read::<u64>("seen")?;
     tenant.looks.thing("finding", id);
     let about = vec![("id", id.to_string())];
-    show(service, tenant, who, &query, &["id", "said"], "finding", about, move |frame, desk| {
+    show(service, tenant, who, &query, &["id", "said", "seen"], "finding", about, move |frame, desk| {
         let found = findings::show(desk, id).map_err(api::findings::problem)?;
-        let frame = Frame { said: said.map(str::to_owned), ..frame.clone() };
+        // An address outlives what was done from it: the finding may stand elsewhere by now.
+        let is_so = |state: Option<FindingState>| match state {
+            Some(state) => state == found.state,
+            None => seen.is_some_and(|seen| found.newest().0 > seen),
+        };
+        let said = said.filter(|(state, _)| is_so(*state)).map(|(_, line)| line.to_owned());
+        let frame = Frame { said, ..frame.clone() };
         ui::finding::page(&frame, desk, &found).map_err(problem)
     })
     .await
@@ -244,7 +257,7 @@ pub async fn runs(
     let status = status_at(service.clone(), &tenant);
     show(service, tenant, who, &query, &["cursor"], "runs", Vec::new(), move |frame, desk| {
         let list = log::list(desk, before, 50)?;
-        ui::runs::page(frame, &status(desk)?, &list, before.is_none()).map_err(problem)
+        ui::runs::page(frame, desk, &status(desk)?, &list, before.is_none()).map_err(problem)
     })
     .await
 }
@@ -433,20 +446,39 @@ pub async fn dress(request: Request, next: Next) -> Response {
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let is_page = !is_api && accepts.contains("text/html");
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let as_now = as_now(&request);
     let response = next.run(request).await;
     let code = response.extensions().get::<Code>().copied();
     match code {
-        Some(code) if is_page => dressed(response, code, &id).await,
+        Some(code) if is_page => dressed(response, code, &id, as_now).await,
         _ => response,
     }
 }
 
-async fn dressed(response: Response, code: Code, id: &str) -> Response {
+/// The same page as known now, if a request asks about what was known earlier.
+fn as_now(request: &Request) -> Option<String> {
+    let query = request.uri().query().filter(|_| request.method().is_safe())?;
+    let (known, kept): (Vec<_>, Vec<_>) =
+        url::form_urlencoded::parse(query.as_bytes()).partition(|(key, _)| key == "known_at");
+    known.iter().find(|(_, value)| !value.is_empty())?;
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    let path = request.uri().path();
+    Some(if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })
+}
+
+async fn dressed(response: Response, code: Code, id: &str, as_now: Option<String>) -> Response {
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, 64 * 1024).await.unwrap_or_default();
     let told: Option<ProblemBody> = serde_json::from_slice(&body).ok();
     let (detail, hint) = told.map_or_else(Default::default, |told| (told.detail, told.hint));
     let (_, title) = code.meaning();
+    // What was not known then may be known now, so nothing is said of now.
+    let is_unknown = matches!(code, Code::UnknownObject | Code::UnknownChain | Code::UnknownFinding);
+    let as_now = as_now.filter(|_| is_unknown);
+    let (title, detail) = match as_now {
+        Some(_) => ("It was not known then", format!("as known then: {detail}")),
+        None => (title, detail),
+    };
     // What the API's hint says is for programs.
     let hint = match code {
         Code::UnknownRoute => Some("The overview has links to every page.".to_owned()),
@@ -459,6 +491,7 @@ async fn dressed(response: Response, code: Code, id: &str) -> Response {
         title,
         detail: &detail,
         hint: hint.as_deref(),
+        as_now: as_now.as_deref(),
         request: id,
     };
     let mut page = match ui::failure::page(&failure) {

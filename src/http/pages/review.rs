@@ -6,6 +6,7 @@ use super::form::Form;
 use super::frame::Who;
 use super::to;
 use crate::domain::finding::FindingId;
+use crate::domain::id::Sequence;
 use crate::http::api::findings::{problem, signed};
 use crate::http::place::{Filled, Query, Tenant};
 use crate::http::problem::Problem;
@@ -25,14 +26,34 @@ pub async fn resolve(tenant: Tenant, _who: Who, Filled(query): Filled, form: For
     review(tenant, &query, &form, Word::Resolve, "resolved").await
 }
 
-async fn review(tenant: Tenant, query: &Query, form: &Form, word: Word, said: &str) -> Result<Response, Problem> {
+async fn review(
+    tenant: Tenant,
+    query: &Query,
+    form: &Form,
+    word: Word,
+    said: &'static str,
+) -> Result<Response, Problem> {
     query.only(&[])?;
     let id: FindingId = form.text("id").parse().map_err(|error| Problem::parameter("id", error))?;
     let note = form.short("note", NOTE_BYTES_MAX)?;
     tenant.looks.thing("finding", id);
     let by = Some(signed(&tenant, None));
     let desk = tenant.desk;
-    let place = format!("/t/{}/finding?id={id}&said={said}", desk.tenant);
-    blocking(move || findings::review(&desk, id, word, by, note).map_err(problem)).await?;
-    to(&place)
+    let seen = match form.text("seen") {
+        "" => None,
+        text => Some(Sequence(text.parse().map_err(|error| Problem::parameter("seen", error))?)),
+    };
+    let place = format!("/t/{}/finding?id={id}", desk.tenant);
+    let said = blocking(move || {
+        // Whoever looked at the page before it changed has not seen what their word would be about.
+        if let Some(seen) = seen
+            && findings::show(&desk, id).map_err(problem)?.newest() != seen
+        {
+            return Ok(format!("said=changed&seen={}", seen.0));
+        }
+        findings::review(&desk, id, word, by, note).map_err(problem)?;
+        Ok(format!("said={said}"))
+    })
+    .await?;
+    to(&format!("{place}&{said}"))
 }

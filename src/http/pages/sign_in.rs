@@ -109,10 +109,11 @@ fn within(next: &str) -> &str {
     if is_ours && is_plain { next } else { "/" }
 }
 
-/// The cookie is for this service alone, is not shown to scripts, and is not sent from pages elsewhere.
+/// The cookie is for this service alone, is not shown to scripts, and is sent from elsewhere with a link that is followed
+/// alone: whoever comes from a ticket is still signed in. A link changes nothing, and forms prove where they are from.
 fn cookie(service: &Shared, value: &str, more: &str) -> String {
     let secure = if service.is_encrypted { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}", cookie_name(service))
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", cookie_name(service))
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem> {

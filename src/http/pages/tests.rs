@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::session::{Sessions, hexadecimal};
 use super::{dress, guarded, routes_with};
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Profile, Reading, Receipt, Seen, Snapshot, Source};
+use crate::domain::finding::FindingKind;
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::{Name, NameKind, Proxy};
 use crate::domain::time::Instant;
@@ -21,6 +22,7 @@ use crate::http::access::tokens::Wanted;
 use crate::http::service::{Limits, Shared};
 use crate::http::trial::{self, NOW};
 use crate::ledger::{Batch, Stamp};
+use crate::store::{Outcome, Run, RunKind, Trigger};
 
 const OURS: TenantId = TenantId::from_bytes([7; 16]);
 const THEIRS: TenantId = TenantId::from_bytes([8; 16]);
@@ -212,7 +214,7 @@ async fn signing_in_gives_a_closed_cookie_and_signing_out_ends_it() {
     let entered = place.post("/sign-in", "", &ours, &body).await;
     assert_eq!((entered.status(), &entered.headers()["location"]), (StatusCode::SEE_OTHER, &"/".parse().unwrap()));
     let cookie = entered.headers()["set-cookie"].to_str().unwrap().to_owned();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
     let findings = filled("/t/{t}/findings");
     let (status, page) = place.get(&findings, &cookie).await;
@@ -258,6 +260,17 @@ async fn a_review_needs_the_session_s_own_form_and_says_who() {
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let last = state().history.pop().unwrap();
     assert_eq!((last.by, last.note), (Some(format!("carol (token {token})")), Some("<b>ticket".to_owned())));
+    // Whoever resolves it from a page of before has not seen that, and is told.
+    let before = state().history[0].sequence.0;
+    let path = filled("/t/{t}/finding/resolve");
+    let stale = place.post(&path, &auditor, &ours, &format!("id={id}&form={form}&seen={before}")).await;
+    let told = stale.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(state().history.len(), 2, "nothing was done");
+    let (_, page) = place.get(&told, &auditor).await;
+    assert!(page.contains("It has changed since you looked, so nothing was done."), "{page}");
+    let now = state().newest().0;
+    place.post(&path, &auditor, &ours, &format!("id={id}&form={form}&seen={now}")).await;
+    assert_eq!(state().history.len(), 3);
 }
 
 #[tokio::test]
@@ -325,4 +338,157 @@ async fn failures_have_the_look_of_pages_for_people_and_of_problems_for_programs
     let request = Request::get(filled("/t/{t}/chain?id=none")).header("cookie", &auditor).body(Body::empty()).unwrap();
     let response = place.ask(request).await;
     assert_eq!(response.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn what_was_known_earlier_is_told_without_counts_and_without_what_was_learnt_later() {
+    let place = Place::new();
+    place.tell("sam@x.test");
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    let (_, now) = place.get(&filled("/t/{t}/report?format=html"), &auditor).await;
+    assert!(now.contains("among 2 active objects and 2 snapshots") && now.contains("<bdi>sam@x.test</bdi>"), "{now}");
+    let (_, then) = place.get(&filled("/t/{t}/report?format=html&known_at=2"), &auditor).await;
+    assert!(then.contains("Nothing is open in tenant") && !then.contains("0 active"), "{then}");
+    assert!(!then.contains("<dt>Active</dt>") && !then.contains("<bdi>sam@x.test</bdi>"), "{then}");
+    let (_, then) = place.get(&filled("/t/{t}/report?format=json&known_at=2"), &auditor).await;
+    let then: serde_json::Value = serde_json::from_str(&then).unwrap();
+    assert_eq!((then["summary"].get("active"), &then["summary"]["names"]), (None, &serde_json::json!([])), "{then}");
+    let (_, page) = place.get(&filled("/t/{t}"), &auditor).await;
+    assert!(page.contains("1 name passed from hand to hand"), "{page}");
+    let (_, page) = place.get(&filled("/t/{t}?known_at=2"), &auditor).await;
+    assert!(page.contains("No name has passed from hand to hand"), "{page}");
+}
+
+#[tokio::test]
+async fn of_an_instant_no_page_says_more_than_is_proved() {
+    let place = Place::new();
+    place.tell("sam@x.test");
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    let desk = place.service.desk(OURS, place.service.clock);
+    crate::service::snapshot::expire(&desk, "sam@x.test".parse().unwrap(), "1".parse().unwrap()).unwrap();
+    let person = format!("person?id={}", ObjectId::from_bytes([1; 16]));
+    let (name, chain) = ("name?name=sam@x.test".to_owned(), "chain?id=sam@x.test".to_owned());
+    for (page, at, said) in [
+        (&person, "2026-03-01T22:20:00Z", vec!["At 2026-03-01 22:20 UTC it may have been called sam@x.test; nothing"]),
+        // Nobody looked between the two syncs.
+        (
+            &person,
+            "2026-03-01 23:00",
+            vec!["it may have been called other@x.test or sam@x.test; nothing proves it.</p>"],
+        ),
+        (
+            &person,
+            "2026-03-03",
+            vec![
+                "it seems to have been called other@x.test.",
+                "No sync covers that time: the last one reaches to 2026-03-02 00:20 UTC.",
+            ],
+        ),
+        (
+            &person,
+            "2999-01-01",
+            vec!["2999-01-01 00:00 UTC is still to come, so this is about now.", "it seems to have"],
+        ),
+        (&name, "2026-03-01 23:00", vec!["it may have been held by", ", or by nobody."]),
+        (&name, "2999-01-01", vec!["is still to come", "it seems to have been held by", "No sync covers that time"]),
+        (&chain, "2026-03-01 23:30", vec!["was 1, which certainly holds the mail of", "; it is no longer kept."]),
+        (&chain, "2999-01-01", vec!["is still to come", "which certainly holds the mail of sam@x.test"]),
+    ] {
+        let (status, text) = place.get(&format!("/t/{OURS}/{page}&at={}", at.replace(' ', "+")), &auditor).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        let line = text.split("<p class=\"then\">").nth(1).unwrap_or_default().split('\n').next().unwrap();
+        for said in said {
+            assert!(line.contains(said), "{page} at {at}: {line}");
+        }
+    }
+    // The instant is asked for where it means something.
+    for (page, asks) in
+        [("", false), ("/findings", false), ("/runs", false), ("/search?q=sam", false), ("/reuse", false)]
+    {
+        let (_, text) = place.get(&format!("/t/{OURS}{page}"), &auditor).await;
+        assert_eq!(text.contains("How it was at"), asks, "{page}");
+    }
+    let (_, text) = place.get(&format!("/t/{OURS}/{name}"), &auditor).await;
+    assert!(text.contains("How it was at"), "{text}");
+    let (_, text) = place.get(&format!("/t/{OURS}/name?name=other@x.test"), &auditor).await;
+    assert!(
+        text.contains("is only known to have been held by") && text.contains("2 hours are covered by no sync"),
+        "{text}"
+    );
+    let (_, text) = place.get(&format!("/t/{OURS}/search?q=sam&at=2026-03-02"), &auditor).await;
+    assert!(text.contains("told here by the newest evidence, not as of"), "{text}");
+}
+
+#[tokio::test]
+async fn the_past_is_what_the_ledger_did_not_know_yet_and_nothing_else() {
+    let place = Place::new();
+    place.tell("sam@x.test");
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    for now in ["4", "2999-01-01"] {
+        let (_, page) = place.get(&format!("/t/{OURS}?known_at={now}"), &auditor).await;
+        assert!(!page.contains("You are looking at the past") && page.contains("Live objects"), "{now}: {page}");
+    }
+    let (_, page) = place.get(&format!("/t/{OURS}?known_at=0"), &auditor).await;
+    assert!(!page.contains("What to do first"), "{page}");
+    let object = ObjectId::from_bytes([2; 16]);
+    let (status, page) = place.get(&format!("/t/{OURS}/person?id={object}&known_at=2&at=2026-03-02"), &auditor).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let now = format!("href=\"/t/{OURS}/person?id={object}&#38;at=2026-03-02\">As known now</a>");
+    assert!(page.contains("<h1>It was not known then</h1>") && page.contains(&now), "{page}");
+    let (_, page) = place.get(&format!("/t/{OURS}/chain?id=none"), &auditor).await;
+    assert!(!page.contains("then") && !page.contains("As known now"), "{page}");
+}
+
+#[tokio::test]
+async fn a_finding_says_where_it_stands_whatever_its_address_says_and_what_to_do_about_a_receipt() {
+    let place = Place::new();
+    place.tell("sam@x.test");
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    let desk = place.service.desk(OURS, place.service.clock);
+    let found = crate::service::findings::findings(&desk, &Default::default(), None, 9).unwrap();
+    for item in &found.items {
+        let (_, page) = place.get(&format!("/t/{OURS}/finding?id={}&said=resolved", item.id), &auditor).await;
+        assert!(!page.contains("It is resolved.") && page.contains("Acknowledge"), "{page}");
+    }
+    let mismatch = found.items.iter().find(|item| item.kind == FindingKind::ReceiptMismatch).unwrap();
+    let (_, page) = place.get(&format!("/t/{OURS}/finding?id={}", mismatch.id), &auditor).await;
+    assert!(page.contains("do not restore it as that of other@x.test"), "{page}");
+    assert!(page.contains("find out why the agent read another mailbox"), "{page}");
+    let plan = crate::service::plan::plan(&desk, mismatch.chain.as_ref().unwrap()).unwrap().unwrap();
+    assert!(plan.reasons.iter().any(|reason| reason.contains("do not restore it as that of")), "{:?}", plan.reasons);
+}
+
+#[tokio::test]
+async fn a_first_sync_that_failed_is_told_with_what_it_said() {
+    let place = Place::new();
+    let run = Run {
+        run: 1,
+        trigger: Trigger::Schedule,
+        kind: RunKind::Full,
+        started: NOW,
+        ended: Some(NOW),
+        outcome: Outcome::Failed,
+        pages: 0,
+        seen: 0,
+        changed: 0,
+        removed: 0,
+        restored: 0,
+        facts: 0,
+        requests: 1,
+        throttled_ms: 0,
+        horizon: None,
+        error: Some("the secret is wrong".to_owned()),
+        note: None,
+    };
+    let batch = Batch { run: Some(run), ..Batch::default() };
+    place.service.ledger.append(OURS, batch, Stamp { now: NOW, salt: [1; 16] }).unwrap();
+    let (auditor, _) = place.session(Role::Auditor, None, 3);
+    let (_, page) = place.get(&format!("/t/{OURS}"), &auditor).await;
+    assert!(page.contains("What to do first") && page.contains("did not go through: the secret is wrong"), "{page}");
+    assert!(page.contains("Nothing is covered: no sync has gone through.") && !page.contains("is uncovered"), "{page}");
+    place.tell("sam@x.test");
+    let (_, page) = place.get(&format!("/t/{OURS}"), &auditor).await;
+    assert!(!page.contains("What to do first") && page.contains("no sync reached over this time"), "{page}");
+    let (_, page) = place.get(&format!("/t/{OURS}/runs"), &auditor).await;
+    assert!(page.contains("no sync reached over this time"), "the run log lists the same: {page}");
 }

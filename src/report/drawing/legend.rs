@@ -64,7 +64,7 @@ pub fn of(lanes: &[Lane], strips: &[Strip], blind: &[Shade], height: &mut f64, w
         (Sign::Foreign, "snapshot with someone else's mail", any(|mark| mark.foreign)),
         (Sign::Assumed, "owner assumed", any(|mark| matches!(mark.fill, Fill::Assumed(_)))),
         (Sign::Between, "one of these, cannot be known", any(|mark| matches!(mark.fill, Fill::Between(_)))),
-        (Sign::Nobody, "nobody held the name", any(|mark| mark.fill == Fill::Nobody)),
+        (Sign::Nobody, "nobody is known to have held the name", any(|mark| mark.fill == Fill::Nobody)),
         (Sign::Unknown, "owner unknown", any(|mark| mark.fill == Fill::Unknown)),
         (Sign::Expired, "no longer kept", any(|mark| mark.expired)),
     ];
