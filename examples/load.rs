@@ -35,8 +35,6 @@ type Body = Arc<dyn Fn(u64) -> Value + Send + Sync>;
 
 const TENANT: TenantId = TenantId::from_bytes([7; 16]);
 const CONNECTIONS: usize = 64;
-/// By how many arrays are asked: as many as one token may have under way.
-const ARRAYS: usize = 4;
 const TOGETHER: usize = 1_000;
 /// Users in one commit.
 const COMMIT: u64 = 20_000;
@@ -107,7 +105,7 @@ fn main() {
         ("1,000 checks in one request", checks.clone(), Arc::new(many), TOGETHER),
     ];
     for (what, url, body, answers) in &asks {
-        let measured = runtime.block_on(load(url, &token, body, at_once(*answers), lasts));
+        let measured = runtime.block_on(load(url, &token, body, lasts));
         println!(
             "| {what} | {:.0} | {:.0} | {:.2} | {:.2} |",
             measured.per_second,
@@ -119,8 +117,8 @@ fn main() {
     if settings.minutes > 0 {
         println!("\n| minute | requests/s | resident MiB |\n| --- | --- | --- |");
         for half in 0..settings.minutes * 2 {
-            let (what, url, body, answers) = &asks[1 + usize::try_from(half % 3).unwrap()];
-            let measured = runtime.block_on(load(url, &token, body, at_once(*answers), Duration::from_secs(30)));
+            let (what, url, body, _) = &asks[1 + usize::try_from(half % 3).unwrap()];
+            let measured = runtime.block_on(load(url, &token, body, Duration::from_secs(30)));
             println!(
                 "| {:.1} ({what}) | {:.0} | {} |",
                 (half + 1) as f64 / 2.0,
@@ -160,16 +158,11 @@ struct Measured {
     p99: f64,
 }
 
-/// By how many connections is asked. A token has only so many arrays under way.
-fn at_once(answers: usize) -> usize {
-    if answers > 1 { ARRAYS } else { CONNECTIONS }
-}
-
-/// Asks by so many connections at once for so long. Every answer is read to its end and must be a 200.
-async fn load(url: &str, token: &str, body: &Body, connections: usize, lasts: Duration) -> Measured {
+/// Asks by all connections at once for so long; of arrays a token has only a few under way, and the others wait their turn. Every answer is read to its end and must be a 200.
+async fn load(url: &str, token: &str, body: &Body, lasts: Duration) -> Measured {
     let next = Arc::new(AtomicU64::new(0));
     let begun = Moment::now();
-    let tasks: Vec<_> = (0..connections)
+    let tasks: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             // A client each, so that there are as many connections as there are askers.
             let client = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();

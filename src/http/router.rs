@@ -22,9 +22,6 @@ use super::problem::{Code, Problem};
 use super::service::{Shared, blocking};
 use super::{api, hexadecimal, metrics as counts, pages};
 
-#[cfg(test)]
-mod tests;
-
 /// How long a body may pause before it counts as broken off.
 const BODY_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 /// How much longer a request may take than what its guard has admitted.
@@ -177,3 +174,6 @@ fn is_plain(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(plain)
 }
+
+#[cfg(test)]
+mod tests;
