@@ -99,11 +99,12 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     let keeper = keeper(&service, options.at_once);
     let counted = metrics::install();
     metrics::begin(&service);
-    let router = router::router(&service, counted);
+    let router = router::router(&service, counted.clone());
     runtime()?.block_on(async {
         stop_on_signal(stop.clone());
         let keeping = tokio::spawn(keeper.keep(kept));
         let logging = tokio::spawn(keep_log(service.access_log.clone()));
+        let counting = tokio::spawn(metrics::keep(counted.clone()));
         let watching = tokio::spawn(systemd::keep(Arc::clone(&service)));
         let telling = tokio::spawn(tell_others(service.flights.clone(), store));
         output::note(&format!("listening on {url}"));
@@ -122,6 +123,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         let ended = service.on_demand.acquire_many(u32::try_from(options.at_once.max(1)).unwrap_or(u32::MAX)).await;
         drop(ended);
         logging.abort();
+        counting.abort();
         telling.abort();
         watching.abort();
         service.access_log.sync().map_err(CliError::io("bring the access log to the disk"))?;

@@ -23,6 +23,9 @@ const NO_KIND: &str = "none";
 const REFUSALS: [Code; 5] =
     [Code::Unauthenticated, Code::TokenExpired, Code::TokenRevoked, Code::RoleForbidden, Code::TenantForbidden];
 
+/// How often what was measured is put into its buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Begins to count, once in a process. Returns what renders the counts; `None` if somebody else counts already.
 pub fn install() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
@@ -34,6 +37,16 @@ pub fn install() -> Option<PrometheusHandle> {
          with all verdicts of an array that share it."
     );
     Some(counted)
+}
+
+/// Puts what was measured into its buckets every now and then. Until that is done, or somebody renders the counts, each single
+/// time is kept in memory, and a service that nobody scrapes would grow with every request.
+pub async fn keep(counted: Option<PrometheusHandle>) {
+    let Some(counted) = counted else { return };
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        counted.run_upkeep();
+    }
 }
 
 /// Measures how long something takes.
