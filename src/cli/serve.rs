@@ -178,14 +178,12 @@ fn keeper(service: &Shared, at_once: usize) -> Keeper {
                     let why = error.with_hint();
                     log::say(Level::WARN, &format!("{name}: failed to {why}"));
                     if !is_logged {
-                        metrics::failed(&name);
-                        service.flights.keep_unlogged(tenant, service.clock.now(), why);
+                        metrics::left_no_entry(&service, tenant, service.clock.now(), why);
                     }
                 }
                 Event::NotBegun(why) => {
-                    metrics::failed(&name);
                     log::say(Level::WARN, &format!("{name}: {why}"));
-                    service.flights.keep_unlogged(tenant, service.clock.now(), why.to_owned());
+                    metrics::left_no_entry(&service, tenant, service.clock.now(), why.to_owned());
                 }
                 Event::Next(at) => tracing::info!(%tenant, %at, "next run"),
             }

@@ -124,9 +124,10 @@ pub fn begin(service: &Service) {
     }
 }
 
-/// Counts a run that ended without an entry in the run log, or that could not be begun.
-pub fn failed(called: &str) {
-    runs(called, NO_KIND, &word_of(&Outcome::Failed)).increment(1);
+/// Counts a run that ended without an entry in the run log, or that could not be begun, and keeps it in mind for the status.
+pub fn left_no_entry(service: &Service, tenant: TenantId, at: Instant, why: String) {
+    runs(&service.config.label_of(tenant), NO_KIND, &word_of(&Outcome::Failed)).increment(1);
+    service.flights.keep_unlogged(tenant, at, why);
 }
 
 fn runs(called: &str, kind: &str, outcome: &str) -> metrics::Counter {

@@ -203,8 +203,7 @@ impl Task {
         entries.iter().for_each(|run| (service.ended)(context.tenant, run));
         if let Err(error) = &done {
             if entries.last().is_none_or(is_whole) {
-                metrics::failed(&service.config.label_of(context.tenant));
-                service.flights.keep_unlogged(context.tenant, context.clock.now(), error.with_hint());
+                metrics::left_no_entry(&service, context.tenant, context.clock.now(), error.with_hint());
             }
             tracing::warn!(tenant = %context.tenant, error = %with_causes(error), "a sync on demand failed");
         }
