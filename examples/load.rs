@@ -15,9 +15,11 @@
     reason = "a tool may stop at the first surprise"
 )]
 
-use std::io::{BufRead, BufReader};
+#[path = "measure/running.rs"]
+mod running;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
@@ -29,6 +31,8 @@ use whowas::domain::name::Proxy;
 use whowas::domain::time::Instant;
 use whowas::ledger::{Batch, Ledger, Stamp};
 use whowas::store::sled::{SledOptions, SledStore};
+
+use running::Running;
 
 /// The body of the nth request.
 type Body = Arc<dyn Fn(u64) -> Value + Send + Sync>;
@@ -221,41 +225,6 @@ async fn lost(url: &str, token: &str, told: &[u64]) -> u64 {
         }
     }
     lost
-}
-
-/// A process that listens, ended when this is dropped.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next().expect("it ends before it listens").unwrap();
-            match line.strip_prefix("listening on ") {
-                Some(url) => break url.to_owned(),
-                None => eprintln!("{line}"),
-            }
-        };
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        Self { child, url }
-    }
-
-    fn resident_mib(&self) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
-        text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) / 256
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
-    }
 }
 
 /// The process of the route that does nothing.

@@ -1,7 +1,7 @@
 //! Soaks the program in everything that goes wrong: `cargo build --release && cargo run --release --example soak`.
 //!
 //! `--seed SEED` replays what happens in the directories, how they misbehave, and when whom is struck; where in its work a
-//! process is struck is up to the machine. `--tenants N`, `--hours H`, `--served SECONDS`, `--users N` and `--together N` make
+//! process is struck is up to the machine. `--tenants N`, `--hours H`, `--beats N`, `--served SECONDS`, `--users N` and `--together N` make
 //! it larger or smaller, `--binary FILE` names the program.
 //! `docs/SOAK.md` says more.
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(why) => {
             eprintln!(
-                "{why}\nusage: soak [--seed SEED] [--tenants N] [--hours H] [--served SECONDS] [--users N] [--together N] [--binary FILE]"
+                "{why}\nusage: soak [--seed SEED] [--tenants N] [--hours H] [--beats N] [--served SECONDS] [--users N] [--together N] [--binary FILE]"
             );
             return ExitCode::from(2);
         }
@@ -49,6 +49,7 @@ fn arguments() -> Result<Options, String> {
         together: 10,
         users: 100,
         hours: 24,
+        beats: 120,
         served: Duration::from_secs(40),
         binary,
         tells: true,
@@ -64,6 +65,7 @@ fn arguments() -> Result<Options, String> {
             "--together" => options.together = count()?,
             "--users" => options.users = count()?,
             "--hours" => options.hours = number()?,
+            "--beats" => options.beats = number()?,
             "--served" => options.served = Duration::from_secs(number()?),
             "--binary" => options.binary = value.into(),
             _ => return Err(format!("{word} is unknown")),

@@ -30,7 +30,7 @@ impl Clock {
     ///
     /// # Errors
     /// If the operating system gives none.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "evidence")]
     pub fn secret(&self) -> std::io::Result<[u8; 32]> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;

@@ -53,6 +53,10 @@ pub struct LedgerConfig {
     pub path: Option<PathBuf>,
     /// A database instead.
     pub url: Option<String>,
+    /// The folder of the ledger's keys, relative to the configuration file; beside the ledger if nothing is said.
+    pub keys: Option<PathBuf>,
+    /// The file with the key of an encrypted ledger, relative to the configuration file.
+    pub key_file: Option<PathBuf>,
     /// How many MiB the storage engine may keep in memory; it takes about twice as much.
     pub cache_mib: Option<u64>,
 }
@@ -232,6 +236,7 @@ const KEYS: &[&str] = &[
     "path",
     "url",
     "cache_mib",
+    "key_file",
     "server",
     "listen",
     "tls_cert",

@@ -78,6 +78,15 @@ pub mod store;
 
 pub mod ledger;
 
+#[cfg(feature = "evidence")]
+pub mod evidence;
+
+#[cfg(feature = "evidence")]
+pub mod keyring;
+
+#[cfg(feature = "evidence")]
+mod private;
+
 #[cfg(feature = "graph")]
 pub mod graph;
 
@@ -108,7 +117,7 @@ pub mod scenario;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-#[cfg(feature = "graph")]
+#[cfg(any(feature = "graph", feature = "evidence"))]
 pub mod clock;
 #[cfg(feature = "http")]
 pub mod config;

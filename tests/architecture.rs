@@ -17,8 +17,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain", "graph"]),
     ("telemetry", &[]),
     ("clock", &["domain"]),
+    // What is checked without a ledger: of the store it uses the types that are hashed and stored, nothing that opens one.
+    ("evidence", &["domain", "store"]),
+    ("keyring", &["clock", "private"]),
+    ("private", &[]),
     ("sync", &["domain", "store", "ledger", "graph", "config", "clock"]),
-    ("service", &["domain", "store", "ledger", "graph", "import", "report", "sync", "config", "clock"]),
+    (
+        "service",
+        &["domain", "store", "ledger", "graph", "import", "report", "sync", "config", "clock", "evidence", "keyring"],
+    ),
     ("scenario", &["domain", "store", "ledger", "graph", "import", "report", "sync", "service", "config", "clock"]),
     // What it asks and is answered are the use-cases' own types; of how the service is made it knows nothing, so that a
     // program that asks one needs no server in it.
@@ -27,6 +34,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "client",
+            "evidence",
+            "keyring",
+            "private",
             "domain",
             "store",
             "ledger",
@@ -46,6 +56,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "keyring",
+            "private",
             "domain",
             "store",
             "ledger",

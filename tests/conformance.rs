@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::fact::*;
@@ -17,12 +18,12 @@ use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
-use whowas::store::hash::{Header, commit_hash};
+use whowas::store::hash::{Header, HeaderVersion, commit_hash};
 use whowas::store::memory::MemoryStore;
-use whowas::store::sled::{SledOptions, SledStore};
+use whowas::store::sled::{LedgerKey, SledOptions, SledStore};
 use whowas::store::{
-    Commit, Counts, Cursor, Derived, Entry, FindingCounts, Hash, Head, Known, LedgerStore, Link, Order, Outcome,
-    Posting, Proved, Run, RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
+    Commit, Counts, Cursor, Derived, Entry, FindingCounts, Hash, Head, Known, LedgerStore, Link, LogNode, Order,
+    Outcome, Posting, Proved, RawEntry, Run, RunKind, SnapshotRecord, StoreError, Subject, TenantState, Trigger,
 };
 
 /// A store that can be closed and opened again.
@@ -44,13 +45,22 @@ impl Kept for InMemory {
 struct OnDisk {
     store: Option<SledStore>,
     directory: TempDir,
+    key: Option<LedgerKey>,
 }
 
 impl OnDisk {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn encrypted() -> Self {
+        Self::with(Some(LedgerKey::new([7; 32], [8; 32])))
+    }
+
+    fn with(key: Option<LedgerKey>) -> Self {
         let directory = TempDir::new().unwrap();
-        let store = SledStore::open(directory.path(), options(true)).unwrap();
-        Self { store: Some(store), directory }
+        let store = SledStore::open(directory.path(), SledOptions { key: key.clone(), ..options(true) }).unwrap();
+        Self { store: Some(store), directory, key }
     }
 }
 
@@ -61,7 +71,8 @@ impl Kept for OnDisk {
 
     fn reopen(&mut self) {
         self.store = None;
-        self.store = Some(SledStore::open(self.directory.path(), options(false)).unwrap());
+        let options = SledOptions { key: self.key.clone(), ..options(false) };
+        self.store = Some(SledStore::open(self.directory.path(), options).unwrap());
     }
 }
 
@@ -77,6 +88,9 @@ macro_rules! suite {
         }
         mod sled {
             $(#[test] fn $sentence() { super::$sentence(&mut super::OnDisk::new()); })+
+        }
+        mod encrypted {
+            $(#[test] fn $sentence() { super::$sentence(&mut super::OnDisk::encrypted()); })+
         }
     };
 }
@@ -97,9 +111,11 @@ suite!(
     runs_come_newest_first,
     tenant_facts_are_told_through_a_commit,
     tenants_never_see_each_other,
+    the_merkle_log_has_the_nodes_of_all_commits,
     a_commit_of_a_thousand_users_is_read_back,
     a_rebuild_gives_the_same_bytes_and_blocks_appends_meanwhile,
     a_scratch_store_is_empty_and_takes_derived_records,
+    a_commit_goes_to_another_store_with_its_hash_or_not_at_all,
 );
 
 const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
@@ -490,6 +506,44 @@ fn tenants_never_see_each_other(kept: &mut dyn Kept) {
     }
 }
 
+fn log_node(level: u8, number: u64) -> LogNode {
+    LogNode { level, number }
+}
+
+/// Every node that is complete after so many commits.
+fn complete_nodes(commits: u64) -> Vec<LogNode> {
+    (0..8).flat_map(|level| (0..commits >> level).map(move |number| log_node(level, number))).collect()
+}
+
+fn the_merkle_log_has_the_nodes_of_all_commits(kept: &mut dyn Kept) {
+    for n in 0..21 {
+        put(kept.store(), vec![seen(n, "ann@x.test")]);
+    }
+    kept.reopen();
+    let store = kept.store();
+    // Written down from RFC 6962: a leaf is H(00 | data), a node H(01 | left | right).
+    let mut level: Vec<Hash> = store.journal(TENANT, Sequence(1), 99).unwrap().iter().map(|entry| entry.hash).collect();
+    level =
+        level.iter().map(|hash| Hash(Sha256::new().chain_update([0]).chain_update(hash.0).finalize().into())).collect();
+    let mut expected = level.clone();
+    while level.len() > 1 {
+        let parent = |pair: &[Hash]| {
+            let digest = Sha256::new().chain_update([1]).chain_update(pair[0].0).chain_update(pair[1].0);
+            Hash(digest.finalize().into())
+        };
+        level = level.chunks_exact(2).map(parent).collect();
+        expected.extend(&level);
+    }
+    assert_eq!(store.log_nodes(TENANT, &complete_nodes(21)).unwrap(), expected);
+    assert_eq!(store.log_nodes(TENANT, &[log_node(1, 3), log_node(0, 0)]).unwrap(), [expected[24], expected[0]]);
+    assert_eq!(store.log_nodes(TENANT, &[]).unwrap(), []);
+    for beyond in [log_node(0, 21), log_node(1, 10), log_node(4, 1), log_node(63, 9), log_node(200, 0)] {
+        let error = store.log_nodes(TENANT, &[log_node(0, 0), beyond]).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
+    assert!(store.log_nodes(TenantId::from_bytes([0x12; 16]), &[log_node(0, 0)]).is_err());
+}
+
 fn thousand() -> Vec<Fact> {
     (0..1_000).map(|n| seen(n, &format!("Firstname.Lastname{n}@contoso.example"))).collect()
 }
@@ -566,18 +620,155 @@ fn a_scratch_store_is_empty_and_takes_derived_records(kept: &mut dyn Kept) {
     assert!(bytes > 0);
 }
 
+fn a_commit_goes_to_another_store_with_its_hash_or_not_at_all(kept: &mut dyn Kept) {
+    let source = MemoryStore::new();
+    let pages = [thousand(), vec![seen(1, "ann@x.test")], vec![seen(2, "bob@x.test")]];
+    for facts in &pages {
+        put(&source, facts.clone());
+    }
+    let raw = source.raw_journal(TENANT, Sequence(1), 9).unwrap();
+    assert_eq!(raw.len(), pages.len());
+    let refused = |raw: &RawEntry, store: &dyn LedgerStore| {
+        let (head, bytes) = (store.head(TENANT).unwrap(), derived_bytes(store));
+        let error = store.append_raw(TENANT, raw, Derived::default()).unwrap_err();
+        assert_eq!((store.head(TENANT).unwrap(), derived_bytes(store)), (head, bytes));
+        error
+    };
+    let error = refused(&raw[1], kept.store());
+    assert!(matches!(error, StoreError::Unsound { .. }), "out of order: {error}");
+    for (entry, facts) in raw.iter().zip(&pages) {
+        let spoilt = |spoil: &dyn Fn(&mut RawEntry)| {
+            let mut spoilt = entry.clone();
+            spoil(&mut spoilt);
+            spoilt
+        };
+        for spoilt in [
+            spoilt(&|raw| raw.hash.0[3] ^= 1),
+            spoilt(&|raw| raw.payload_hash.0[3] ^= 1),
+            spoilt(&|raw| raw.salt[3] ^= 1),
+            spoilt(&|raw| raw.version = 1),
+            spoilt(&|raw| raw.version = 9),
+            spoilt(&|raw| raw.recorded = raw.recorded.succ()),
+            spoilt(&|raw| *raw.payload.last_mut().unwrap() ^= 1),
+        ] {
+            let error = refused(&spoilt, kept.store());
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        }
+        let error = refused(&spoilt(&|raw| raw.previous.0[3] ^= 1), kept.store());
+        assert!(matches!(error, StoreError::Unsound { .. }), "{error}");
+        kept.store().append_raw(TENANT, entry, derive(facts)).unwrap();
+        let error = refused(entry, kept.store());
+        assert!(matches!(error, StoreError::Unsound { .. }), "twice: {error}");
+    }
+    kept.reopen();
+    let store = kept.store();
+    assert_eq!(store.head(TENANT).unwrap(), source.head(TENANT).unwrap());
+    assert_eq!(store.raw_journal(TENANT, Sequence(1), 9).unwrap(), raw);
+    assert_eq!(store.raw_journal(TENANT, Sequence(2), 1).unwrap(), raw[1..2]);
+    assert_eq!(store.journal(TENANT, Sequence(1), 9).unwrap(), source.journal(TENANT, Sequence(1), 9).unwrap());
+    assert_eq!(store.object(TENANT, object(2)).unwrap().len(), 2);
+    put(store, vec![seen(3, "eve@x.test")]);
+}
+
 /// sled writes values above about 300 KB to files that it never syncs.
 #[test]
-fn no_value_on_disk_exceeds_64_kib_even_after_the_largest_commits() {
-    let kept = OnDisk::new();
-    let many: Vec<Fact> = (0..20_000).map(|n| seen(n % 900, &format!("Ann{n}@contoso.example"))).collect();
-    put(kept.store(), thousand());
-    put(kept.store(), many);
-    let files = kept.directory.path().join("engine");
-    drop(kept.store);
-    let db = engine::open_engine(files).unwrap();
-    let largest = db.iter().map(|record| record.unwrap().1.len()).max().unwrap();
-    assert!(largest > 40_000 && largest <= 64 * 1024, "{largest}");
+fn no_value_on_disk_outgrows_its_page_even_after_the_largest_commits() {
+    for kept in [OnDisk::new(), OnDisk::encrypted()] {
+        let many: Vec<Fact> = (0..20_000).map(|n| seen(n % 900, &format!("Ann{n}@contoso.example"))).collect();
+        put(kept.store(), thousand());
+        put(kept.store(), many);
+        let files = kept.directory.path().join("engine");
+        drop(kept.store);
+        let db = engine::open_engine(files).unwrap();
+        let largest = db.iter().map(|record| record.unwrap().1.len()).max().unwrap();
+        // So small that a page of the engine, which has up to 17 values, stays under 128 KiB as well.
+        assert!(largest > 6_000 && largest <= 128 * 1024 / 17, "{largest}");
+    }
+}
+
+/// The same commits give the same hashes and derived records under a key as without one.
+#[test]
+fn an_encrypted_store_has_the_same_records_and_hashes() {
+    let (plain, encrypted) = (OnDisk::new(), OnDisk::encrypted());
+    for kept in [&plain, &encrypted] {
+        put(kept.store(), thousand());
+        put(kept.store(), vec![seen(1, "ann@x.test"), seen(2, "bob@x.test")]);
+    }
+    assert_eq!(plain.store().head(TENANT).unwrap().hash, encrypted.store().head(TENANT).unwrap().hash);
+    assert!(derived_bytes(plain.store()) == derived_bytes(encrypted.store()), "the records differ");
+}
+
+#[test]
+fn an_encrypted_value_that_was_changed_or_moved_is_damage() {
+    let mut kept = OnDisk::encrypted();
+    put(kept.store(), vec![seen(1, "ann@x.test"), seen(2, "bob@x.test")]);
+    let name = |text: &str| text.parse::<Name>().unwrap().key().clone();
+    assert_eq!(kept.store().holders(TENANT, &name("ann@x.test")).unwrap().len(), 1);
+    for moved in [false, true] {
+        kept.store = None;
+        let db = engine::open_engine(kept.directory.path().join("engine")).unwrap();
+        let mut postings: Vec<_> = db.iter().map(Result::unwrap).filter(|(key, _)| key[16] == 0x04).collect();
+        let before = postings.clone();
+        match moved {
+            true => {
+                postings.iter_mut().zip(before.iter().rev()).for_each(|((_, value), (_, other))| *value = other.clone())
+            }
+            false => postings.iter_mut().for_each(|(_, value)| value[30] ^= 1),
+        }
+        postings.iter().for_each(|(key, value)| drop(db.insert(key, value).unwrap()));
+        drop(db);
+        kept.reopen();
+        for text in ["ann@x.test", "bob@x.test"] {
+            let error = kept.store().holders(TENANT, &name(text)).unwrap_err();
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+            assert!(error.to_string().contains("cannot be decrypted") && !error.to_string().contains(text), "{error}");
+        }
+        kept.store = None;
+        let db = engine::open_engine(kept.directory.path().join("engine")).unwrap();
+        before.iter().for_each(|(key, value)| drop(db.insert(key, value).unwrap()));
+        drop(db);
+        kept.reopen();
+        assert_eq!(kept.store().holders(TENANT, &name("ann@x.test")).unwrap().len(), 1);
+    }
+}
+
+/// Ledgers of format 1 had no Merkle log. Opening one adds it, and it is then as if it had always been there.
+#[test]
+fn a_ledger_without_a_merkle_log_is_given_one_when_it_is_opened() {
+    let mut kept = OnDisk::new();
+    let other = TenantId::from_bytes([255; 16]);
+    for n in 0..21 {
+        put(kept.store(), if n == 3 { thousand() } else { vec![seen(n, "ann@x.test")] });
+    }
+    kept.store().append(other, Sequence(0), commit(1, Vec::new()), Derived::default()).unwrap();
+    let before = derived_bytes(kept.store());
+    let nodes = kept.store().log_nodes(TENANT, &complete_nodes(21)).unwrap();
+    let format = kept.directory.path().join("format");
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "2\n");
+    for is_rebuilt in [false, true] {
+        kept.store = None;
+        let db = engine::open_engine(kept.directory.path().join("engine")).unwrap();
+        let log: Vec<_> = db.iter().keys().map(Result::unwrap).filter(|key| key[16] == 0x17).collect();
+        assert_eq!(log.len(), 22);
+        log.into_iter().for_each(|key| drop(db.remove(key).unwrap()));
+        drop(db);
+        std::fs::write(&format, "1\n").unwrap();
+        if is_rebuilt {
+            std::fs::write(kept.directory.path().join("rebuild"), "").unwrap();
+            let options = SledOptions { rebuild: true, ..options(false) };
+            let store = SledStore::open(kept.directory.path(), options).unwrap();
+            assert!(store.needs_rebuild());
+            assert_eq!(std::fs::read_to_string(&format).unwrap(), "1\n");
+            whowas::ledger::Ledger::new(store).rebuild(|_| ()).unwrap();
+        }
+        kept.reopen();
+        assert_eq!(std::fs::read_to_string(&format).unwrap(), "2\n");
+        assert_eq!(kept.store().log_nodes(TENANT, &complete_nodes(21)).unwrap(), nodes);
+        if !is_rebuilt {
+            assert!(before == derived_bytes(kept.store()), "the bytes differ");
+        }
+    }
+    put(kept.store(), vec![seen(1, "ann@x.test")]);
 }
 
 /// The hash of an entry follows from what the documentation says and nothing else.
@@ -592,7 +783,8 @@ fn both_stores_chain_the_same_hashes() {
     }
     assert_eq!(memory.head(TENANT).unwrap(), disk.store().head(TENANT).unwrap());
     let entry: Entry = disk.store().journal(TENANT, Sequence(1), 1).unwrap().remove(0);
-    let header = Header { tenant: TENANT, sequence: Sequence(1), recorded: at(1) };
+    assert_eq!(entry.version, HeaderVersion::Each { items: 1_001 });
+    let header = Header { version: entry.version, tenant: TENANT, sequence: Sequence(1), recorded: at(1) };
     assert_ne!(entry.hash, commit_hash(&Hash::default(), &header, &Hash::default()));
 }
 
@@ -636,7 +828,9 @@ fn renumbered(mut derived: Derived, sequence: Sequence) -> Derived {
 fn everything(store: &dyn LedgerStore, derived: &[(TenantId, Derived)]) -> Vec<String> {
     let mut told = vec![format!("{:?}", store.tenants().unwrap())];
     for tenant in store.tenants().unwrap() {
-        told.push(format!("{:?}", store.head(tenant).unwrap()));
+        let head = store.head(tenant).unwrap();
+        told.push(format!("{:?}", store.log_nodes(tenant, &complete_nodes(head.sequence.0)).unwrap()));
+        told.push(format!("{head:?}"));
         told.push(format!("{:?}", store.runs(tenant, 99).unwrap()));
         told.push(format!("{:?}", store.tenant_facts(tenant, Sequence(99)).unwrap()));
         for entry in store.journal(tenant, Sequence(1), 99).unwrap() {

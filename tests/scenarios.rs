@@ -128,6 +128,7 @@ scenarios! {
     s32_two_sync_jobs = "s32-two-sync-jobs",
     t01_the_audit_log_beside_the_rounds = "t01-audit-log",
     t02_an_audit_log_that_is_not_to_be_read = "t02-audit-log-forbidden",
+    t03_deleted_and_back_within_the_lag = "t03-back-within-the-lag",
 }
 
 #[test]

@@ -18,7 +18,7 @@ use whowas::domain::fact::*;
 use whowas::domain::id::{ObjectId, Sequence, TenantId};
 use whowas::domain::name::{Name, Namespace};
 use whowas::domain::time::Instant;
-use whowas::store::sled::{SledOptions, SledStore};
+use whowas::store::sled::{RepairHow, RepairOutcome, RepairReport, SledOptions, SledStore, repair};
 use whowas::store::{Commit, Derived, Hash, LedgerStore, StoreError, Syncing};
 
 const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
@@ -37,20 +37,21 @@ fn name(sequence: u64, n: u64) -> Name {
     format!("Ann{n}.of{sequence}@contoso.example").parse().unwrap()
 }
 
+fn seen(sequence: u64, n: u64) -> Fact {
+    Fact::Seen(Seen {
+        object: object(sequence, n),
+        reading: Reading {
+            at: Instant::from_micros(i64::try_from(sequence).unwrap()),
+            lag: Duration::from_secs(300),
+            source: Source::Delta,
+            unchanged_since: None,
+        },
+        profile: Profile { upn: Some(name(sequence, n)), ..Profile::default() },
+    })
+}
+
 fn facts(sequence: u64) -> Vec<Fact> {
-    let seen = |n| {
-        Fact::Seen(Seen {
-            object: object(sequence, n),
-            reading: Reading {
-                at: Instant::from_micros(i64::try_from(sequence).unwrap()),
-                lag: Duration::from_secs(300),
-                source: Source::Delta,
-                unchanged_since: None,
-            },
-            profile: Profile { upn: Some(name(sequence, n)), ..Profile::default() },
-        })
-    };
-    (0..PER_COMMIT).map(seen).collect()
+    (0..PER_COMMIT).map(|n| seen(sequence, n)).collect()
 }
 
 /// The commit with this number: everything in it follows from the number, so that a reader knows what must be there.
@@ -140,29 +141,39 @@ fn wait_for(child: &mut Child, line: &str) -> BufReader<std::process::ChildStdou
     out
 }
 
+/// Another ledger's engine may have as many commits as ours.
 #[test]
-fn no_acknowledged_commit_is_lost_or_partial_after_a_kill() {
-    let kills: u64 = std::env::var("WHOWAS_KILLS").map_or(25, |text| text.parse().unwrap());
-    let directory = TempDir::new().unwrap();
-    let mut whole = 0;
-    for kill in 0..kills {
-        let mut child = child_command("append", directory.path()).spawn().unwrap();
-        let mut out = wait_for(&mut child, "open");
-        // Spread over a few commits, at no fixed place within one.
-        std::thread::sleep(Duration::from_micros(200 + kill * 7_919 % 40_000));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let mut rest = String::new();
-        out.read_to_string(&mut rest).unwrap();
-        let acknowledged = rest.lines().filter_map(|line| line.strip_prefix("acknowledged ")).next_back();
-        let acknowledged: u64 = acknowledged.map_or(whole, |text| text.parse().unwrap());
-        let store = SledStore::open(directory.path(), options()).unwrap();
-        whole = check_whole(&store);
-        assert!(whole >= acknowledged, "kill {kill}: {acknowledged} acknowledged, {whole} found");
-        assert!(whole <= acknowledged + 1, "kill {kill}: {acknowledged} acknowledged, {whole} found");
+fn an_engine_of_another_ledger_is_told_from_ours() {
+    let (ours, mended) = with_engine_of_another(3, 4);
+    assert!(mended.contains("commit 3") && mended.contains("--force"), "{mended}");
+    let error = SledStore::open(ours.path(), options()).unwrap_err();
+    assert!(error.to_string().contains("commit 3") && error.to_string().contains("another in its place"), "{error}");
+}
+
+/// It looks like ours with its newest commits cut off, which a repair takes.
+#[test]
+fn so_is_one_that_ends_before_the_commit_that_was_acknowledged_last() {
+    let (ours, mended) = with_engine_of_another(5, 2);
+    assert!(mended.contains("commit 1 ") && mended.contains("--force"), "{mended}");
+    assert!(SledStore::open(ours.path(), options()).is_err());
+}
+
+/// A ledger of so many commits with the engine of another one, and what a repair says of it.
+fn with_engine_of_another(commits: u64, theirs_has: u64) -> (TempDir, String) {
+    let (ours, theirs) = (filled(commits), TempDir::new().unwrap());
+    let store = SledStore::open(theirs.path(), options()).unwrap();
+    for sequence in 1..=theirs_has {
+        let recorded = Instant::from_micros(i64::try_from(sequence).unwrap());
+        let commit = Commit { recorded, salt: [8; 16], facts: facts(sequence), cursor: None, run: None };
+        store.append(TENANT, Sequence(sequence - 1), commit, derived(sequence)).unwrap();
     }
-    println!("{kills} kills, {whole} commits, all whole");
-    assert!(kills == 0 || whole > 0, "no child ever came to write");
+    drop(store);
+    fs::remove_dir_all(engine(ours.path())).unwrap();
+    let copy = copied(theirs.path());
+    fs::rename(engine(copy.path()), engine(ours.path())).unwrap();
+    let mended = repaired(ours.path(), RepairHow::default()).unwrap_err().to_string();
+    assert!(mended.contains("of another ledger"), "{mended}");
+    (ours, mended)
 }
 
 /// sled takes a half-written snapshot for its newest one and refuses to open, unless it is removed first.
@@ -209,10 +220,10 @@ fn within_one_process_too_a_ledger_is_opened_once() {
 #[test]
 fn a_newer_format_is_refused_and_left_untouched() {
     let directory = filled(1);
-    fs::write(directory.path().join("format"), "2\n").unwrap();
+    fs::write(directory.path().join("format"), "3\n").unwrap();
     let error = SledStore::open(directory.path(), options()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. }), "{error}");
-    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "2\n");
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error}");
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "3\n");
     fs::write(directory.path().join("format"), "two").unwrap();
     assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NotALedger { .. })));
 }
@@ -240,6 +251,26 @@ fn a_ledger_that_lost_its_format_file_or_its_engine_is_not_taken_for_an_empty_on
     let directory = filled(1);
     fs::remove_dir_all(engine(directory.path())).unwrap();
     assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::Damaged { .. })));
+}
+
+/// sled writes its configuration in two steps and syncs neither.
+#[test]
+fn an_engine_that_was_only_half_made_is_made_anew_and_one_that_holds_something_is_not() {
+    let directory = TempDir::new().unwrap();
+    drop(SledStore::open(directory.path(), options()).unwrap());
+    fs::remove_file(directory.path().join("format")).unwrap();
+    fs::write(engine(directory.path()).join("conf"), "segment_size: 524288\nuse_c").unwrap();
+    assert!(::sled::open(engine(directory.path())).is_err(), "sled reads it now: this is not needed any more");
+    append(&SledStore::open(directory.path(), options()).unwrap(), 1).unwrap();
+
+    let directory = filled(2);
+    fs::remove_file(directory.path().join("format")).unwrap();
+    fs::remove_file(directory.path().join("commits")).unwrap();
+    fs::write(engine(directory.path()).join("conf"), "segment_size: 524288\nuse_c").unwrap();
+    let bytes = fs::read(engine(directory.path()).join("db")).unwrap();
+    SledStore::open(directory.path(), options()).unwrap_err();
+    assert!(fs::read(engine(directory.path()).join("db")).unwrap() == bytes, "it was touched");
+    assert_eq!(repaired(directory.path(), RepairHow::default()).unwrap().commits, 2);
 }
 
 #[test]
@@ -363,8 +394,8 @@ fn a_flipped_byte_in_any_stored_value_is_told() {
                 let place = place % value.len();
                 value[place] ^= 0x04;
             });
-            let store = SledStore::open(directory.path(), options()).unwrap();
-            let error = read_all(&store).expect_err(&format!("byte {place} of a record of kind {kind}"));
+            let read = SledStore::open(directory.path(), options()).and_then(|store| read_all(&store));
+            let error = read.expect_err(&format!("byte {place} of a record of kind {kind}"));
             assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
             assert!(error.to_string().contains("run `whowas verify`"), "{error}");
         }
@@ -400,6 +431,178 @@ fn lost_commits_are_told_and_a_rebuild_goes_on_without_them() {
     append(&store, whole + 1).unwrap();
 }
 
+fn repaired(directory: &Path, how: RepairHow) -> Result<RepairReport, StoreError> {
+    repair(directory, &options(), how, |_| ())
+}
+
+/// Puts back what is derived after a repair, and looks at all of it.
+fn rebuilt(directory: &Path) -> u64 {
+    let store = SledStore::open(directory, SledOptions { rebuild: true, ..options() }).unwrap();
+    assert!(store.needs_rebuild());
+    store.drop_derived().unwrap();
+    for entry in store.journal(TENANT, Sequence(1), usize::MAX).unwrap() {
+        store.restore_derived(TENANT, &entry, derived(entry.sequence.0)).unwrap();
+    }
+    store.sync().unwrap();
+    drop(store);
+    let store = SledStore::open(directory, options()).unwrap();
+    let whole = check_whole(&store);
+    append(&store, whole + 1).unwrap();
+    whole
+}
+
+/// The names and sizes of all files, in order.
+fn listed(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(path)
+            } else {
+                found.push((path.clone(), fs::read(path).unwrap()))
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What sled reads of a sound engine is what is found without it; else a repair would lose something.
+#[test]
+fn a_sound_ledger_is_left_as_it_is_by_a_repair() {
+    let directory = filled(40);
+    let before = listed(directory.path());
+    for how in [RepairHow { dry_run: true, force: false }, RepairHow::default()] {
+        let report = repaired(directory.path(), how).unwrap();
+        assert_eq!((report.outcome, report.commits, report.lost), (RepairOutcome::Sound, 40, 0), "{report:?}");
+        assert_eq!(listed(directory.path()), before);
+    }
+    let report = repaired(directory.path(), RepairHow { dry_run: false, force: true }).unwrap();
+    assert_eq!((report.outcome, report.commits, report.lost), (RepairOutcome::Repaired, 40, 0), "{report:?}");
+    assert_eq!(rebuilt(directory.path()), 40);
+}
+
+#[test]
+fn a_repair_brings_back_what_is_proved_and_lists_the_rest() {
+    let directory = filled(30);
+    let db = engine(directory.path()).join("db");
+    // In the middle of what was written.
+    let bytes = fs::read(&db).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written / 2).unwrap()).unwrap();
+    let before = listed(directory.path());
+    let dry = repaired(directory.path(), RepairHow { dry_run: true, force: false }).unwrap();
+    assert_eq!(dry.outcome, RepairOutcome::Repairable);
+    assert_eq!(listed(directory.path()), before, "a dry run changes nothing");
+    let report = repaired(directory.path(), RepairHow::default()).unwrap();
+    assert_eq!(report.outcome, RepairOutcome::Repaired);
+    assert_eq!((report.commits, report.lost, &report.tenants), (dry.commits, dry.lost, &dry.tenants));
+    assert_eq!((report.acknowledged, report.commits + report.lost), (Some(30), 30));
+    let [tenant] = report.tenants.as_slice() else { panic!("{report:?}") };
+    let lost = tenant.lost.as_ref().unwrap();
+    assert_eq!((lost.from.0, lost.through.0, lost.after), (report.commits + 1, 30, tenant.recorded));
+    assert!(report.commits > 0 && report.lost > 0, "{report:?}");
+    let aside = PathBuf::from(report.moved_to.unwrap());
+    assert_eq!(fs::read(aside.join("db")).unwrap(), before.iter().find(|(path, _)| path.ends_with("db")).unwrap().1);
+    assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NeedsRebuild { .. })));
+    assert_eq!(rebuilt(directory.path()), report.commits);
+}
+
+/// Whoever finds the damage by asking something must not be the one who makes it worse.
+#[test]
+fn an_opening_that_tells_damage_leaves_to_the_repair_what_it_could_bring_back() {
+    type Damage = fn(&mut Vec<u8>, usize);
+    let damages: [(&str, Damage); 4] = [
+        ("a flipped byte in the middle", |bytes, written| bytes[written / 2] ^= 0x40),
+        ("a flipped byte near the end", |bytes, written| bytes[written - 40] ^= 0x40),
+        ("zeros in the middle", |bytes, written| bytes[written / 2..written / 2 + 512].fill(0)),
+        ("an end cut off", |bytes, written| bytes.truncate(written / 2)),
+    ];
+    for (what, damage) in damages {
+        let directory = filled(30);
+        let db = engine(directory.path()).join("db");
+        let mut bytes = fs::read(&db).unwrap();
+        let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        damage(&mut bytes, written);
+        fs::write(&db, &bytes).unwrap();
+        let dry = |directory: &Path| repaired(directory, RepairHow { dry_run: true, force: false }).unwrap();
+        let before = dry(directory.path());
+        for _ in 0..2 {
+            let refused = SledStore::open(directory.path(), options()).map(|_| ());
+            assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{what}: {refused:?}");
+        }
+        let after = dry(directory.path());
+        assert_eq!((after.commits, after.lost), (before.commits, before.lost), "{what}");
+    }
+}
+
+/// A repair that is killed while it puts the new engine in place goes on there.
+#[test]
+fn an_interrupted_repair_is_told_and_completed() {
+    for step in 0..3 {
+        let directory = filled(5);
+        let path = directory.path();
+        let new = filled(5);
+        fs::write(path.join("repair"), "").unwrap();
+        match step {
+            0 => fs::rename(engine(new.path()), path.join("engine.repaired")).unwrap(),
+            1 => {
+                fs::rename(engine(path), path.join("engine.damaged-1")).unwrap();
+                fs::rename(engine(new.path()), path.join("engine.repaired")).unwrap();
+            }
+            _ => {
+                fs::rename(engine(path), path.join("engine.damaged-1")).unwrap();
+                fs::rename(engine(new.path()), engine(path)).unwrap();
+            }
+        }
+        let error = SledStore::open(path, options()).unwrap_err();
+        assert!(error.to_string().contains("run `whowas repair` again"), "{error}");
+        assert!(repaired(path, RepairHow { dry_run: true, force: false }).is_err());
+        let report = repaired(path, RepairHow::default()).unwrap();
+        assert_eq!((report.commits, report.lost), (5, 0), "{report:?}");
+        assert!(!path.join("engine.repaired").exists() && !path.join("repair").exists());
+        let store = SledStore::open(path, SledOptions { rebuild: true, ..options() }).unwrap();
+        let needed = store.needs_rebuild();
+        drop(store);
+        assert_eq!(needed, step > 0, "before the first step nothing had happened");
+        if needed {
+            assert_eq!(rebuilt(path), 5);
+        }
+    }
+}
+
+/// Its version is unknown then, but what proves itself is of no newer one.
+#[test]
+fn a_ledger_without_its_format_file_is_repaired() {
+    for damage in [None, Some(b"\xff\n".as_slice()), Some(b"0\n")] {
+        let directory = filled(4);
+        match damage {
+            None => fs::remove_file(directory.path().join("format")).unwrap(),
+            Some(text) => fs::write(directory.path().join("format"), text).unwrap(),
+        }
+        assert!(matches!(SledStore::open(directory.path(), options()), Err(StoreError::NotALedger { .. })));
+        let report = repaired(directory.path(), RepairHow::default()).unwrap();
+        assert_eq!((report.outcome, report.commits, report.lost), (RepairOutcome::Repaired, 4, 0));
+        assert_eq!(rebuilt(directory.path()), 4);
+    }
+}
+
+#[test]
+fn nothing_is_made_of_an_engine_that_proves_nothing_or_something_else() {
+    let directory = filled(3);
+    let db = engine(directory.path()).join("db");
+    let bytes = fs::metadata(&db).unwrap().len();
+    fs::write(&db, vec![0x5a; usize::try_from(bytes).unwrap()]).unwrap();
+    let before = listed(directory.path());
+    let error = repaired(directory.path(), RepairHow::default()).unwrap_err();
+    assert!(error.to_string().contains("restore a backup"), "{error}");
+    assert_eq!(listed(directory.path()), before);
+    let error = SledStore::open(directory.path(), options()).unwrap_err();
+    assert!(error.hint().unwrap().contains("whowas repair"), "{error}");
+}
+
 #[test]
 fn a_removed_commit_is_told() {
     let directory = filled(3);
@@ -409,10 +612,10 @@ fn a_removed_commit_is_told() {
         let value = db.remove(key).unwrap().unwrap();
         db.flush().unwrap();
         let copy = copied(directory.path());
-        // Without the count of commits the opening cannot tell, but the reader does.
+        // Also without the count of commits: the newest is missed by its head, any other by whoever reads the journal.
         fs::remove_file(copy.path().join("commits")).unwrap();
-        let store = SledStore::open(copy.path(), options()).unwrap();
-        let error = read_all(&store).unwrap_err().to_string();
+        let read = SledStore::open(copy.path(), options()).and_then(|store| read_all(&store));
+        let error = read.unwrap_err().to_string();
         assert!(error.contains(missing), "{error}");
         db.insert(key, value).unwrap();
     }
@@ -502,4 +705,24 @@ fn every_commit_is_synced_to_the_disk_before_it_is_acknowledged() {
         eprintln!("{}", traced.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
     }
     assert_eq!(acknowledged, 20);
+}
+
+/// sled writes a page of more than 128 KiB to a file of its own that is never synced, and a page holds up to 16 values.
+#[test]
+fn no_page_of_the_engine_ever_grows_into_a_file_of_its_own() {
+    let directory = TempDir::new().unwrap();
+    let store = SledStore::open(directory.path(), options()).unwrap();
+    let mut blobs = std::collections::BTreeSet::new();
+    for sequence in 1..=12 {
+        let facts: Vec<Fact> = (0..1_500).map(|n| seen(sequence, n)).collect();
+        let recorded = Instant::from_micros(i64::try_from(sequence).unwrap());
+        let objects = facts.iter().map(|fact| (fact.object().unwrap(), vec![fact.clone()])).collect();
+        // One object with a long history beside them.
+        let commit = Commit { recorded, salt: [7; 16], facts, cursor: None, run: None };
+        store.append(TENANT, Sequence(sequence - 1), commit, Derived { objects, ..Derived::default() }).unwrap();
+        for blob in fs::read_dir(engine(directory.path()).join("blobs")).unwrap() {
+            blobs.insert(blob.unwrap().file_name());
+        }
+    }
+    assert!(blobs.is_empty(), "{} files that are never synced: {blobs:?}", blobs.len());
 }

@@ -24,6 +24,7 @@ fn kills_races_and_faults_leave_the_timelines_as_they_are_without() {
         together: 2,
         users: 40,
         hours: 8,
+        beats: 100,
         served: Duration::from_secs(6),
         binary: env!("CARGO_BIN_EXE_whowas").into(),
         tells: false,

@@ -32,6 +32,9 @@ pub struct Global {
     /// The ledger's directory [default: the configured one, else whowas-data]
     #[arg(long, global = true, value_name = "PATH", env = "WHOWAS_LEDGER")]
     pub ledger: Option<PathBuf>,
+    /// The file with the key of an encrypted ledger; the key itself may stand in WHOWAS_LEDGER_KEY
+    #[arg(long, global = true, value_name = "FILE", env = "WHOWAS_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
     /// The tenant, by alias or id; needed only if there are several
     #[arg(long, global = true, value_name = "ID|ALIAS", env = "WHOWAS_TENANT")]
     pub tenant: Option<String>,
@@ -140,6 +143,27 @@ pub enum Command {
     Verify,
     /// Derive everything anew from the journal
     Rebuild,
+    /// Write the whole journal, all tenants or --tenant's, into one file of JSON lines that `restore` brings a ledger back from
+    Export(ExportOptions),
+    /// Bring a ledger back from an export, with the same hashes, into a new or empty directory. Exit: 1 if the file is damaged
+    Restore(RestoreFileOptions),
+    /// Write the ledger anew in as little space as it needs, and leave nothing of its old files
+    Compact,
+    /// Erase the names of objects from the whole ledger. Its hashes stay, and so does what it knows of who held what
+    Redact(RedactOptions),
+    /// Encrypt the ledger with the key that is given, or change the key of one that is encrypted
+    Encrypt(EncryptOptions),
+    /// Write an encrypted ledger as it is without encryption
+    Decrypt,
+    /// Bring back what the journal of a damaged ledger still proves, and list what it cannot. Exit: 40 if a dry run finds damage
+    Repair(RepairOptions),
+    /// Where the ledger's log of commits stands, signed: keep it, and a history that is written anew can be noticed
+    Checkpoint(CheckpointOptions),
+    /// Write a proof that is checked without the ledger
+    #[command(subcommand)]
+    Prove(ProveAction),
+    /// Check a proof. Needs no ledger, no configuration and no network. Exit: 1 if it does not hold
+    VerifyProof(VerifyProofOptions),
     /// Replay scenario files: timelines with the answers that are right. Exit: 40 if something differs
     #[command(subcommand)]
     Scenario(ScenarioAction),
@@ -151,6 +175,73 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write all of them
+    Man {
+        /// Write a page a command into this directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `redact`.
+#[derive(Debug, ClapArgs)]
+pub struct RedactOptions {
+    /// Whose names
+    #[arg(value_name = "OBJECT", required = true)]
+    pub objects: Vec<ObjectId>,
+    /// Why, kept in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Who decided it
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+    /// Only say what would be replaced
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `encrypt`.
+#[derive(Debug, ClapArgs)]
+pub struct EncryptOptions {
+    /// From now on the key in this file opens the ledger, and the present one no longer
+    #[arg(long, value_name = "FILE")]
+    pub new_key_file: Option<PathBuf>,
+    /// Write the ledger anew under a new data key, so that whoever had the old one cannot read what comes
+    #[arg(long)]
+    pub rekey: bool,
+}
+
+/// `export`.
+#[derive(Debug, ClapArgs)]
+pub struct ExportOptions {
+    /// Where to write it; `-` is standard output
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Go on with an export that was interrupted, or add what was committed since
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// `restore`.
+#[derive(Debug, ClapArgs)]
+pub struct RestoreFileOptions {
+    /// The export; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// If the file is damaged or cut off, keep what stands before that
+    #[arg(long)]
+    pub until_damage: bool,
+}
+
+/// `repair`.
+#[derive(Debug, ClapArgs)]
+pub struct RepairOptions {
+    /// Only tell what would be brought back and what not; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Put a new engine in place even if the old one seems sound
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `demo`.
@@ -235,6 +326,56 @@ pub struct TokenAdd {
     pub label: Option<String>,
 }
 
+/// `checkpoint`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckpointOptions {
+    /// After this commit instead of the newest
+    #[arg(long, value_name = "SEQ")]
+    pub at: Option<u64>,
+}
+
+/// `prove …`.
+#[derive(Debug, Subcommand)]
+pub enum ProveAction {
+    /// That the log continues what it was at a checkpoint that was kept
+    Consistency {
+        /// The checkpoint that was kept
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Up to this commit instead of the newest
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        /// Where to write it; - is standard output
+        #[arg(value_name = "FILE|-", default_value = "-")]
+        file: PathBuf,
+    },
+    /// Whose data a snapshot holds, with the facts on which that rests. They tell names
+    Snapshot {
+        #[command(flatten)]
+        key: SnapshotKey,
+        /// A checkpoint that was kept, which the proof is to continue too
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Where to write it; - is standard output
+        #[arg(value_name = "FILE|-", default_value = "-")]
+        file: PathBuf,
+    },
+}
+
+/// `verify-proof`.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyProofOptions {
+    /// The proof; - is standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+    /// The verifier key that signed, as it was handed out, or a file with it [default: the one in the proof, which shows little]
+    #[arg(long, value_name = "VKEY|FILE")]
+    pub key: Option<String>,
+    /// A checkpoint that was kept, which the proof must continue
+    #[arg(long, value_name = "OLDER")]
+    pub checkpoint: Option<PathBuf>,
+}
+
 /// `check`.
 #[derive(Debug, ClapArgs)]
 pub struct CheckOptions {
@@ -262,9 +403,16 @@ pub struct CheckOptions {
     /// Accept evidence by name this old, for example 1h
     #[arg(long, value_name = "D")]
     pub max_age: Option<Span>,
-    /// Replay: judge by the commits up to this one
-    #[arg(long, value_name = "SEQ", conflicts_with = "verify")]
-    pub basis: Option<u64>,
+    /// Replay: judge by the commits up to this one, as of the clock if it is told: a commit, SEQ@CLOCK, the basis of an answer
+    /// in JSON, or a file with that or with the answer. A hash in it must be the commit's
+    #[arg(long, value_name = "SEQ|SEQ@CLOCK|JSON|FILE", conflicts_with = "verify")]
+    pub basis: Option<String>,
+    /// The clock of the basis, which every answer tells
+    #[arg(long, value_name = "T", requires = "basis")]
+    pub basis_clock: Option<Instant>,
+    /// Ask again what these saved answers were asked, by their bases, and say whether the answers are the same. Exit: 1 if not
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["chain", "name", "object", "mailbox", "at", "batch", "basis", "verify"])]
+    pub replay: Option<PathBuf>,
     /// JSON lines {chain,name,object,mailbox}, answered a line each in order; - is standard input
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["chain", "name", "object", "mailbox", "at"])]
     pub batch: Option<PathBuf>,

@@ -10,8 +10,9 @@ use super::link;
 use super::mapping::say_scope;
 use super::open::{App, How};
 use super::output::{self, edge, word_of};
-use super::source::{Asking, source};
-use crate::domain::id::{ObjectId, Sequence};
+use super::replay::{self, ByBasis, GivenBasis};
+use super::source::{Asking, Judge, source};
+use crate::domain::id::ObjectId;
 use crate::domain::name::Name;
 use crate::domain::verdict::{Action, Ask};
 use crate::ledger::KnownAt;
@@ -20,13 +21,22 @@ use crate::service::history::{NameAnswer, ObjectAnswer};
 use crate::service::who::WhoAnswer;
 
 pub fn check(app: &App, options: &CheckOptions) -> Result<Exit, CliError> {
+    if let Some(file) = &options.replay {
+        return replay::replay(app, file, options.max_age.map(|age| age.0));
+    }
+    let basis = options.basis.as_deref().map(|text| GivenBasis::read(text, options.basis_clock)).transpose()?;
     let source = source(app, "check", How::Existing)?;
     let asking = Asking {
         verify: options.verify,
         max_age: options.max_age.map(|age| age.0),
-        basis: options.basis.map(Sequence),
+        basis: basis.map(|basis| basis.sequence),
+        basis_clock: basis.and_then(|basis| basis.clock),
     };
     let judge = source.judge(asking)?;
+    let judge: Box<dyn Judge + '_> = match basis {
+        Some(basis) => Box::new(ByBasis { judge, basis }),
+        None => judge,
+    };
     if let Some(file) = &options.batch {
         return batch::check_file(judge.as_ref(), file);
     }

@@ -29,8 +29,16 @@ pub fn doctor(global: Global) -> Result<Exit, CliError> {
     let ledger = app.ledger_path()?;
     // Whoever reads this may not know where it was run.
     let ledger = std::path::absolute(&ledger).unwrap_or(ledger);
+    let key = app.ledger_key()?;
     let variable = |name: &str| std::env::var(name).ok();
-    let patient = Patient { config: &app.config, tenants, ledger: &ledger, clock: app.clock, variable: &variable };
+    let patient = Patient {
+        config: &app.config,
+        tenants,
+        ledger: &ledger,
+        key: key.as_ref(),
+        clock: app.clock,
+        variable: &variable,
+    };
     let report = runtime()?.block_on(examine(&patient));
     output::list(&app.global, &report.checks, &report, || say(&app, &report))?;
     Ok(match (report.unusable, report.failed) {

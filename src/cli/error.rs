@@ -8,7 +8,10 @@ use crate::config::ConfigError;
 use crate::domain::verdict::Action;
 use crate::http::access::tokens::TokenError;
 use crate::http::server::ListenError;
+use crate::keyring::KeyringError;
 use crate::ledger::LedgerError;
+use crate::service::evidence::EvidenceError;
+use crate::service::export::ExportError;
 use crate::store::StoreError;
 use crate::sync::{SyncError, with_causes};
 
@@ -46,6 +49,8 @@ pub enum CliError {
     Listen(ListenError),
     /// The tokens.
     Token(TokenError),
+    /// Checkpoints and proofs.
+    Evidence(EvidenceError),
     /// The service that was asked.
     Service(ClientError),
     /// A step that failed, with its causes in one line.
@@ -146,6 +151,7 @@ impl CliError {
             Self::Sync(error) => format!("failed to {}", with_causes(error)),
             Self::Listen(error) => format!("failed to {}", with_causes(error)),
             Self::Token(error) => format!("failed to {}", with_causes(error)),
+            Self::Evidence(error) => format!("failed to {}", with_causes(error)),
             Self::Service(ClientError::Refused(problem)) => format!("the service says no: {problem}"),
             Self::Service(error) => format!("failed to {}", with_causes(error)),
             Self::Failed(why) => format!("failed to {why}"),
@@ -201,6 +207,21 @@ impl From<TokenError> for CliError {
     }
 }
 
+impl From<KeyringError> for CliError {
+    fn from(error: KeyringError) -> Self {
+        Self::Evidence(error.into())
+    }
+}
+
+impl From<EvidenceError> for CliError {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Ledger(error) => Self::Ledger(error),
+            other => Self::Evidence(other),
+        }
+    }
+}
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         Self::Service(error)
@@ -210,6 +231,15 @@ impl From<ClientError> for CliError {
 impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
+    }
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Ledger(error) => error.into(),
+            error => Self::Failed(with_causes(&error)),
+        }
     }
 }
 

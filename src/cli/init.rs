@@ -13,6 +13,8 @@ const TEMPLATE: &str = r#"# whowas: identity ledger for Microsoft 365 backup.
 
 [ledger]
 path = "whowas-data"                    # relative to this file
+# keys = "whowas-data.keys"               # the keys that sign checkpoints; keep them out of copies of the ledger
+# key_file = "ledger.key"               # encrypts the ledger: `openssl rand -hex 32 > ledger.key`; keep it out of copies too
 # cache_mib = 128                       # what the storage engine may keep in memory; it takes about twice as much
 
 [[tenant]]

@@ -1,26 +1,37 @@
 //! The command line. Data goes to standard output, everything else to standard error; exit codes are those of the outer
 //! contract, mapped in `error.rs` and nowhere else.
 
+mod arenas;
 mod args;
 mod ask;
 mod batch;
+mod compact;
 mod demo;
 mod doctor;
 mod emulate;
+mod encrypt;
 mod error;
+mod evidence;
+mod export;
 mod findings;
 mod import;
 mod init;
 mod integrity;
+mod key;
 mod lanes;
 mod link;
 mod log;
+mod man;
 mod mapping;
 mod open;
 mod output;
 mod people;
 mod plan;
+mod redact;
+mod repair;
+mod replay;
 mod report;
+mod restore;
 mod reuse;
 mod scenario;
 mod serve;
@@ -71,11 +82,13 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
             clap_complete::generate(shell, &mut Args::command(), "whowas", &mut std::io::stdout());
             return Ok(Exit::Done);
         }
+        Command::Man { ref dir } => return man::man(dir.as_deref()),
         Command::Init { ref file } => return init::init(file),
         Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
         Command::Demo(options) => return demo::demo(&options, &global),
         Command::Scenario(action) => return scenario::scenario(&action, &global),
         Command::Doctor => return doctor::doctor(global),
+        Command::VerifyProof(options) => return evidence::verify_proof(&options, &global),
         _ => {}
     }
     let app = App::new(global)?;
@@ -99,9 +112,20 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
         Command::Report(options) => report::report(&app, &options),
         Command::Verify => integrity::verify(&app),
         Command::Rebuild => integrity::rebuild(&app),
+        Command::Export(options) => export::export(&app, &options),
+        Command::Restore(options) => restore::restore(&app, &options),
+        Command::Compact => compact::compact(&app),
+        Command::Redact(options) => redact::redact(&app, &options),
+        Command::Encrypt(options) => encrypt::encrypt(&app, &options),
+        Command::Decrypt => encrypt::decrypt(&app),
+        Command::Repair(options) => repair::repair(&app, &options),
+        Command::Checkpoint(options) => evidence::checkpoint(&app, &options),
+        Command::Prove(action) => evidence::prove(&app, &action),
         Command::Completions { .. }
+        | Command::Man { .. }
         | Command::Init { .. }
         | Command::Doctor
+        | Command::VerifyProof(_)
         | Command::Emulate(_)
         | Command::Demo(_)
         | Command::Scenario(_) => Ok(Exit::Done),
@@ -135,16 +159,27 @@ fn not_asked(command: &Command) -> Option<String> {
         | Command::Reuse(_)
         | Command::Plan { .. }
         | Command::RestoreCheck(_)
-        | Command::Completions { .. } => None,
+        | Command::Checkpoint(_)
+        | Command::Prove(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => None,
         Command::Import(_) => ledger("import"),
         Command::Report(_) => ledger("report"),
         Command::Mapping(_) => ledger("mapping"),
         Command::Link(_) => ledger("link"),
+        Command::Export(_) => Some(export::WHY_NOT_A_SERVICE.to_owned()),
+        Command::Restore(_) => ledger("restore"),
+        Command::Compact => ledger("compact"),
+        Command::Redact(_) => ledger("redact"),
+        Command::Encrypt(_) => ledger("encrypt"),
+        Command::Decrypt => ledger("decrypt"),
         Command::Verify => ledger("verify"),
         Command::Rebuild => ledger("rebuild"),
+        Command::Repair(_) => ledger("repair"),
         Command::Token(_) => beside("token"),
         Command::Doctor => beside("doctor"),
         Command::Serve(_) => alone("serve"),
+        Command::VerifyProof(_) => alone("verify-proof"),
         Command::Demo(_) => alone("demo"),
         Command::Init { .. } => alone("init"),
         Command::Scenario(_) => alone("scenario"),

@@ -12,12 +12,15 @@ use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
+use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::service::{Desk, directory};
-use crate::store::StoreError;
 use crate::store::sled::{SledOptions, SledStore};
+use crate::store::{ErasureKey, StoreError};
 use crate::sync::Context;
 
+/// The name of the key by which erased names are recognised.
+pub const ERASURE_KEY: &str = "erasure";
 /// Where the ledger is if nothing says otherwise.
 const LEDGER: &str = "whowas-data";
 /// How often, and how long apart, an open is tried again while another short command holds the ledger.
@@ -39,6 +42,15 @@ pub struct Opened {
     pub ledger: Ledger,
     /// The store underneath, which tells others how far we are.
     pub store: Arc<SledStore>,
+}
+
+impl Opened {
+    /// The store alone, for what only its one owner may do.
+    pub fn into_store(self) -> Result<SledStore, CliError> {
+        let Self { ledger, store } = self;
+        drop(ledger);
+        Arc::into_inner(store).ok_or_else(|| CliError::Failed("close the ledger: it is still in use".to_owned()))
+    }
 }
 
 impl App {
@@ -75,6 +87,21 @@ impl App {
         Ok(path)
     }
 
+    /// The ledger's keys.
+    pub fn keys(&self) -> Result<Keyring, CliError> {
+        let folder = match (&self.config.ledger.keys, self.config.file.as_deref().and_then(Path::parent)) {
+            (Some(folder), Some(base)) => base.join(folder),
+            (Some(folder), None) => folder.clone(),
+            (None, _) => Keyring::folder_of(&self.ledger_path()?),
+        };
+        Ok(Keyring::in_folder(folder, self.clock))
+    }
+
+    /// The key by which erased names are recognised, if there is one.
+    pub fn erasure_key(&self) -> Result<Option<ErasureKey>, CliError> {
+        Ok(self.keys()?.read_secret(ERASURE_KEY)?.map(ErasureKey::new))
+    }
+
     /// Opens the ledger. Another short command that holds it is waited for; a sync or a service is not.
     pub fn open(&self, command: &str, how: How) -> Result<Opened, CliError> {
         self.open_for(command, how, None, None)
@@ -90,6 +117,12 @@ impl App {
         self.open_for("serve", How::Create, None, Some(url))
     }
 
+    /// Opens a ledger that is not encrypted, whatever key is given.
+    pub fn open_without_key(&self, command: &str, how: How) -> Result<Opened, CliError> {
+        let options = SledOptions { key: None, ..self.store_options(command)? };
+        self.open_with(how, (None, None), options)
+    }
+
     fn open_for(
         &self,
         command: &str,
@@ -97,8 +130,42 @@ impl App {
         syncing: Option<TenantId>,
         url: Option<String>,
     ) -> Result<Opened, CliError> {
+        self.open_with(how, (syncing, url), self.store_options(command)?)
+    }
+
+    fn open_with(
+        &self,
+        how: How,
+        (syncing, url): (Option<TenantId>, Option<String>),
+        mut options: SledOptions,
+    ) -> Result<Opened, CliError> {
+        let path = self.existing_path(how)?;
+        options.create = how.may_create();
+        options.restore = how == How::Restore;
+        options.rebuild = how == How::Rebuild;
+        options.tenant = syncing;
+        options.url = url;
+        let key = self.erasure_key()?;
+        let mut tries = 0;
+        loop {
+            match SledStore::open(&path, options.clone()) {
+                Ok(store) => {
+                    let store = Arc::new(store);
+                    return Ok(Opened { ledger: Ledger::with_key(store.clone(), key), store });
+                }
+                Err(error) if tries < PATIENCE.0 && is_soon_over(&error) => {
+                    tries += 1;
+                    thread::sleep(PATIENCE.1);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The ledger's directory, which must be there unless it may be made.
+    pub fn existing_path(&self, how: How) -> Result<PathBuf, CliError> {
         let path = self.ledger_path()?;
-        if how != How::Create && !path.exists() {
+        if !how.may_create() && !path.exists() {
             let path = path.display();
             return Err(CliError::usage(format!(
                 "there is no ledger at {path}; `whowas sync` makes one, --ledger names another"
@@ -112,28 +179,17 @@ impl App {
             // Nothing is made for it either.
             return Err(self.stranger(named));
         }
+        Ok(path)
+    }
+
+    /// How the ledger's store is opened for a command.
+    pub fn store_options(&self, command: &str) -> Result<SledOptions, CliError> {
         let mut options = SledOptions::new(command, self.clock.now());
-        options.create = how == How::Create;
-        options.rebuild = how == How::Rebuild;
-        options.tenant = syncing;
-        options.url = url;
+        options.key = self.ledger_key()?;
         if let Some(mib) = self.config.ledger.cache_mib {
             options.cache_capacity_bytes = mib.max(1) << 20;
         }
-        let mut tries = 0;
-        loop {
-            match SledStore::open(&path, options.clone()) {
-                Ok(store) => {
-                    let store = Arc::new(store);
-                    return Ok(Opened { ledger: Ledger::shared(store.clone()), store });
-                }
-                Err(error) if tries < PATIENCE.0 && is_soon_over(&error) => {
-                    tries += 1;
-                    thread::sleep(PATIENCE.1);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        Ok(options)
     }
 
     /// The tenant's entry in the configuration.
@@ -210,6 +266,14 @@ pub enum How {
     Create,
     /// In order to derive everything anew.
     Rebuild,
+    /// In order to bring it back from an export; make it if it does not exist.
+    Restore,
+}
+
+impl How {
+    fn may_create(self) -> bool {
+        matches!(self, Self::Create | Self::Restore)
+    }
 }
 
 /// The runtime on which asynchronous work is done.
@@ -221,7 +285,22 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 fn is_soon_over(error: &StoreError) -> bool {
     match error {
         StoreError::Held { holder, .. } => {
-            !matches!(holder.command.as_str(), "serve" | "sync" | "demo" | "rebuild" | "verify")
+            let command = holder.command.as_str();
+            !matches!(
+                command,
+                "serve"
+                    | "sync"
+                    | "demo"
+                    | "rebuild"
+                    | "repair"
+                    | "verify"
+                    | "export"
+                    | "restore"
+                    | "compact"
+                    | "redact"
+                    | "encrypt"
+                    | "decrypt"
+            )
         }
         // Nobody says so who stays: this is somebody who is just opening or closing it, or takes a copy of it.
         StoreError::HeldBySomeone { .. } => true,

@@ -87,7 +87,7 @@ fn format_of(options: &ReportOptions) -> Result<ReportFormat, CliError> {
 }
 
 /// The file to write. What is there already is replaced if it is a file, through links, and refused if it is anything else.
-fn target(path: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn target(path: &Path) -> Result<PathBuf, CliError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             Err(CliError::usage(format!("{} is a directory; name a file in it", path.display())))
@@ -111,7 +111,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Writes beside the file and then puts it in its place, so that a reader sees the old report or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let write = || {
         // It is removed with its handle unless it takes its place.
         let mut part = beside(path)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tracing::Level;
 
+use super::arenas;
 use super::args::{Global, Output, ServeOptions};
 use super::error::{CliError, Exit};
 use super::log;
@@ -42,6 +43,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     if app.global.now.is_some() && !options.rehearsal {
         return Err(CliError::usage("serve: --now stands still, so nothing would ever be due; leave it out"));
     }
+    arenas::limit();
     let kept = if options.no_schedule { Vec::new() } else { kept(&app)? };
     let folder = app.config.file.as_deref().and_then(std::path::Path::parent);
     let place = Place::take(&app.config.server, options.listen.as_deref(), options.rehearsal, folder)?;
@@ -55,6 +57,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         burst: app.config.server.burst.unwrap_or(default.burst),
         ..default
     };
+    let keys = app.keys()?;
     let Opened { ledger, store } = opened;
     let (stop, clock, global) = (Stop::default(), app.clock, app.global.clone());
     let health = {
@@ -78,6 +81,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         clock,
         tokens: Tokens::in_folder(access),
         access_log,
+        keys,
         flights,
         stop: stop.clone(),
         on_demand: Arc::new(Semaphore::new(options.at_once.max(1))),

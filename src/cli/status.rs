@@ -78,6 +78,7 @@ fn say(answer: &StatusAnswer) -> String {
         }
     }
     let ledger = &answer.ledger;
-    let _ = writeln!(text, "ledger: {} format {}, {} bytes", ledger.store, ledger.format, ledger.bytes);
+    let sealed = if ledger.encrypted { ", encrypted" } else { "" };
+    let _ = writeln!(text, "ledger: {} format {}, {} bytes{sealed}", ledger.store, ledger.format, ledger.bytes);
     text
 }

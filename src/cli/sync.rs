@@ -120,8 +120,9 @@ fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit,
 /// The first interrupt or termination ends the run at once, with its entry in the run log; the second one ends the
 /// program.
 pub fn stop_on_signal(stop: Stop) {
+    // Before anything else is said or done, so that no signal ends the program by itself any more.
+    let Ok(mut signals) = Signals::listen() else { return };
     tokio::spawn(async move {
-        let Ok(mut signals) = Signals::listen() else { return };
         signals.next().await;
         stop.ask();
         let signal = signals.next().await;

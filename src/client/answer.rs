@@ -34,19 +34,6 @@ pub enum Answered {
     },
 }
 
-/// Where the journal stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The newest commit.
-    pub sequence: Sequence,
-    /// Its hash, which follows from all before it.
-    pub hash: Hash,
-    /// When it was recorded.
-    pub recorded: Option<Instant>,
-}
-
 /// One commit of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JournalEntry {

@@ -39,7 +39,8 @@ use url::Url;
 use address::Address;
 use answer::Read;
 
-pub use answer::{AccessEntry, AccessPage, Answered, Checkpoint, JournalEntry};
+pub use crate::service::evidence::CheckpointAnswer as Checkpoint;
+pub use answer::{AccessEntry, AccessPage, Answered, JournalEntry};
 pub use error::{ClientError, Problem};
 pub use items::Items;
 pub use routes::{Asking, SyncWanted, Tenant};

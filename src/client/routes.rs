@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, Method};
 use serde::Serialize;
 
-use super::answer::{AccessPage, Answered, Checkpoint, JournalEntry};
+use super::answer::{AccessPage, Answered, JournalEntry};
 use super::items::Items;
 use super::split::Layout;
 use super::{Asked, Client, ClientError, Repeat};
@@ -18,6 +18,7 @@ use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::ledger::KnownAt;
 use crate::service::check::{CheckAnswer, CheckRequest};
+use crate::service::evidence::{CheckpointAnswer, ProofAnswer};
 use crate::service::findings::{self, FindingAnswer, FindingList, Word};
 use crate::service::history::{NameAnswer, ObjectAnswer};
 use crate::service::parts::word_of;
@@ -48,6 +49,8 @@ pub struct Asking {
     pub max_age: Option<Duration>,
     /// Replay: judge by the commits up to this one.
     pub basis: Option<Sequence>,
+    /// With it, judge as of this time: the clock in the answer's basis.
+    pub basis_clock: Option<Instant>,
 }
 
 /// What kind of sync is wanted.
@@ -334,9 +337,26 @@ impl<'c> Tenant<'c> {
         Items::new(self.client.clone(), response, Layout::Lines)
     }
 
-    /// Where the journal stands.
-    pub async fn checkpoint(&self) -> Result<Checkpoint, ClientError> {
-        self.client.ask(Asked::get(self.below(&["checkpoint"])), Repeat::Harmless).await
+    /// Where the log of commits stands, or stood after a commit, signed.
+    pub async fn checkpoint(&self, at: Option<Sequence>) -> Result<CheckpointAnswer, ClientError> {
+        self.client.ask(Asked::get(self.below(&["checkpoint"])).with("at", at), Repeat::Harmless).await
+    }
+
+    /// That the log continues what it was after an older commit.
+    pub async fn prove_consistency(&self, older: Sequence, at: Option<Sequence>) -> Result<ProofAnswer, ClientError> {
+        let asked = Asked::get(self.below(&["proofs", "consistency"])).with("older", Some(older)).with("at", at);
+        self.client.ask(asked, Repeat::Harmless).await
+    }
+
+    /// Whose data a snapshot holds, with the facts on which that rests; from an older commit on, if one is given.
+    pub async fn prove_snapshot(
+        &self,
+        chain: &ChainId,
+        snapshot: &SnapshotId,
+        older: Option<Sequence>,
+    ) -> Result<ProofAnswer, ClientError> {
+        let path = self.below(&["snapshots", chain.as_str(), snapshot.as_str(), "proof"]);
+        self.client.ask(Asked::get(path).with("older", older), Repeat::Harmless).await
     }
 
     fn below<'a>(&'a self, path: &[&'a str]) -> Vec<&'a str> {
@@ -348,11 +368,12 @@ impl<'c> Tenant<'c> {
 
 impl Asking {
     fn of(self, asked: Asked<'_>) -> Asked<'_> {
-        let Self { verify, max_age, basis } = self;
+        let Self { verify, max_age, basis, basis_clock } = self;
         asked
             .with("verify", verify.then_some(true))
             .with("max_age", max_age.map(|age| format!("{}s {}ns", age.as_secs(), age.subsec_nanos())))
             .with("basis", basis)
+            .with("basis_clock", basis_clock)
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::attribution::Settling;
 use super::domain_change::DomainChanged;
+use super::erase::Redacted;
 use super::finding::Review;
 use super::guard::{Held, HoldEnded, HoldRejected};
 use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
@@ -92,6 +93,8 @@ pub enum Fact {
     GroupsListed(GroupsListed),
     /// The delta feed tells these attributes.
     FeedTells(FeedTells),
+    /// An object's names were erased.
+    Redacted(Redacted),
 }
 
 /// When a directory answer was read: it shows the state at *some* instant of `[at - lag, at + 1 s)`.

@@ -94,6 +94,11 @@ macro_rules! text_kind {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// What stands for an erased id.
+            pub(super) fn standing_for(token: super::erase::Token) -> Self {
+                Self(token.as_text())
+            }
         }
 
         impl FromStr for $name {

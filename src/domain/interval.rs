@@ -104,6 +104,19 @@ impl IntervalSet {
         debug_assert!(self.is_sound());
     }
 
+    /// The first instant of an interval that is in this set.
+    pub fn first_in(&self, interval: Interval) -> Option<Instant> {
+        let next = self.0.partition_point(|part| part.until <= interval.from);
+        let part = self.0.get(next).filter(|part| part.meets(interval))?;
+        Some(part.from.max(interval.from))
+    }
+
+    /// The last part of this set that ends within an interval, with more of the interval behind it.
+    pub fn part_ending_in(&self, interval: Interval) -> Option<Interval> {
+        let next = self.0.partition_point(|part| part.until < interval.until);
+        self.0.get(next.checked_sub(1)?).copied().filter(|part| part.until > interval.from)
+    }
+
     /// What is left of an interval between the parts of this set that cover its ends; `None` if that is nothing.
     pub fn trim(&self, interval: Interval) -> Option<Interval> {
         let from = self.part_at(interval.from).map_or(interval.from, |part| part.until);
@@ -170,7 +183,8 @@ impl IntervalSet {
         self.0.get(next).is_some_and(|part| part.meets(interval))
     }
 
-    fn part_at(&self, at: Instant) -> Option<Interval> {
+    /// The part that an instant lies in.
+    pub fn part_at(&self, at: Instant) -> Option<Interval> {
         let next = self.0.partition_point(|part| part.until <= at);
         self.0.get(next).copied().filter(|part| part.contains(at))
     }
@@ -304,6 +318,11 @@ mod tests {
             let inside: Vec<bool> = (0..40).filter(|i| probe.contains(at(*i))).map(|i| dense[i as usize]).collect();
             prop_assert_eq!(set.covers(probe), inside.iter().all(|b| *b));
             prop_assert_eq!(set.meets(probe), inside.iter().any(|b| *b));
+            let first = (0..40).find(|i| probe.contains(at(*i)) && dense[*i as usize]).map(at);
+            prop_assert_eq!(set.first_in(probe), first);
+            let ends = (0..40).filter(|i| dense[*i as usize] && !dense.get(*i as usize + 1).copied().unwrap_or_default());
+            let behind = ends.map(|i| at(i + 1)).filter(|end| probe.from() < *end && *end < probe.until()).max();
+            prop_assert_eq!(set.part_ending_in(probe).map(Interval::until), behind);
             let open: Vec<i64> = (0..40).filter(|i| probe.contains(at(*i)) && !dense[*i as usize]).collect();
             let trimmed = open.first().zip(open.last()).and_then(|(first, last)| Interval::closed(at(*first), at(*last)));
             prop_assert_eq!(set.trim(probe), trimmed);

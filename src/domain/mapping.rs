@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attribute::Attribute;
+use super::erase;
 use super::id::{ObjectId, Sequence};
 use super::name::{fold, fold_domain};
 use super::scope::{GroupsRead, Scope, Traits};
@@ -268,6 +269,9 @@ impl Known<'_> {
             Condition::Group(group) => self.is_member(*group),
             Condition::Domain(domain) => {
                 let name = self.object.upn.as_ref().or(self.object.primary.as_ref());
+                if name.is_some_and(|name| erase::stands_for(name.spelling()).is_some()) {
+                    return Truth::Unknown("the name was erased, and its domain with it".to_owned());
+                }
                 let own = name.and_then(|name| name.spelling().rsplit_once('@')).map(|(_, own)| fold_domain(own));
                 (own == Some(fold_domain(domain))).into()
             }

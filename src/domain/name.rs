@@ -18,6 +18,7 @@ use icu_normalizer::ComposingNormalizer;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
+use super::erase;
 use super::id::ObjectId;
 
 /// Longest name accepted, in bytes of its spelling. A directory's names are far shorter (113 characters, 145 when
@@ -86,6 +87,16 @@ impl Name {
         &self.key
     }
 
+    /// The same spelling, compared by another key: that of an erased name.
+    pub(super) fn known_as(&self, key: NameKey) -> Self {
+        Self { spelling: self.spelling.clone(), key }
+    }
+
+    /// A name that stands for another one: it is spelled like its key.
+    pub(super) fn standing_for(key: NameKey) -> Self {
+        Self { spelling: key.0.clone(), key }
+    }
+
     /// The user principal name as it was before the directory put the object's own id in front of it at deletion, or
     /// `None` if this name does not carry *this* object's id. Any other 32 hex digits belong to the name.
     pub fn unmangled(&self, object: ObjectId) -> Option<Self> {
@@ -95,7 +106,10 @@ impl Name {
         if !head.eq_ignore_ascii_case(own) {
             return None;
         }
-        rest.parse().ok()
+        let plain: Self = rest.parse().ok()?;
+        // The key of an erased name does not follow from its spelling.
+        let key = self.key.0.get(digits.len()..).filter(|key| erase::stands_for(key).is_some());
+        Some(key.map_or(plain.clone(), |key| plain.known_as(NameKey(key.to_owned()))))
     }
 
     /// Whether this is the placeholder that a synchronisation conflict leaves on the newcomer:
@@ -104,7 +118,8 @@ impl Name {
         let key = self.key.as_str();
         let Some((local, domain)) = key.rsplit_once('@') else { return false };
         let Some((prefix, digits)) = local.rsplit_once('+') else { return false };
-        let initial = [".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn"];
+        // What stands for an erased placeholder is one as well.
+        let initial = [".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn", erase::DOMAIN];
         !prefix.is_empty()
             && digits.len() == 4
             && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -192,6 +207,16 @@ impl NameKey {
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the directory puts in front of an object's user principal name at its deletion.
+    pub(super) fn mark_of(object: ObjectId) -> String {
+        Uuid::from_bytes(*object.as_bytes()).simple().to_string()
+    }
+
+    /// This key with that in front.
+    pub(super) fn mangled(&self, object: ObjectId) -> Self {
+        Self(format!("{}{}", Self::mark_of(object), self.0))
     }
 
     fn of(spelling: &str) -> Self {

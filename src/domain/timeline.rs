@@ -523,10 +523,12 @@ fn gone(sequence: Sequence, removed: &Removed, born: Instant) -> Vec<Moment> {
         return moments;
     }
     // The deletion time is still the same at the reading, so the object stayed deleted from then to the reading.
-    let deleted = removed.deleted.map(|deleted| deleted.plus(DATE_WIDTH));
-    moments.extend(
-        deleted.and_then(|from| Interval::closed(from, window.from().max(from))).map(|span| moment(span, true)),
-    );
+    if let Some(deleted) = removed.deleted {
+        let from = deleted.plus(DATE_WIDTH);
+        // It was deleted within that second. A reading of the same second may be from before its end.
+        moments.extend(Interval::new(deleted, from).map(|span| moment(span, false)));
+        moments.extend(Interval::closed(from, window.from()).map(|span| moment(span, true)));
+    }
     // The feed says itself that an object is gone for good. That an object was found neither live nor in the bin only makes it
     // likely: it may have been restored between the two reads.
     if removed.removal == Removal::Purged && removed.reading.source == Source::Delta {

@@ -5,9 +5,12 @@
 //! stays true whatever happened between readings. Periods and their edges are those of the simplest history that agrees
 //! with all evidence.
 
+use std::collections::BTreeMap;
+
 use super::fact::Source;
 use super::id::{ObjectId, Sequence};
 use super::interval::{Edge, Interval, IntervalSet};
+use super::reports::Reports;
 use super::time::Instant;
 
 /// One thing that the evidence says about a presence.
@@ -93,6 +96,8 @@ struct Item<'a> {
     present: bool,
     span: Interval,
     solid: bool,
+    /// The delta feed's report just before it said the opposite, so the feed itself tells that the state changed.
+    is_change: bool,
     origin: Option<&'a Origin>,
 }
 
@@ -224,30 +229,75 @@ impl Evidence {
 /// The evidence in order of time, without readings that say nothing more.
 fn items_of<'a>(evidence: &'a [Evidence], held: &IntervalSet, absent: &IntervalSet) -> Vec<Item<'a>> {
     let proof = |set: &IntervalSet, present| -> Vec<Item<'a>> {
-        set.iter().map(|span| Item { present, span, solid: true, origin: None }).collect()
+        set.iter().map(|span| Item { present, span, solid: true, is_change: false, origin: None }).collect()
     };
     let mut items = proof(held, true);
     items.extend(proof(absent, false));
     let is_disproved =
         |e: &Evidence| e.origin.source == Source::Import && own_proof(!e.present, held, absent).covers(e.span);
-    let readings =
-        evidence.iter().filter(|e| !e.solid && !own_proof(e.present, held, absent).meets(e.span) && !is_disproved(e));
-    items.extend(readings.map(|e| {
+    let reports = Reports::of(evidence, held, absent);
+    let readings = evidence.iter().filter(|e| !e.solid && !is_disproved(e)).map(|e| (e, reports.change(e)));
+    // A proof of the same state says all that a reading says, unless the feed reported the opposite after that proof.
+    let (proved, open): (Vec<_>, Vec<_>) = readings.partition(|(e, change)| {
+        let said = Interval::new(e.span.from().max(change.unwrap_or(Instant::MIN)), e.span.until()).unwrap_or(e.span);
+        own_proof(e.present, held, absent).meets(said)
+    });
+    let (still_held, still_absent) = (Later::of(&proved, true, held), Later::of(&proved, false, absent));
+    items.extend(open.into_iter().map(|(e, change)| {
+        let (opposite, still) = if e.present { (absent, &still_absent) } else { (held, &still_held) };
         // What is disproved at an end of the window did not happen there, so a wide reading has its place before, or behind.
-        let span = own_proof(!e.present, held, absent).trim(e.span).unwrap_or(e.span);
-        Item { present: e.present, span, solid: false, origin: Some(&e.origin) }
+        let mut span = opposite.trim(e.span).unwrap_or(e.span);
+        if change.is_none() {
+            span = still.trim(e, span, opposite).unwrap_or(span);
+        }
+        Item { present: e.present, span, solid: false, is_change: change.is_some(), origin: Some(&e.origin) }
     }));
     // Where windows are alike the sources tell the order: what trails least is newest, and then the later round's report.
     let age = |item: &Item<'a>| item.origin.map(|origin| (origin.source, origin.since));
     let place = |item: &Item<'a>| (item.span.until(), item.span.from(), age(item), item.present);
     let key = |item: &Item<'a>| (place(item), item.origin.map(origin_key));
     items.sort_by(|a, b| key(a).cmp(&key(b)));
-    items.dedup_by(|a, b| a.present == b.present && a.span == b.span && a.solid == b.solid);
+    items.dedup_by(|later, item| {
+        let is_same = later.present == item.present && later.span == item.span && later.solid == item.solid;
+        item.is_change |= is_same && later.is_change;
+        is_same
+    });
     let mut items = without_overridden(items);
     for present in [true, false] {
         attach_origins(&mut items, evidence, present);
     }
     items
+}
+
+/// Under the beginning of each proof of one state, how new the newest reading is that shows that the state lasted.
+struct Later(BTreeMap<Instant, Age>);
+
+/// How new a reading is: the end of its window, and among equal ones its source.
+type Age = (Instant, Source);
+
+impl Later {
+    /// Of the readings that say nothing more than a proof does, those that began while it held. A wider one may be about a time
+    /// before it, and a file from elsewhere is no witness.
+    fn of(proved: &[(&Evidence, Option<Instant>)], present: bool, proofs: &IntervalSet) -> Self {
+        let mut newest: BTreeMap<Instant, Age> = BTreeMap::new();
+        let alike = proved.iter().filter(|(e, _)| e.present == present && e.origin.source != Source::Import);
+        for (proof, age) in alike.filter_map(|(e, _)| Some((proofs.part_at(e.span.from())?, age(e)))) {
+            newest.entry(proof.from()).and_modify(|known| *known = age.max(*known)).or_insert(age);
+        }
+        Self(newest)
+    }
+
+    /// What is left of a window before the last proof of the opposite in it, if a newer reading shows that the proved state
+    /// lasted: every answer trails, so a proof always ends before the readings that it was made of.
+    fn trim(&self, reading: &Evidence, span: Interval, opposite: &IntervalSet) -> Option<Interval> {
+        let proof = opposite.part_ending_in(span)?;
+        let is_newer = self.0.get(&proof.from()).is_some_and(|newest| *newest > age(reading));
+        if is_newer { Interval::new(span.from(), proof.from()) } else { None }
+    }
+}
+
+fn age(reading: &Evidence) -> Age {
+    (reading.span.until(), reading.origin.source)
 }
 
 fn own_proof<'a>(present: bool, held: &'a IntervalSet, absent: &'a IntervalSet) -> &'a IntervalSet {
@@ -279,15 +329,25 @@ fn attach_origins<'a>(items: &mut [Item<'a>], evidence: &'a [Evidence], present:
 }
 
 /// An exact reading inside a wider one overrides it: where a wide reading has a narrower one of the opposite state inside
-/// its window and only repeats the state before that one, it was stale. Otherwise it is newer, and stays. Two that begin
-/// together, as what was created just before them makes them, are as wide, and the one that ends later is newer.
+/// its window and only repeats the state before that one, it was stale. Otherwise it is newer, and stays; so does what the
+/// feed reports after having reported the opposite, because by then it knew what the exact one says. Two that begin
+/// together, as what was created just before them makes them, are as wide, and the one that ends later is newer. Of two that end
+/// together the narrower one stands behind. Where a third one says behind it what the wider one says, the wider one may be as
+/// new as that, and says nothing of the time before.
 fn without_overridden(items: Vec<Item<'_>>) -> Vec<Item<'_>> {
     let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
-    for item in items {
+    let mut rest = items.into_iter();
+    while let Some(item) = rest.next() {
+        let is_opposite = |next: &&Item<'_>| next.present != item.present && item.span.from() < next.span.from();
+        let mut together = rest.as_slice().iter().take_while(|next| next.span.until() == item.span.until());
+        let repeats = kept.last().is_some_and(|before| before.present) == item.present;
+        if !item.solid && repeats && together.find(is_opposite).is_some() && together.any(|next| !is_opposite(&next)) {
+            continue;
+        }
         let is_inside = |k: &Item<'_>| item.span.covers(k.span) && item.span.from() < k.span.from();
         // They stand in order of their ends, and what ends before this window begins does not lie inside it.
         let start = kept.partition_point(|k| k.span.until() <= item.span.from());
-        let inner = (!item.solid)
+        let inner = (!item.solid && !item.is_change)
             .then(|| {
                 let inside = |k: &Item<'_>| k.present != item.present && is_inside(k);
                 kept.iter().skip(start).rposition(inside).map(|index| start + index)
@@ -417,6 +477,113 @@ mod tests {
                 assert_eq!(Track::of(&evidence).is_present_last(), newer);
                 evidence.reverse();
             }
+        }
+    }
+
+    /// An exact reading, or a proof, of absence lies inside the window of what the feed reports next. A report of presence is as
+    /// old as the one before it if that said the same, and newer than the absence if the feed had reported the absence.
+    #[test]
+    fn what_the_feed_reports_after_the_opposite_is_newer_than_that() {
+        let report = |present, at| {
+            let reading = read(present, at - 5, at);
+            Evidence { origin: Origin { source: Source::Delta, ..reading.origin }, ..reading }
+        };
+        for absence in [proved(false, 101, 102), read(false, 101, 103)] {
+            let stale = [report(true, 99), absence.clone(), report(true, 104)];
+            assert!(!Track::of(&stale).is_present_last());
+            let back = [report(true, 99), report(false, 103), absence.clone(), report(true, 104)];
+            assert!(Track::of(&back).is_present_last());
+        }
+        // A proof of presence lies in the last window too, and before the absence that the feed reported in between.
+        let around = [proved(true, 99, 100), proved(false, 101, 102)];
+        let reports = [report(true, 99), report(false, 103), report(true, 104)];
+        assert!(Track::of(&[&around[..], &reports].concat()).is_present_last());
+        // What another object's hold excludes is no report about this one.
+        let rival = Origin { rival: Some(ObjectId::from_bytes([1; 16])), ..report(false, 103).origin };
+        let of_another = Evidence { origin: rival, ..report(false, 103) };
+        assert!(
+            !Track::of(&[report(true, 99), of_another, proved(false, 101, 102), report(true, 104)]).is_present_last()
+        );
+    }
+
+    /// Restored, with the instant from the audit log; the feed shows it, and then that it has another name. The proof that the name
+    /// was not there just before the return lies in the windows of both reports, and before the first of them.
+    #[test]
+    fn what_the_feed_reports_after_a_return_is_not_what_was_proved_before_it() {
+        let report = |present, at| {
+            let reading = read(present, at - 5, at);
+            Evidence { origin: Origin { source: Source::Delta, ..reading.origin }, ..reading }
+        };
+        let gone = [report(true, 0), report(false, 10), proved(false, 8, 90), proved(false, 98, 99)];
+        let evidence = [&gone[..], &[report(true, 100), report(false, 101)]].concat();
+        let again = (Edge::new(last_before(90), minute(100)), Some(Edge::new(minute(95), minute(101))));
+        assert_eq!(edges(&evidence)[1..], [again]);
+    }
+
+    /// A first enumeration that was struck is gone on with hours later and shows, as it was when it began, somebody who is in the bin
+    /// by then. The bin, read in the same minute, trails as far as any answer, so its proof ends before the page was read.
+    #[test]
+    fn a_wide_reading_lies_before_the_deletion_that_a_newer_reading_shows_unchanged() {
+        let page = read(true, 20, 566);
+        let page = Evidence { origin: Origin { source: Source::Delta, ..page.origin }, ..page };
+        let evidence = [proved(false, -9_000, 0), page, proved(false, 275, 561), read(false, 560, 566)];
+        let held = (Edge::new(last_before(0), minute(275)), Some(Edge::new(minute(20), minute(275))));
+        assert_eq!(edges(&evidence), [held]);
+    }
+
+    /// Deleted in the second in which the feed was read: its report that they are gone, and the bin's word of the name that they
+    /// had just before, end together.
+    #[test]
+    fn a_wide_reading_tells_nothing_of_the_time_before_a_narrow_one_that_ends_with_it() {
+        let gone = [read(false, 60, 106), read(true, 103, 106), read(false, 104, 106)];
+        let held = |after| (Edge::new(after, minute(106)), Some(Edge::new(minute(103), minute(106))));
+        assert_eq!(edges(&gone), [held(Instant::MIN)]);
+        assert_eq!(edges(&[&[read(false, -10, 0)], &gone[..]].concat()), [held(minute(-10))]);
+    }
+
+    /// The bin tells the name that somebody had within the second of the deletion: that is all there is between the last proof and
+    /// the first, and makes the end of the name as sharp as it is.
+    #[test]
+    fn the_last_word_of_a_name_keeps_the_end_of_it_sharp() {
+        let gone = [proved(true, -100, 0), read(true, 103, 106), read(false, 104, 106), proved(false, 106, 200)];
+        let held = (Edge::new(last_before(-100), minute(-100)), Some(Edge::new(minute(103), minute(106))));
+        assert_eq!(edges(&gone)[0].1, held.1);
+        let evidence = [read(true, 62, 105), read(true, 60, 106), read(false, 103, 106), read(true, 61, 110)];
+        assert!(!Track::of(&evidence).is_present_last());
+    }
+
+    /// Deleted and restored, with the instants from the audit log, while the feed trails: its report from before the restore lies
+    /// before it, and the exact live read is newer than what the feed shows behind that.
+    #[test]
+    fn a_report_that_a_proof_contradicts_moves_nothing_behind_a_live_read() {
+        let by = |source, present, from, until| {
+            let reading = read(present, from, until);
+            Evidence { origin: Origin { source, ..reading.origin }, ..reading }
+        };
+        for held in [true, false] {
+            let evidence = [
+                proved(held, 0, 94),
+                by(Source::Delta, held, 95, 105),
+                proved(!held, 96, 100),
+                by(Source::Live, held, 104, 106),
+                by(Source::Delta, !held, 97, 107),
+            ];
+            assert_eq!(Track::of(&evidence).is_present_last(), held);
+        }
+    }
+
+    /// What shows that a proof lasted must have begun while it held: not a file from elsewhere that says so of a whole day, nor a
+    /// page as wide as the one that is to be placed.
+    #[test]
+    fn a_wide_reading_is_not_placed_by_one_as_wide() {
+        let by = |source, present, from, until| {
+            let reading = read(present, from, until);
+            Evidence { origin: Origin { source, ..reading.origin }, ..reading }
+        };
+        let known = [proved(false, -9_000, 0), by(Source::Delta, true, 20, 566), proved(false, 275, 400)];
+        for other in [by(Source::Import, false, 1, 1_441), by(Source::Import, false, 300, 1_741), read(false, 1, 600)] {
+            let track = Track::of(&[&known[..], &[other]].concat());
+            assert_eq!(track.last_edge().map(Edge::by), Some(Some(minute(566))));
         }
     }
 

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LedgerError;
+use crate::service::evidence::EvidenceError;
 use crate::service::parts::word_of;
 use crate::store::StoreError;
 use crate::sync::{SyncError, with_causes};
@@ -66,6 +67,8 @@ pub enum Code {
     FindingWithdrawn,
     /// The tenant is not configured here, so its directory cannot be read.
     NotConfigured,
+    /// A fact of an older commit cannot be shown singly.
+    NotProvable,
     /// Too many requests.
     RateLimited,
     /// The directory could not be read.
@@ -148,6 +151,7 @@ impl Code {
             Self::NotHeld => (StatusCode::CONFLICT, "No such run is held"),
             Self::FindingWithdrawn => (StatusCode::CONFLICT, "The finding was withdrawn"),
             Self::NotConfigured => (StatusCode::CONFLICT, "The tenant is not configured"),
+            Self::NotProvable => (StatusCode::CONFLICT, "A fact cannot be shown"),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             Self::DirectoryUnreachable => (StatusCode::BAD_GATEWAY, "The directory could not be read"),
             Self::LedgerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be written"),
@@ -229,9 +233,26 @@ impl From<LedgerError> for Problem {
             LedgerError::FindingWithdrawn { .. } => Code::FindingWithdrawn,
             LedgerError::NoSuchCommit { .. } => Code::UnknownCommit,
             LedgerError::Store(error) => return store(error),
-            LedgerError::NoLink { .. } => return Self::internal(&error),
+            // What only the command line does.
+            LedgerError::NoLink { .. } | LedgerError::NoObject { .. } => return Self::internal(&error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<EvidenceError> for Problem {
+    fn from(error: EvidenceError) -> Self {
+        match error {
+            EvidenceError::Ledger(error) => error.into(),
+            EvidenceError::Hidden { .. } => Self::new(Code::NotProvable, error.to_string()),
+            EvidenceError::Empty { .. } => Self::new(Code::UnknownCommit, error.to_string()),
+            // These speak of the place of the keys, which is the operator's to know.
+            error => {
+                tracing::error!(error = %with_causes(&error), "evidence cannot be made");
+                let detail = "the service cannot use the key with which it signs checkpoints";
+                Self::new(Code::Internal, detail).with_hint("tell the operator; the service's log says more")
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::attribute::Attribute;
 use crate::domain::id::TenantId;
 use crate::domain::verdict::Policy;
 use crate::graph::client::GraphClient;
+use crate::keyring::Keyring;
 use crate::ledger::{Ledger, LedgerError};
 use crate::service::status::Configured;
 use crate::service::{Desk, directory};
@@ -40,6 +41,8 @@ pub struct Service {
     pub tokens: Tokens,
     /// Who asked what.
     pub access_log: AccessLog,
+    /// The ledger's keys.
+    pub keys: Keyring,
     /// The runs under way.
     pub flights: Flights,
     /// Ends the runs when the service ends.

@@ -14,6 +14,7 @@ use super::streams::Streams;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::time::Instant;
+use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::store::memory::MemoryStore;
 use crate::sync::{Flights, Stop};
@@ -30,6 +31,7 @@ pub fn service(folder: &Path, limits: Limits) -> Shared {
         clock,
         tokens: Tokens::in_folder(folder.to_owned()),
         access_log: AccessLog::open(folder, clock).unwrap(),
+        keys: Keyring::in_folder(folder.join("keys"), clock),
         flights: Flights::default(),
         stop: Stop::default(),
         on_demand: Arc::new(Semaphore::new(1)),

@@ -7,9 +7,10 @@ use crate::domain::fact::{Fact, Known, ObjectKind, Source};
 use crate::domain::guard::Impact;
 use crate::domain::id::{ObjectId, TenantId};
 use crate::domain::name::{Name, NameKey};
+use crate::domain::time::Instant;
 use crate::domain::timeline::{Names, Role, State, Timeline};
 
-use super::{KnownAt, Ledger, LedgerError, View};
+use super::{Batch, KnownAt, Ledger, LedgerError, View};
 
 /// What facts would change, were they appended now. Only users count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,7 +78,9 @@ impl Ledger {
         let sequence = view.through().next();
         let holds = view.holds()?;
         let mut news: BTreeMap<ObjectId, Vec<Known>> = BTreeMap::new();
-        for fact in facts {
+        // They are looked at as they would be written.
+        let facts = self.masked(tenant, Batch { facts: facts.to_vec(), ..Batch::default() }, Instant::MIN)?.facts;
+        for fact in &facts {
             if let Some(object) = fact.object() {
                 news.entry(object).or_default().push(Known { sequence, fact: fact.clone() });
             }

@@ -9,7 +9,7 @@ use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::judge::{Case, changes_since, judge, subject};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
-use crate::domain::verdict::{Ask, ChainCase, LastChain, Policy, Verdict};
+use crate::domain::verdict::{Ask, ChainCase, LastChain, Outcome, Policy, Verdict};
 
 use super::chain::Attributor;
 use super::{Basis, KnownAt, Ledger, LedgerError};
@@ -36,6 +36,7 @@ impl Ledger {
         live_failure: Option<&str>,
     ) -> Result<Checked, LedgerError> {
         let view = self.view(tenant, known_at)?;
+        let ask = &self.known_ask(tenant, ask)?;
         let mut attributor = Attributor::new(&view, policy.settling);
         let claims = ask.name.as_ref().map(|name| attributor.claims(name.key())).transpose()?;
         let vacant_at = match &ask.name {
@@ -80,7 +81,13 @@ impl Ledger {
             chains: &chains,
             old_names: &old_names,
         };
-        Ok(Checked { verdict: judge(&case), basis: view.basis(now) })
+        let mut verdict = judge(&case);
+        if let (Outcome::Mismatch, Some(holder)) = (verdict.outcome, verdict.object)
+            && self.is_erased(tenant, holder)?
+        {
+            verdict.reasons.push("the earlier holder's names were erased".to_owned());
+        }
+        Ok(Checked { verdict, basis: view.basis(now) })
     }
 
     /// Another tenant that has snapshots of a chain, as known when this one is looked at. Commits of different tenants have
@@ -119,6 +126,7 @@ impl Ledger {
         policy: &Policy,
     ) -> Result<BTreeSet<ObjectId>, LedgerError> {
         let view = self.view(tenant, KnownAt::Now)?;
+        let ask = &self.known_ask(tenant, ask)?;
         let mut attributor = Attributor::new(&view, policy.settling);
         let claims = ask.name.as_ref().map(|name| attributor.claims(name.key())).transpose()?;
         let chain = ask.chain.as_ref().map(|id| attributor.chain(id)).transpose()?;

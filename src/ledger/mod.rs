@@ -7,29 +7,35 @@ mod assess;
 mod chain;
 mod check;
 mod derive;
+mod erase;
 mod findings;
+mod forgetting;
 mod hold;
+mod log;
 mod past;
 mod query;
 mod rebuild;
+mod redact;
 mod scope;
 mod view;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::attribution::Settling;
 use crate::domain::fact::Fact;
 use crate::domain::finding::FindingId;
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::time::Instant;
-use crate::store::{Commit, Cursor, Head, LedgerStore, Run, StoreError};
+use crate::store::{Commit, Cursor, Entry, ErasureKey, Head, LedgerStore, Run, StoreError, Veil};
 
 pub use assess::Assessment;
 pub use check::Checked;
 pub use derive::Summary;
 pub use hold::Hold;
+pub use log::TreeHead;
 pub use query::{NameHistory, ObjectHistory, SnapshotView, Who};
 pub use rebuild::{Difference, VerifyReport};
+pub use redact::{RedactReport, RedactRequest, Redaction};
 pub use scope::{Move, ReadAhead, ScopeChange, ScopePeriod};
 pub use view::{Basis, KnownAt, View};
 
@@ -109,6 +115,12 @@ pub enum LedgerError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
+    /// An object that was never seen.
+    #[error("erase object {object}: the ledger has never seen it; `whowas who NAME` tells who a name is")]
+    NoObject {
+        /// The object.
+        object: ObjectId,
+    },
     /// A word on a finding that was never opened.
     #[error("find finding {finding}: the ledger does not have it; `whowas findings` lists them")]
     NoFinding {
@@ -155,6 +167,16 @@ impl Ledger {
 
     /// A ledger over a store that somebody else also looks at.
     pub fn shared(store: Arc<dyn LedgerStore>) -> Self {
+        Self::with_key(store, None)
+    }
+
+    /// The same with the key by which names that were erased from it are recognised.
+    pub fn with_key(store: Arc<dyn LedgerStore>, key: Option<ErasureKey>) -> Self {
+        Self::over(Arc::new(Veil::new(store, key)))
+    }
+
+    /// A ledger over a store that is looked at as it is.
+    fn over(store: Arc<dyn LedgerStore>) -> Self {
         Self { store, writer: Arc::default(), is_past: false }
     }
 
@@ -178,11 +200,22 @@ impl Ledger {
         Ok(self.store.head(tenant)?)
     }
 
+    /// The one writer's turn. The guard protects no data of its own, so a panic of another writer leaves nothing half done.
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One commit of the journal, if there is one of that number.
+    pub fn entry(&self, tenant: TenantId, sequence: Sequence) -> Result<Option<Entry>, LedgerError> {
+        let entry = self.store.journal(tenant, sequence, 1)?.into_iter().next();
+        Ok(entry.filter(|entry| entry.sequence == sequence))
+    }
+
     /// What appending these facts would change. Nothing is kept.
     pub fn preview(&self, tenant: TenantId, facts: Vec<Fact>) -> Result<Summary, LedgerError> {
         let head = self.store.head(tenant)?;
-        let batch = Batch { facts, ..Batch::default() };
         let recorded = head.recorded.unwrap_or(Instant::MIN);
+        let batch = self.masked(tenant, Batch { facts, ..Batch::default() }, recorded)?;
         let (_, _, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         Ok(summary)
     }
@@ -193,11 +226,11 @@ impl Ledger {
     /// A snapshot that contradicts a recorded one, a receipt for an unknown one, or the store's failure. Nothing of the
     /// batch is then kept.
     pub fn append(&self, tenant: TenantId, batch: Batch, stamp: Stamp) -> Result<Appended, LedgerError> {
-        // The guard protects no data of its own, so a panic of another writer leaves nothing half done.
-        let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.writing();
         let head = self.store.head(tenant)?;
         // Transaction time never runs backwards, or "as known at" would lose its meaning.
         let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
+        let batch = self.masked(tenant, batch, recorded)?;
         let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         let derive::Kept { facts, cursor, run } = facts;
         let is_news = !facts.is_empty() || cursor.is_some() || run.is_some();

@@ -6,7 +6,9 @@
 //! than the moment, so its head says that they are behind, and the ledger works them out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::domain::erase::{Erased, Erasure, Fingerprint};
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId, FindingState};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
@@ -14,8 +16,9 @@ use crate::domain::link::Anchor;
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::store::{
-    Commit, Derived, EndingPlace, Entry, FindingCounts, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order,
-    Posting, Proved, Run, SnapshotPlace, SnapshotRecord, Stint, StoreError, Subject, Tally, TenantState,
+    Commit, Derived, Description, EndingPlace, Entry, FindingCounts, Hash, Head, Known, LedgerStore, LinkRecord,
+    LogNode, NamedPlace, Order, Posting, Proved, RawEntry, Run, SnapshotPlace, SnapshotRecord, Stint, StoreError,
+    Subject, Tally, TenantState,
 };
 
 use super::chain::Attributor;
@@ -51,7 +54,7 @@ impl Ledger {
         };
         past.head.state.findings = past.open_findings()?;
         past.head.state.runs = past.runs(tenant, 1)?.first().map_or(0, |run| run.run);
-        Ok(Self { is_past: true, ..Self::new(past) })
+        Ok(Self { is_past: true, ..Self::over(Arc::new(past)) })
     }
 }
 
@@ -411,6 +414,15 @@ impl LedgerStore for Past {
         Ok(Vec::new())
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<Vec<(Erased, Fingerprint)>, StoreError> {
+        // What was erased is erased from the past as well.
+        if self.is_shown(tenant) { self.store().erased(tenant) } else { Ok(Vec::new()) }
+    }
+
+    fn erasure(&self, tenant: TenantId) -> Result<Option<Arc<Erasure>>, StoreError> {
+        if self.is_shown(tenant) { self.store().erasure(tenant) } else { Ok(None) }
+    }
+
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
         if !self.is_shown(tenant) {
             return Ok(Vec::new());
@@ -443,6 +455,27 @@ impl LedgerStore for Past {
         Ok(entries)
     }
 
+    fn raw_journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<RawEntry>, StoreError> {
+        if !self.is_shown(tenant) {
+            return Ok(Vec::new());
+        }
+        let mut entries = self.store().raw_journal(tenant, from, limit)?;
+        entries.retain(|entry| self.is_known(entry.sequence));
+        Ok(entries)
+    }
+
+    fn append_raw(&self, _: TenantId, _: &RawEntry, _: Derived) -> Result<Head, StoreError> {
+        refused()
+    }
+
+    fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
+        let is_known = |node: &LogNode| node.completed_by().is_some_and(|at| self.is_known(at));
+        match nodes.iter().find(|node| !self.is_shown(tenant) || !is_known(node)) {
+            Some(unknown) => Err(unknown.missing(tenant)),
+            None => self.store().log_nodes(tenant, nodes),
+        }
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         refused()
     }
@@ -467,7 +500,7 @@ impl LedgerStore for Past {
         self.store().bytes()
     }
 
-    fn describe(&self) -> (&'static str, u32) {
+    fn describe(&self) -> Description {
         self.store().describe()
     }
 }

@@ -1,11 +1,13 @@
 //! Everything derived follows from the journal: dropping it and deriving it anew gives the same bytes.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::domain::id::{Sequence, TenantId};
-use crate::store::{Hash, LedgerStore, StoreError};
+use crate::store::{Entry, Hash, LedgerStore, RawEntry, StoreError};
 
+use super::forgetting::Forgetting;
 use super::{Ledger, LedgerError, derive};
 
 /// How many journal entries are read at a time.
@@ -22,6 +24,8 @@ pub struct VerifyReport {
     pub commits: u64,
     /// Facts in them.
     pub facts: u64,
+    /// What was forgotten of them, where something else stands now.
+    pub forgotten: u64,
     /// Derived records compared.
     pub records: u64,
     /// Derived records that differ from what the journal gives, the first of them named.
@@ -30,13 +34,22 @@ pub struct VerifyReport {
     pub differing: u64,
 }
 
-/// A derived record that is not what the journal gives.
+/// A derived record that is not what the journal gives, or something in the journal that stands for nothing.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
-    /// The record's key, in hexadecimal.
+    /// The record's key, in hexadecimal, or the place in the journal.
     pub key: String,
     /// What is wrong with it.
     pub why: &'static str,
+}
+
+impl VerifyReport {
+    fn differ(&mut self, key: String, why: &'static str) {
+        self.differing += 1;
+        if self.differences.len() < DIFFERENCES_NAMED {
+            self.differences.push(Difference { key, why });
+        }
+    }
 }
 
 impl Ledger {
@@ -48,13 +61,45 @@ impl Ledger {
         let tenants = self.store().tenants()?;
         let mut commits = 0;
         for tenant in tenants {
-            replay(self.store(), self.store(), tenant, |facts| {
+            replay(self.store(), self.store(), tenant, |entry| {
                 commits += 1;
-                progress(facts);
+                progress(entry.commit.facts.len() as u64);
             })?;
         }
         self.store().sync()?;
         Ok(commits)
+    }
+
+    /// Appends a commit that has its hash already, from an export, and derives what follows from it. `entry` is what it opens as.
+    ///
+    /// With `is_lenient`, words on findings that are not there are passed over: where names were erased later, they have the ids
+    /// that those findings get by a rebuild.
+    ///
+    /// # Errors
+    /// If it does not follow on the head, or the store fails.
+    pub fn append_raw(
+        &self,
+        tenant: TenantId,
+        raw: &RawEntry,
+        entry: &Entry,
+        is_lenient: bool,
+    ) -> Result<(), LedgerError> {
+        let _writing = self.writing();
+        let head = self.store().head(tenant)?;
+        // What does not follow on the head is refused before anything is derived from it.
+        raw.check_follows(tenant, &head)?;
+        // It was opened from its bytes, so names that were erased have their own keys in it, and not yet their pseudonyms.
+        let commit = match self.store().erasure(tenant)? {
+            Some(erasure) => {
+                let mut commit = entry.commit.clone();
+                commit.facts = commit.facts.into_iter().map(|fact| erasure.fact(fact)).collect();
+                Cow::Owned(commit)
+            }
+            None => Cow::Borrowed(&entry.commit),
+        };
+        let derived = derive::derive_again(self.store(), tenant, &head, &commit, is_lenient)?;
+        self.store().append_raw(tenant, raw, derived)?;
+        Ok(())
     }
 
     /// Checks every hash of the journal and compares every derived record with what the journal gives.
@@ -63,11 +108,18 @@ impl Ledger {
         let mut report = VerifyReport::default();
         for tenant in self.store().tenants()? {
             report.tenants += 1;
-            replay(self.store(), scratch.as_ref(), tenant, |facts| {
+            let mut forgetting = Forgetting::default();
+            replay(self.store(), scratch.as_ref(), tenant, |entry| {
                 report.commits += 1;
+                let facts = entry.commit.facts.len() as u64;
                 report.facts += facts;
+                forgetting.look_at(entry);
                 progress(facts);
             })?;
+            report.forgotten += forgetting.items();
+            for (what, why) in forgetting.unsound() {
+                report.differ(format!("{what} of tenant {tenant}"), why);
+            }
         }
         compare(self.store(), scratch.as_ref(), &mut report)?;
         Ok(report)
@@ -79,7 +131,7 @@ fn replay(
     journal: &dyn LedgerStore,
     into: &dyn LedgerStore,
     tenant: TenantId,
-    mut each: impl FnMut(u64),
+    mut each: impl FnMut(&Entry),
 ) -> Result<(), LedgerError> {
     let mut next = Sequence(1);
     let mut previous = Hash::default();
@@ -93,9 +145,9 @@ fn replay(
                 return Err(broken_chain(tenant, next).into());
             }
             let head = into.head(tenant)?;
-            let derived = derive::derive_again(into, tenant, &head, &entry.commit)?;
+            let derived = derive::derive_again(into, tenant, &head, &entry.commit, false)?;
             into.restore_derived(tenant, &entry, derived)?;
-            each(entry.commit.facts.len() as u64);
+            each(&entry);
             previous = entry.hash;
             next = next.next();
         }
@@ -136,11 +188,7 @@ fn send_all(store: &dyn LedgerStore, to: &SyncSender<Record>) -> Result<(), Stor
 
 fn merge(left: &Receiver<Record>, right: &Receiver<Record>, report: &mut VerifyReport) {
     let mut add = |key: &[u8], why| {
-        report.differing += 1;
-        if report.differences.len() < DIFFERENCES_NAMED {
-            let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
-            report.differences.push(Difference { key, why });
-        }
+        report.differ(key.iter().map(|byte| format!("{byte:02x}")).collect(), why);
     };
     let (mut ours, mut derived) = (left.recv().ok(), right.recv().ok());
     let mut records = 0;

@@ -121,8 +121,7 @@ impl Ledger {
         let holds = super::hold::open_after(&facts);
         let mut mapping = MappingState::default();
         facts.iter().for_each(|known| mapping.note(known.sequence, &known.fact));
-        let entry = self.store().journal(tenant, through, 1)?.into_iter().next();
-        let hash = entry.filter(|entry| entry.sequence == through).map(|entry| entry.hash).unwrap_or_default();
+        let hash = self.entry(tenant, through)?.map(|entry| entry.hash).unwrap_or_default();
         let (store, pending) = (self.store(), None);
         Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, mapping, is_behind, pending })
     }
@@ -241,6 +240,7 @@ impl<'a> View<'a> {
 
     /// All claims to a name. The timelines of the claimants are left in the map.
     pub fn claims(&self, key: &NameKey, timelines: &mut BTreeMap<ObjectId, Timeline>) -> Result<NameView, LedgerError> {
+        let key = &self.store.erasure(self.tenant)?.map_or_else(|| key.clone(), |erasure| erasure.key(key));
         let holders = self.holders(key)?;
         self.load(holders.iter().copied(), timelines)?;
         let vacancies = self.vacancies(key)?;

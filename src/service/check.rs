@@ -83,6 +83,9 @@ pub struct CheckAnswer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Asked {
+    /// The chain.
+    #[serde(default)]
+    pub chain: Option<ChainId>,
     /// The name.
     pub name: Option<Name>,
     /// Which namespaces.
@@ -106,6 +109,13 @@ impl From<Ask> for CheckRequest {
     fn from(ask: Ask) -> Self {
         let Ask { chain, name, kind, object, mailbox, at } = ask;
         Self { chain, name, kind, object, mailbox, at }
+    }
+}
+
+impl From<&Asked> for Ask {
+    fn from(asked: &Asked) -> Self {
+        let Asked { chain, name, kind, object, mailbox, at } = asked.clone();
+        Self { chain, name, kind, object, mailbox, at: Some(at) }
     }
 }
 
@@ -174,6 +184,7 @@ fn answer(desk: &Desk, ask: &Ask, checked: Checked) -> CheckAnswer {
         tenant: desk.tenant,
         chain,
         asked: Asked {
+            chain: ask.chain.clone(),
             name: ask.name.clone(),
             kind: ask.kind,
             object: ask.object,

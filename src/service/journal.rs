@@ -28,6 +28,9 @@ pub struct EntryAnswer {
     pub facts: Vec<Fact>,
     /// The run log's entry, if a run ended with it.
     pub run: Option<RunAnswer>,
+    /// The places of those facts, from 0, that stand instead of what was erased; their number is that of the run's if that was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<u32>,
 }
 
 /// Up to `limit` commits from `from` on and not beyond `newest`, one a line, and the number of the one after them.
@@ -50,8 +53,9 @@ pub fn lines(desk: &Desk, from: Sequence, newest: Sequence, limit: usize) -> Res
 
 impl From<Entry> for EntryAnswer {
     fn from(entry: Entry) -> Self {
-        let Entry { sequence, previous, hash, commit } = entry;
+        let Entry { sequence, previous, hash, commit, version: _, forgotten } = entry;
         let (recorded, facts, run) = (commit.recorded, commit.facts, commit.run.map(RunAnswer::from));
-        Self { sequence, previous, hash, recorded, facts, run }
+        let erased = forgotten.into_iter().map(|(place, _)| place).collect();
+        Self { sequence, previous, hash, recorded, facts, run, erased }
     }
 }

@@ -7,7 +7,9 @@ pub(crate) mod cursor;
 pub mod directory;
 #[cfg(feature = "cli")]
 pub mod doctor;
+pub mod evidence;
 pub mod explain;
+pub mod export;
 pub mod findings;
 pub mod history;
 pub mod import;

@@ -98,7 +98,7 @@ pub fn report(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, NoR
     gathered.people()?;
     gathered.name_owners();
     let summary = matches!(of, Of::Tenant).then(|| summary(desk, &mut gathered.left_out)).transpose()?;
-    let scope = Scope::of(of, &gathered);
+    let scope = Scope::of(desk, of, &gathered)?;
     let findings = findings(desk, &scope, &mut gathered.left_out)?;
     let plans = plans(desk, &gathered.chains)?;
     Ok(Report {
@@ -122,19 +122,19 @@ struct Scope {
 
 impl Scope {
     /// Chains, objects and names of what was gathered.
-    fn of(of: &Of, gathered: &Gathered<'_>) -> Self {
+    fn of(desk: &Desk, of: &Of, gathered: &Gathered<'_>) -> Result<Self, LedgerError> {
         let chains = gathered.chains.iter().map(|chain| Subject::Chain(chain.chain.clone()));
         let objects = gathered.objects.keys().map(|object| Subject::Object(*object));
         let mut keys: BTreeSet<NameKey> = BTreeSet::new();
         if let Of::Name(name) = of {
-            keys.insert(name.key().clone());
+            keys.insert(desk.ledger.known_name(desk.tenant, name)?.key().clone());
         }
         let names = gathered.objects.values().flat_map(|row| &row.names);
         keys.extend(names.filter_map(|row| Some(row.name.parse::<Name>().ok()?.key().clone())));
-        Self {
+        Ok(Self {
             is_tenant: matches!(of, Of::Tenant),
             subjects: chains.chain(objects).chain(keys.into_iter().map(Subject::Name)).collect(),
-        }
+        })
     }
 }
 

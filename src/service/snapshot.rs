@@ -140,9 +140,9 @@ pub fn show(desk: &Desk, chain: ChainId, snapshot: SnapshotId) -> Result<Snapsho
 /// Up to `limit` snapshots, from a cursor on.
 pub fn list(desk: &Desk, wanted: &Wanted, cursor: Option<&Cursor>, limit: usize) -> Result<SnapshotList, LedgerError> {
     let (chains, subject) = match wanted {
-        Wanted::Chain(chain) => (vec![chain.clone()], None),
+        Wanted::Chain(chain) => (vec![desk.ledger.known_chain(desk.tenant, chain)?], None),
         Wanted::Object(object) => addressed(desk, Subject::Object(*object))?,
-        Wanted::Name(name) => addressed(desk, Subject::Name(name.key().clone()))?,
+        Wanted::Name(name) => addressed(desk, Subject::Name(desk.ledger.known_name(desk.tenant, name)?.key().clone()))?,
     };
     let is_wanted = |view: &SnapshotView| subject.as_ref().is_none_or(|subject| view.record.is_about(subject));
     let mut items = Vec::new();

@@ -9,7 +9,7 @@ use crate::domain::id::{Sequence, TenantId};
 use crate::domain::rhythm::Rhythm;
 use crate::domain::time::Instant;
 use crate::ledger::{Hold, Ledger, LedgerError};
-use crate::store::FindingCounts;
+use crate::store::{Description, FindingCounts};
 use crate::sync::{Flights, RUNS_READ, Unlogged, past};
 
 /// The status of a ledger.
@@ -141,6 +141,9 @@ pub struct LedgerStatus {
     pub format: u32,
     /// Its size.
     pub bytes: u64,
+    /// Whether it is encrypted at rest.
+    #[serde(default)]
+    pub encrypted: bool,
 }
 
 /// A tenant as it is configured.
@@ -199,9 +202,9 @@ pub fn status(
             findings: state.findings,
         });
     }
-    let (store, format) = ledger.store().describe();
+    let Description { store, format, encrypted } = ledger.store().describe();
     Ok(StatusAnswer {
         tenants,
-        ledger: LedgerStatus { store: store.to_owned(), format, bytes: ledger.store().bytes()? },
+        ledger: LedgerStatus { store: store.to_owned(), format, bytes: ledger.store().bytes()?, encrypted },
     })
 }

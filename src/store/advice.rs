@@ -16,7 +16,22 @@ impl StoreError {
             }
             Self::DiskFull { .. } => "free some space or move the ledger to a larger disk",
             Self::Damaged { .. } => {
-                "`whowas rebuild` mends derived records and goes on without lost commits; all else needs a backup of the ledger"
+                "copy the ledger's directory first; `whowas repair --dry-run` tells what the journal still proves, and `whowas \
+                 repair` brings it back; what it cannot, `whowas restore` brings from a backup; if only derived records differ, \
+                 `whowas rebuild` mends them"
+            }
+            Self::NoKey { .. } => {
+                "name the file of its key with --key-file or [ledger] key_file, or put the key into WHOWAS_LEDGER_KEY"
+            }
+            Self::WrongKey { .. } => {
+                "give the key that belongs to it: --key-file counts before WHOWAS_LEDGER_KEY, and both before [ledger] key_file"
+            }
+            Self::NotEncrypted { .. } => {
+                "`whowas encrypt` encrypts it with that key; or leave out --key-file, WHOWAS_LEDGER_KEY and [ledger] key_file"
+            }
+            Self::WrappedKey { .. } => {
+                "put that file back from a backup of the ledger: without it nothing in the ledger can be read; an export is not \
+                 encrypted, and `whowas restore` brings a ledger back from it"
             }
             _ => return None,
         };

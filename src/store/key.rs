@@ -29,11 +29,53 @@
 //! | `14` | snapshot by its end, if addressed by a name and not certainly anybody's | until (8), chain, snapshot |
 //! | `15` | member of a group that a mapping names | group (16), object (16) |
 //! | `16` | state of the mapping | – |
+//! | `17` | nodes of the Merkle log that a commit completed | sequence (8) |
+//! | `18` | what was erased | object, name or text (1), object or token (16) |
 //!
 //! The journal has the lowest kind, so a tenant's derived records are one range.
 
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::time::Instant;
+
+/// What a field of a key is, for whoever must not show all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// So many bytes that are nobody's name: an id of the directory, a number, an instant.
+    Plain(usize),
+    /// A text with its end.
+    Text,
+    /// So many bytes of a digest from which a name could be guessed.
+    Digest(usize),
+}
+
+/// The bytes before the fields: the tenant and the kind.
+pub(crate) const FIELDS_AT: usize = 17;
+
+/// The fields of a kind of keys.
+pub(crate) fn fields(kind: u8) -> &'static [Field] {
+    use Field::{Digest, Plain, Text};
+    match kind {
+        JOURNAL | TENANT_FACT => &[Plain(10)],
+        OBJECT => &[Plain(18)],
+        POSTING => &[Text, Plain(16)],
+        VACANCY => &[Text, Plain(8)],
+        SNAPSHOT => &[Text, Plain(8), Text],
+        SNAPSHOT_PLACE => &[Text, Text],
+        OBJECT_CHAIN | OWNED => &[Plain(16), Text],
+        NAME_SNAPSHOT => &[Text, Text, Plain(8), Text],
+        RUN | LOG_NODES => &[Plain(8)],
+        ENDING | UNPROVED => &[Plain(8), Text, Text],
+        TALLY => &[Text, Plain(34)],
+        FINDING => &[Digest(16)],
+        ANCHOR => &[Plain(1), Digest(16), Plain(16)],
+        // What a link's digest is of are ids of the directory.
+        MAILBOX | LINK | MEMBER => &[Plain(32)],
+        NOTABLE => &[Text],
+        // Whatever is erased by its name stands under a keyed digest already.
+        ERASED => &[Plain(17)],
+        _ => &[],
+    }
+}
 
 /// A key in parts. Names stand as the text of their [`NameKey`](crate::domain::name::NameKey).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +102,8 @@ pub(crate) enum Key {
     Unproved { tenant: TenantId, until: Instant, chain: ChainId, id: SnapshotId },
     Member { tenant: TenantId, group: ObjectId, object: ObjectId },
     Mapping { tenant: TenantId },
+    LogNodes { tenant: TenantId, sequence: Sequence },
+    Erased { tenant: TenantId, what: u8, id: [u8; 16] },
 }
 
 impl Key {
@@ -121,6 +165,8 @@ impl Key {
                 Prefix::of(*tenant, MEMBER).id(group.as_bytes()).id(object.as_bytes()).bytes()
             }
             Self::Mapping { tenant } => Prefix::of(*tenant, MAPPING).bytes(),
+            Self::LogNodes { tenant, sequence } => Prefix::of(*tenant, LOG_NODES).number(sequence.0).bytes(),
+            Self::Erased { tenant, what, id } => Prefix::of(*tenant, ERASED).raw(&[*what]).id(id).bytes(),
         }
     }
 
@@ -148,7 +194,9 @@ impl Key {
             | Self::Notable { tenant, .. }
             | Self::Unproved { tenant, .. }
             | Self::Member { tenant, .. }
-            | Self::Mapping { tenant } => *tenant,
+            | Self::Mapping { tenant }
+            | Self::LogNodes { tenant, .. }
+            | Self::Erased { tenant, .. } => *tenant,
         }
     }
 
@@ -218,6 +266,11 @@ impl Key {
                 object: ObjectId::from_bytes(rest.chunk()?),
             },
             MAPPING => Self::Mapping { tenant },
+            LOG_NODES => Self::LogNodes { tenant, sequence: Sequence(rest.number()?) },
+            ERASED => {
+                let [what] = rest.chunk()?;
+                Self::Erased { tenant, what, id: rest.chunk()? }
+            }
             _ => return None,
         };
         rest.0.is_empty().then_some(key)
@@ -305,6 +358,11 @@ impl Prefix {
     /// All chains that an object owns.
     pub(crate) fn owned(tenant: TenantId, object: ObjectId) -> Self {
         Self::of(tenant, OWNED).id(object.as_bytes())
+    }
+
+    /// All that was erased.
+    pub(crate) fn erased(tenant: TenantId) -> Self {
+        Self::of(tenant, ERASED)
     }
 
     /// All findings.
@@ -463,10 +521,12 @@ const NOTABLE: u8 = 0x13;
 const UNPROVED: u8 = 0x14;
 const MEMBER: u8 = 0x15;
 const MAPPING: u8 = 0x16;
+const LOG_NODES: u8 = 0x17;
+const ERASED: u8 = 0x18;
 const SIGN: u64 = 1 << 63;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -476,12 +536,13 @@ mod tests {
         prop_oneof!["[ab]{1,4}", "[a-c @.]{1,8}".prop_filter("not blank", |text| !text.trim().is_empty()), "é{1,3}"]
     }
 
-    fn keys() -> impl Strategy<Value = Key> {
+    /// Keys of all kinds.
+    pub(crate) fn keys() -> impl Strategy<Value = Key> {
         let tenant = prop_oneof![Just([0u8; 16]), Just([255; 16]), any::<[u8; 16]>()].prop_map(TenantId::from_bytes);
         let object = prop_oneof![Just([0u8; 16]), any::<[u8; 16]>()].prop_map(ObjectId::from_bytes);
         let at = prop_oneof![Just(i64::MIN), Just(-1), Just(0), Just(i64::MAX), any::<i64>()];
         let number = prop_oneof![0u64..3, any::<u64>()];
-        (0..22, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
+        (0..24, tenant, object, texts(), texts(), at, number, any::<u16>()).prop_map(
             |(kind, tenant, object, a, b, at, number, short)| {
                 let (name, sequence, from) = (a.clone(), Sequence(number), Instant::from_micros(at));
                 let (chain, id) = (a.parse().unwrap(), b.parse().unwrap());
@@ -507,7 +568,9 @@ mod tests {
                     18 => Key::Notable { tenant, name },
                     19 => Key::Unproved { tenant, until: from, chain, id },
                     20 => Key::Member { tenant, group: ObjectId::from_bytes([number as u8; 16]), object },
-                    _ => Key::Mapping { tenant },
+                    21 => Key::Mapping { tenant },
+                    22 => Key::LogNodes { tenant, sequence },
+                    _ => Key::Erased { tenant, what: short as u8, id: [number as u8; 16] },
                 }
             },
         )
@@ -521,6 +584,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_key_has_the_fields_of_its_kind(key in keys()) {
+            let bytes = key.encode();
+            let mut rest = &bytes[FIELDS_AT..];
+            for field in fields(bytes[FIELDS_AT - 1]) {
+                let length = match field {
+                    Field::Plain(length) | Field::Digest(length) => *length,
+                    Field::Text => rest.iter().position(|byte| *byte == 0).unwrap() + 1,
+                };
+                rest = &rest[length..];
+            }
+            prop_assert!(rest.is_empty(), "{key:?}: {rest:?}");
+        }
+
         #[test]
         fn a_key_reads_back_as_it_was(key in keys()) {
             prop_assert_eq!(Key::decode(&key.encode()), Some(key));

@@ -5,13 +5,16 @@ use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::codec;
-use super::prepare::{head_after, prepare, prepare_restore};
+use super::log::{completed, pick};
+use super::prepare::{head_after, prepare, prepare_raw, prepare_restore};
 use super::record::audit::{anchor_key, class_key, link_key};
 use super::record::fact::FactV1;
+use super::record::journal::{PayloadKind, PayloadV2};
 use super::{
-    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Proved, Run,
-    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally, TallyCount,
+    Commit, Derived, Description, EndingPlace, Entry, Hash, Head, Known, LedgerStore, LinkRecord, LogNode, NamedPlace,
+    Order, Posting, Proved, RawEntry, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally, TallyCount,
 };
+use crate::domain::erase::{Erased, Fingerprint};
 use crate::domain::fact::{Addressed, Fact, Snapshot, Vacant};
 use crate::domain::finding::{Finding, FindingId};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
@@ -48,6 +51,8 @@ impl MemoryStore {
 #[derive(Debug, Default)]
 struct Ledger {
     journals: BTreeMap<TenantId, Vec<Entry>>,
+    /// The bytes of those that came with their hashes, which an older release may have made.
+    brought: BTreeMap<(TenantId, Sequence), RawEntry>,
     views: BTreeMap<TenantId, View>,
     rebuilding: bool,
 }
@@ -72,13 +77,21 @@ struct View {
     links: BTreeMap<ObjectId, BTreeMap<[u8; 16], LinkRecord>>,
     notable: BTreeSet<NameKey>,
     members: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+    erased: BTreeMap<Erased, Fingerprint>,
     tenant: Vec<Known>,
     runs: BTreeMap<u64, Run>,
+    log: BTreeMap<Sequence, Vec<Hash>>,
 }
 
 impl View {
-    fn apply(&mut self, head: Head, derived: Derived) {
+    fn log_node(&self, tenant: TenantId, node: LogNode) -> Result<Hash, StoreError> {
+        pick(tenant, node, node.completed_by().and_then(|at| self.log.get(&at)).map(Vec::as_slice))
+    }
+
+    fn apply(&mut self, tenant: TenantId, head: Head, derived: Derived) -> Result<(), StoreError> {
         let sequence = head.sequence;
+        let nodes = completed(sequence, &head.hash, |node| self.log_node(tenant, node))?;
+        self.log.insert(sequence, nodes);
         self.head = head;
         let known = |fact: Fact| Known { sequence, fact };
         for (object, facts) in derived.objects {
@@ -136,6 +149,7 @@ impl View {
         for (object, record) in derived.links {
             self.links.entry(object).or_default().insert(link_key(&record.link), record);
         }
+        self.erased.extend(derived.erased);
         for (name, is_notable) in derived.notable {
             if is_notable {
                 self.notable.insert(name)
@@ -143,6 +157,7 @@ impl View {
                 self.notable.remove(&name)
             };
         }
+        Ok(())
     }
 
     fn put_snapshot(&mut self, record: SnapshotRecord) {
@@ -219,10 +234,29 @@ impl View {
         for (group, members) in self.members.iter().filter(|(_, members)| !members.is_empty()) {
             tell(&format!("members of {group}"), format!("{members:?}").as_bytes());
         }
+        for (sequence, nodes) in &self.log {
+            tell(&format!("log {sequence}"), format!("{nodes:?}").as_bytes());
+        }
+        if !self.erased.is_empty() {
+            tell("erased", format!("{:?}", self.erased).as_bytes());
+        }
         tell("tenant", &stored(&self.tenant)?);
         tell("runs", format!("{:?}", self.runs).as_bytes());
         Ok(())
     }
+}
+
+/// An entry down to its bytes, which follow from what it says.
+fn raw(tenant: TenantId, entry: Entry) -> Result<RawEntry, StoreError> {
+    let Entry { sequence, previous, hash, commit, .. } = entry;
+    let items = PayloadV2::of(&commit).and_then(|items| codec::encode(&items).map(|payload| (items, payload)));
+    let (items, payload) = items.map_err(|error| StoreError::Unsound {
+        what: format!("commit {sequence} of tenant {tenant}"),
+        why: error.to_string(),
+    })?;
+    let (salt, recorded) = (commit.salt, commit.recorded);
+    let (payload_hash, version) = (items.root(&salt), PayloadKind::Items.version());
+    Ok(RawEntry { sequence, previous, hash, version, recorded, salt, payload_hash, payload })
 }
 
 /// Facts in bytes that tell their spellings, which `Debug` conceals.
@@ -260,8 +294,8 @@ impl LedgerStore for MemoryStore {
         let before = ledger.views.get(&tenant).map(|view| view.head.clone()).unwrap_or_default();
         let entry = prepare(tenant, &before, expected, commit, &derived)?.entry;
         let head = head_after(&entry, &derived);
+        ledger.views.entry(tenant).or_default().apply(tenant, head.clone(), derived)?;
         ledger.journals.entry(tenant).or_default().push(entry);
-        ledger.views.entry(tenant).or_default().apply(head.clone(), derived);
         Ok(head)
     }
 
@@ -425,6 +459,10 @@ impl LedgerStore for MemoryStore {
         self.of(tenant, |view| view.notable.range((beyond, Bound::Unbounded)).take(limit).cloned().collect())
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<Vec<(Erased, Fingerprint)>, StoreError> {
+        self.of(tenant, |view| view.erased.iter().map(|(erased, key)| (*erased, *key)).collect())
+    }
+
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
         self.of(tenant, |view| view.tenant.iter().filter(|known| known.sequence <= through).cloned().collect())
     }
@@ -441,6 +479,36 @@ impl LedgerStore for MemoryStore {
         Ok(entries.skip(before).take(limit).cloned().collect())
     }
 
+    fn raw_journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<RawEntry>, StoreError> {
+        let entries = self.journal(tenant, from, limit)?;
+        let ledger = self.read();
+        let raw = |entry: Entry| match ledger.brought.get(&(tenant, entry.sequence)) {
+            Some(raw) => Ok(raw.clone()),
+            None => raw(tenant, entry),
+        };
+        entries.into_iter().map(raw).collect()
+    }
+
+    fn append_raw(&self, tenant: TenantId, raw: &RawEntry, derived: Derived) -> Result<Head, StoreError> {
+        let mut ledger = self.write();
+        if ledger.rebuilding {
+            return Err(StoreError::NeedsRebuild { path: PATH.to_owned() });
+        }
+        let before = ledger.views.get(&tenant).map(|view| view.head.clone()).unwrap_or_default();
+        let entry = prepare_raw(tenant, &before, raw, &derived)?.entry;
+        let head = head_after(&entry, &derived);
+        ledger.views.entry(tenant).or_default().apply(tenant, head.clone(), derived)?;
+        ledger.brought.insert((tenant, raw.sequence), raw.clone());
+        ledger.journals.entry(tenant).or_default().push(entry);
+        Ok(head)
+    }
+
+    fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
+        let (ledger, empty) = (self.read(), View::default());
+        let view = ledger.views.get(&tenant).unwrap_or(&empty);
+        nodes.iter().map(|node| view.log_node(tenant, *node)).collect()
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         let mut ledger = self.write();
         ledger.views.clear();
@@ -452,8 +520,7 @@ impl LedgerStore for MemoryStore {
         let mut ledger = self.write();
         let view = ledger.views.entry(tenant).or_default();
         prepare_restore(tenant, &view.head, entry, &derived)?;
-        view.apply(head_after(entry, &derived), derived);
-        Ok(())
+        view.apply(tenant, head_after(entry, &derived), derived)
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -485,8 +552,8 @@ impl LedgerStore for MemoryStore {
         Ok(u64::try_from(facts.saturating_mul(2 * size_of::<Fact>())).unwrap_or(u64::MAX))
     }
 
-    fn describe(&self) -> (&'static str, u32) {
-        ("memory", 1)
+    fn describe(&self) -> Description {
+        Description { store: "memory", format: 1, encrypted: false }
     }
 }
 

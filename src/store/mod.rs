@@ -7,22 +7,34 @@
 mod advice;
 mod audit;
 mod codec;
+mod forget;
 pub mod hash;
 mod key;
+mod log;
 pub mod memory;
+pub mod open;
 mod prepare;
+mod raw;
 mod record;
 pub mod sled;
 #[cfg(test)]
 mod testing;
+mod veil;
 
 pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
+pub use forget::{Instead, Places};
+pub use log::LogNode;
 pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
+pub use raw::RawEntry;
+pub use veil::{ErasureKey, Veil};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use self::hash::HeaderVersion;
 use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
+use crate::domain::erase::{Erased, Erasure, Fingerprint};
 pub use crate::domain::fact::Known;
 use crate::domain::fact::{Addressed, Fact, ObjectKind, Receipt, Snapshot, Vacant};
 use crate::domain::finding::{Finding, FindingId, Severity};
@@ -60,10 +72,14 @@ pub struct Entry {
     pub sequence: Sequence,
     /// The hash of the commit before; zeros for the first.
     pub previous: Hash,
-    /// `H(previous ‖ header ‖ H(salt ‖ payload))`.
+    /// `H(previous ‖ header ‖ payload hash)`, see [`hash`].
     pub hash: Hash,
+    /// How it is hashed.
+    pub version: HeaderVersion,
     /// What it says.
     pub commit: Commit,
+    /// The items of it that were forgotten: their places, and SHA-256 of what stands instead.
+    pub forgotten: Vec<(u32, [u8; 32])>,
 }
 
 /// Where the sync stands with the delta feed.
@@ -386,6 +402,8 @@ pub struct Derived {
     pub notable: Vec<(NameKey, bool)>,
     /// Users who are members of a group that a mapping names, the group first, or are so no longer.
     pub members: Vec<(ObjectId, ObjectId, bool)>,
+    /// What was erased, by which key.
+    pub erased: Vec<(Erased, Fingerprint)>,
     /// Horizons, blind periods and round beginnings.
     pub tenant: Vec<Fact>,
     /// The run log's entry.
@@ -532,6 +550,15 @@ pub trait LedgerStore: Send + Sync {
     /// The members of a group that a mapping names, in order of their ids.
     fn members(&self, tenant: TenantId, group: ObjectId) -> Result<Vec<ObjectId>, StoreError>;
 
+    /// What was erased, by which key, in order: objects, names, other texts.
+    fn erased(&self, tenant: TenantId) -> Result<Vec<(Erased, Fingerprint)>, StoreError>;
+
+    /// What was erased as it is looked through by whoever asks; `None` if nothing was, or the store looks at it as it is
+    /// kept. The [`Veil`] is what looks through it.
+    fn erasure(&self, _: TenantId) -> Result<Option<Arc<Erasure>>, StoreError> {
+        Ok(None)
+    }
+
     /// Horizons, blind periods and round beginnings up to and including a commit, oldest first.
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError>;
 
@@ -540,6 +567,17 @@ pub trait LedgerStore: Send + Sync {
 
     /// Up to `limit` journal entries from `from` on. Each payload is checked against its own hash.
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Up to `limit` journal entries from `from` on, down to the bytes that their hashes cover. Whoever uses one opens it
+    /// first, which checks them.
+    fn raw_journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<RawEntry>, StoreError>;
+
+    /// Appends a commit that has its hash already, from another ledger, together with its derived changes: all or nothing,
+    /// and on disk when it returns. Every hash is computed anew, and it must follow on the head.
+    fn append_raw(&self, tenant: TenantId, raw: &RawEntry, derived: Derived) -> Result<Head, StoreError>;
+
+    /// Nodes of the tenant's Merkle log, in the order in which they are asked for. Each must be complete at the newest commit.
+    fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError>;
 
     /// Drops everything derived, heads included, so that a rebuild can put it back. Until every tenant's entries are
     /// restored and `sync` was called, `append` answers [`StoreError::NeedsRebuild`]; `tenants` and `journal` answer in
@@ -563,7 +601,18 @@ pub trait LedgerStore: Send + Sync {
     fn bytes(&self) -> Result<u64, StoreError>;
 
     /// What kind of store, and its format version.
-    fn describe(&self) -> (&'static str, u32);
+    fn describe(&self) -> Description;
+}
+
+/// What a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its kind, one word.
+    pub store: &'static str,
+    /// The version of its format.
+    pub format: u32,
+    /// Whether what it keeps is encrypted.
+    pub encrypted: bool,
 }
 
 /// Why a store could not do as asked.
@@ -604,6 +653,22 @@ pub enum StoreError {
         /// The ledger's directory.
         path: String,
     },
+    /// Only a part of an export is in it.
+    #[error(
+        "open the ledger {path}: a restore into it has not been completed; run `whowas restore FILE` again with the same export, or remove the directory"
+    )]
+    HalfRestored {
+        /// The ledger's directory.
+        path: String,
+    },
+    /// A ledger with commits of its own cannot take in an export.
+    #[error("restore into the ledger {path}: it has {commits} commits of its own; name a new directory with --ledger")]
+    NotEmpty {
+        /// The ledger's directory.
+        path: String,
+        /// How many.
+        commits: u64,
+    },
     /// The caller's records contradict one another or what is stored. Nothing was written.
     #[error("write {what}: {why}")]
     Unsound {
@@ -632,6 +697,62 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// A commit in which something would have to be replaced is hashed as a whole.
+    #[error(
+        "forget something of commit {sequence} of tenant {tenant}: it was written by an earlier release, which hashed a commit as a whole, so nothing of it can be replaced without breaking the chain; nothing was changed. Begin a new ledger for what must be erased, and keep the old one apart"
+    )]
+    CannotForget {
+        /// The tenant.
+        tenant: TenantId,
+        /// The commit.
+        sequence: Sequence,
+    },
+    /// Names were erased, and without the key nobody can tell which.
+    #[error(
+        "look at tenant {tenant}: names were erased from it with the key {wanted}, and {found}; put `erasure.key` of the ledger's keys back from a backup"
+    )]
+    NoErasureKey {
+        /// The tenant.
+        tenant: TenantId,
+        /// The fingerprint of the key.
+        wanted: Fingerprint,
+        /// What there is instead.
+        found: String,
+    },
+    /// The ledger is encrypted.
+    #[error("open the ledger {path}: it is encrypted with the key {wanted}, and no key is given; nothing was changed")]
+    NoKey {
+        /// The ledger's directory.
+        path: String,
+        /// By what the key is told.
+        wanted: String,
+    },
+    /// The ledger is encrypted with another key.
+    #[error(
+        "open the ledger {path}: it is encrypted with the key {wanted}, and the key given is {found}; nothing was changed"
+    )]
+    WrongKey {
+        /// The ledger's directory.
+        path: String,
+        /// By what the key is told.
+        wanted: String,
+        /// By what the one given is told.
+        found: String,
+    },
+    /// A key is given for a ledger that is not encrypted.
+    #[error("open the ledger {path}: a key is given, and the ledger is not encrypted; nothing was changed")]
+    NotEncrypted {
+        /// The ledger's directory.
+        path: String,
+    },
+    /// Without the data key nothing in the ledger can be read.
+    #[error("open the wrapped key {path}: {why}; nothing was changed")]
+    WrappedKey {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Stored bytes are not what was written.
     #[error("read {what}: the stored bytes are damaged ({why}); run `whowas verify`")]
     Damaged {
@@ -645,6 +766,18 @@ pub enum StoreError {
         "write to the ledger {path}: the disk has {free} bytes left and {needed} are kept free; make room and try again, nothing was lost"
     )]
     DiskFull {
+        /// The ledger's directory.
+        path: String,
+        /// Bytes left.
+        free: u64,
+        /// Bytes wanted.
+        needed: u64,
+    },
+    /// A second copy of the ledger does not fit beside it.
+    #[error(
+        "compact the ledger {path}: it is written anew beside itself, which needs {needed} bytes, and the disk has {free} left; make room and try again, nothing was changed"
+    )]
+    NoRoom {
         /// The ledger's directory.
         path: String,
         /// Bytes left.
@@ -711,6 +844,18 @@ pub struct Syncing {
     pub tenant: TenantId,
     /// How far it is, in words and figures.
     pub progress: Option<serde_json::Value>,
+}
+
+/// Reads a stored record, its key and value as the engine has them, in full.
+///
+/// # Errors
+/// What is wrong with the key, the checksum or the fields.
+pub fn check_record(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let damaged = |what: String, why: &dyn std::fmt::Display| StoreError::Damaged { what, why: why.to_string() };
+    let Some(known) = key::Key::decode(key) else {
+        return Err(damaged(format!("a record under a key of {} bytes", key.len()), &"its key is none of this format"));
+    };
+    record::any::check(&known, value).map_err(|error| damaged(format!("a record of tenant {}", known.tenant()), &error))
 }
 
 impl Holder {

@@ -1,9 +1,9 @@
 //! What every store checks before it writes a commit, and the entry that the commit becomes.
 
-use super::codec;
-use super::hash::{Header, commit_hash, payload_hash};
-use super::record::journal::PayloadV1;
-use super::{Commit, Derived, Entry, Hash, Head, StoreError};
+use super::codec::{self, RecordError};
+use super::hash::{Header, commit_hash};
+use super::record::journal::PayloadV2;
+use super::{Commit, Derived, Entry, Hash, Head, RawEntry, StoreError};
 use crate::domain::fact::{Fact, Receipt, Snapshot};
 use crate::domain::id::{ObjectId, Sequence, TenantId};
 
@@ -41,15 +41,34 @@ pub(super) fn prepare(
         let what = format!("{} (counted in facts)", what());
         return Err(StoreError::TooLarge { what, bytes: commit.facts.len(), limit: FACTS_MAX });
     }
-    let payload = codec::encode(&PayloadV1::of(&commit))
-        .map_err(|error| StoreError::Unsound { what: what(), why: error.to_string() })?;
+    let unsound = |error: RecordError| StoreError::Unsound { what: what(), why: error.to_string() };
+    let items = PayloadV2::of(&commit).map_err(unsound)?;
+    let payload = codec::encode(&items).map_err(unsound)?;
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(StoreError::TooLarge { what: what(), bytes: payload.len(), limit: PAYLOAD_BYTES_MAX });
     }
-    let payload_hash = payload_hash(&commit.salt, &payload);
-    let header = Header { tenant, sequence, recorded: commit.recorded };
+    let payload_hash = items.root(&commit.salt);
+    let version = items.version();
+    let header = Header { version, tenant, sequence, recorded: commit.recorded };
     let hash = commit_hash(&head.hash, &header, &payload_hash);
-    Ok(Prepared { entry: Entry { sequence, previous: head.hash, hash, commit }, payload, payload_hash })
+    Ok(Prepared {
+        entry: Entry { sequence, previous: head.hash, hash, version, commit, forgotten: Vec::new() },
+        payload,
+        payload_hash,
+    })
+}
+
+/// Checks that a commit that has its hash already is the next one after a head.
+pub(super) fn prepare_raw(
+    tenant: TenantId,
+    head: &Head,
+    raw: &RawEntry,
+    derived: &Derived,
+) -> Result<Prepared, StoreError> {
+    raw.check_follows(tenant, head)?;
+    check_derived(tenant, raw.sequence, derived)?;
+    let entry = raw.open(tenant)?;
+    Ok(Prepared { entry, payload: raw.payload.clone(), payload_hash: raw.payload_hash })
 }
 
 /// Checks that an entry is the next to be restored after a head.

@@ -13,6 +13,7 @@ use whowas::domain::attribute::Attribute;
 use whowas::domain::attribution::{Judgement, Settling};
 use whowas::domain::coverage::Coverage;
 use whowas::domain::domain_change::{DomainChanged, SuffixMap};
+use whowas::domain::erase::{Erased, Fingerprint, Token};
 use whowas::domain::fact::*;
 use whowas::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
 use whowas::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
@@ -264,6 +265,12 @@ pub fn commits() -> BoxedStrategy<(Commit, Derived)> {
     (commit, derived()).boxed()
 }
 
+pub fn erased() -> BoxedStrategy<Erased> {
+    let token = || any::<[u8; 16]>().prop_map(Token);
+    prop_oneof![objects().prop_map(Erased::Object), token().prop_map(Erased::Name), token().prop_map(Erased::Text)]
+        .boxed()
+}
+
 pub fn derived() -> BoxedStrategy<Derived> {
     let objects = prop::collection::btree_map(objects(), Just(()), 0..3)
         .prop_flat_map(|ids| ids.into_keys().map(|id| (Just(id), vec(object_facts(id), 1..4))).collect::<Vec<_>>());
@@ -277,9 +284,9 @@ pub fn derived() -> BoxedStrategy<Derived> {
         vec((self::objects(), chains()), 0..3),
         vec(tenant_facts(), 0..3),
         of(runs()),
-        (states(), audits()),
+        (states(), audits(), vec((erased(), any::<[u8; 8]>().prop_map(Fingerprint)), 0..3)),
     )
-        .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, (state, audit))| {
+        .prop_map(|(objects, postings, vacancies, snapshots, subjects, tenant, run, (state, audit, erased))| {
             let (tallies, owned, findings, anchors, links, notable, members) = audit;
             Derived {
                 objects,
@@ -294,6 +301,7 @@ pub fn derived() -> BoxedStrategy<Derived> {
                 links,
                 notable,
                 members,
+                erased,
                 tenant,
                 run,
                 state,

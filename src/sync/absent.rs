@@ -128,6 +128,14 @@ pub(super) async fn read_absent(
     Ok(facts)
 }
 
+/// What a full round says of an object that its pages did not show, and that was found to be gone: that the feed knows of that.
+/// What the feed shows of it from then on is newer.
+pub(super) fn not_shown(found: &Fact, reading: Reading) -> Option<Fact> {
+    let Fact::Removed(Removed { object, .. }) = found else { return None };
+    let (removal, deleted, last_upn) = (Removal::NotFound, None, None);
+    Some(Fact::Removed(Removed { object: *object, reading, removal, deleted, last_upn }))
+}
+
 /// What the recycle bin says of an object that was not live at `since`, and when.
 ///
 /// An object that is in neither place was gone at the first of the two answers or at the second: it may have come back between

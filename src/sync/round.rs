@@ -167,7 +167,7 @@ fn take(
             standing.request = DeltaRequest::Link(link);
             Ok(Taken::Page(Box::new(Batch { facts, cursor, ..Batch::default() })))
         }
-        Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started })),
+        Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started, reading })),
     }
 }
 
@@ -201,6 +201,8 @@ struct Closing {
     link: LinkUrl,
     facts: Vec<Fact>,
     started: Instant,
+    /// How the page was read. The round's other pages are no newer.
+    reading: Reading,
 }
 
 /// The closing commit: the last page, the horizon, the cursor for the next round and the entry in the run log.
@@ -211,7 +213,7 @@ async fn finish(
     ending: Ending<'_>,
     ticker: &mut Ticker<'_>,
 ) -> Result<Finished, SyncError> {
-    let Closing { link, mut facts, started } = closing;
+    let Closing { link, mut facts, started, reading } = closing;
     let Ending { before, why_blind, stage } = ending;
     let through = context.widths.horizon(started);
     // A horizon never moves back, or it would prove less than it did.
@@ -220,7 +222,9 @@ async fn finish(
         // Enumerating anew shows only what is; what has gone must be found by looking for what is missing.
         let shown = stage.objects().chain(facts.iter().filter_map(Fact::object)).collect();
         let missing = absent::missing_since(context, started, shown).await?;
-        facts.extend(ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??);
+        let found = ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??;
+        facts.extend(found.iter().filter_map(|fact| absent::not_shown(fact, reading)));
+        facts.extend(found);
         let why = why_blind.unwrap_or("the feed was started anew").to_owned();
         facts.push(Fact::Blind(Blind { from: before, until: through, why }));
     }

@@ -9,7 +9,7 @@ use whowas::graph::emulator::{Quirk, QuirkName};
 
 use super::world::{World, bare, ran, ran_with};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 22] = [
     &["demo"],
     &["init"],
     &["sync"],
@@ -26,6 +26,10 @@ const COMMANDS: [&[&str]; 18] = [
     &["report"],
     &["verify"],
     &["rebuild"],
+    &["export"],
+    &["restore"],
+    &["compact"],
+    &["man"],
     &["emulate"],
     &["completions"],
 ];

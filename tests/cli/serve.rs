@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use whowas::graph::emulator::{Clock, Directory, Emulator, EmulatorOptions, NewUser, Quirk, QuirkName};
 
-use super::world::{Ran, SECRET, bare, finished, ran, wait_until};
+use super::world::{Ran, SECRET, bare, finished, names_nobody, ran, wait_until};
 
 const OTHER: &str = "0e1d6a3e-58f4-4c1b-9d2e-7a5f0c9b8e22";
 
@@ -134,7 +134,9 @@ impl Serving {
     fn terminate(mut self) -> Ran {
         signal(&self.child);
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        Ran { code, stdout: String::new(), stderr: self.said.join().unwrap() }
+        let said = self.said.join().unwrap();
+        names_nobody(&said);
+        Ran { code, stdout: String::new(), stderr: said }
     }
 }
 
@@ -143,6 +145,19 @@ fn signal(child: &Child) {
 }
 
 const SECRETLY: &str = "credential = { secret_env = \"WHOWAS_TEST_SECRET\" }\nsync_every = \"1s\"";
+
+/// Without a limit the allocator's hoard grows with every thread, and only the environment can tell it one.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_service_bounds_what_the_allocator_hoards() {
+    let place = Place::new([SECRETLY, SECRETLY]);
+    let serving = place.serve();
+    let told = fs::read(format!("/proc/{}/environ", serving.child.id())).unwrap();
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let limit = told.split('\0').find_map(|set| set.strip_prefix("MALLOC_ARENA_MAX=")).unwrap();
+    assert!((2..=8).contains(&limit.parse::<u32>().unwrap()), "{limit}");
+    assert_eq!(serving.terminate().code, 0);
+}
 
 #[test]
 fn every_tenant_is_read_at_its_rhythm_and_others_ask_in_between() {

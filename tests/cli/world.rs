@@ -19,6 +19,7 @@ use whowas::domain::time::Instant;
 use whowas::graph::emulator::{
     Directory, Emulator, EmulatorOptions, NameChange, NewUser, Quirk, QuirkName, SeenRequest,
 };
+use whowas::http::access::tokens::PREFIX;
 use whowas::ledger::Ledger;
 use whowas::service::moments;
 use whowas::store::sled::{SledOptions, SledStore};
@@ -203,7 +204,11 @@ impl World {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        ran(&mut self.command("json", arguments))
+        let ran = ran(&mut self.command("json", arguments));
+        if arguments.contains(&"sync") {
+            names_nobody(&ran.stderr);
+        }
+        ran
     }
 
     /// The same, printing for people.
@@ -513,7 +518,32 @@ pub fn finished(output: Output) -> Ran {
     let ran =
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
     assert!(!ran.stderr.contains("panicked"), "{ran:#?}");
+    keeps_secrets(&ran.stderr);
+    for secret in SECRETS {
+        assert!(!ran.stdout.contains(secret), "an answer has {secret} in it: {ran:#?}");
+    }
     ran
+}
+
+/// What of the directory's secrets can be told by sight: what the application signs in with, and what it is given for that.
+const SECRETS: [&str; 2] = [EmulatorOptions::SECRET, "emulator-access-token"];
+
+/// That nothing a program says beside its answers holds a secret. Every program that a test runs is held to it.
+#[track_caller]
+pub fn keeps_secrets(said: &str) {
+    let is_token = |word: &str| word.strip_prefix(PREFIX).is_some_and(|rest| rest.len() >= 40);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let found = said.split(|c| !is_word(c)).find(|word| is_token(word) || SECRETS.contains(word));
+    let found = found.or_else(|| SECRETS.into_iter().find(|secret| said.contains(secret)));
+    assert_eq!(found, None, "a secret is told: {said}");
+}
+
+/// That a log tells of runs and requests and of nobody by name.
+#[track_caller]
+pub fn names_nobody(log: &str) {
+    keeps_secrets(log);
+    let named = log.lines().find(|line| line.to_lowercase().contains("@x.test"));
+    assert_eq!(named, None, "somebody is named: {log}");
 }
 
 /// The address in full; bare names are of `x.test`.

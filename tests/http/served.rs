@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::world::World;
+use super::world::{World, names_nobody};
 
 /// The tenant as requests name it.
 pub const T: &str = "/v1/tenants/x";
@@ -130,6 +130,9 @@ impl Drop for Served {
         // It may have ended already.
         let _ended = self.child.kill();
         let _ended = self.child.wait();
+        if !std::thread::panicking() {
+            names_nobody(&self.said.lock().unwrap());
+        }
     }
 }
 

@@ -34,6 +34,11 @@ use twin::Twin;
 const STEP: (i64, i64) = (30 * 60, 90 * 60);
 /// How often the directories' clocks are set while the service reads them, in real time.
 const BEAT: Duration = Duration::from_millis(500);
+/// How far apart the simulated instants are at which the twin alone reads, in microseconds: so that several changes lie within
+/// the time that an answer may trail behind, and some within one second.
+const DENSE: (i64, i64) = (200_000, 20_000_000);
+/// How long nothing happens before the last round, in simulated time: longer than any answer may trail behind.
+const CALM: Duration = Duration::from_secs(10 * 60);
 /// The chance that a directory changes at a beat, in percent.
 const CHANGES: u64 = 15;
 
@@ -48,7 +53,9 @@ pub struct Options {
     pub users: usize,
     /// Simulated time, in which single syncs read the tenants.
     pub hours: u64,
-    /// Real time after it, in which the service does.
+    /// Simulated instants after it, seconds apart, at which the twin alone does.
+    pub beats: u64,
+    /// Real time after that, in which the service does.
     pub served: Duration,
     /// The program.
     pub binary: PathBuf,
@@ -64,6 +71,7 @@ pub fn play(options: &Options) -> Tally {
         Soak::new(options)
     };
     soak.simulated(&runtime);
+    soak.dense(&runtime);
     soak.served(&runtime);
     soak.settled(&runtime)
 }
@@ -86,7 +94,8 @@ impl<'a> Soak<'a> {
     fn new(options: &'a Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The simulated time ends now, so that the service can go on from there by the real clock.
-        let start = present().minus(Duration::from_secs(options.hours * 3_600));
+        let dense = Duration::from_micros(options.beats * DENSE.1.unsigned_abs());
+        let start = present().minus(dense).minus(Duration::from_secs(options.hours * 3_600));
         let places: Vec<Place> =
             (0..options.tenants).map(|number| Place::new(number, options.users, options.seed, start)).collect();
         let mut dice = Dice::new(options.seed);
@@ -115,6 +124,25 @@ impl<'a> Soak<'a> {
             self.tally.slots += 1;
             if self.options.tells {
                 eprintln!("{} of {} hours", now.since(self.start).as_secs() / 3_600, self.options.hours);
+            }
+        }
+    }
+
+    /// Some time in which much happens between two readings that are seconds apart, as it does where the service reads, but by
+    /// the seed alone. The other ledger is told of it all at once, later.
+    fn dense(&mut self, runtime: &Runtime) {
+        let mut now = self.start.plus(Duration::from_secs(self.options.hours * 3_600));
+        for beat in 1..=self.options.beats {
+            now = now.plus(Duration::from_micros(self.dice.between(DENSE.0, DENSE.1).unsigned_abs()));
+            for (place, history) in self.places.iter().zip(&mut self.histories) {
+                place.set_now(now);
+                if self.dice.chance(CHANGES) {
+                    history.happen(place, now);
+                }
+            }
+            runtime.block_on(self.twin.read(now, false));
+            if self.options.tells && beat.is_multiple_of(500) {
+                eprintln!("{beat} of {} beats", self.options.beats);
             }
         }
     }
@@ -153,7 +181,8 @@ impl<'a> Soak<'a> {
 
     /// Everything is calm: a last round with a reconcile, and then the comparison.
     fn settled(mut self, runtime: &Runtime) -> Tally {
-        let now = Clock::default().now();
+        // What was read in the calm is newer than whatever trailed behind before, and says of a bin that is empty that it is.
+        let now = Clock::default().now().plus(CALM);
         self.places.iter().for_each(|place| place.set_now(now));
         runtime.block_on(self.twin.read(now, true));
         self.each(|product, places, _, _| product.settle(places, now));

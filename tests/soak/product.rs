@@ -129,6 +129,11 @@ impl Product {
         if said.contains("panicked") {
             tally.problem(format!("the service panicked: {said}"));
         }
+        for told in ["@x.test", EmulatorOptions::SECRET, "emulator-access-token", token.as_str()] {
+            if said.contains(told) {
+                tally.problem(format!("the service's log has {told} in it"));
+            }
+        }
         tally
     }
 

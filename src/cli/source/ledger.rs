@@ -5,15 +5,17 @@ use tokio::runtime::Runtime;
 use super::{Asking, Judge, Source};
 use crate::cli::error::CliError;
 use crate::cli::open::{App, How, Opened, runtime};
+use crate::clock::Clock;
 use crate::domain::fact::{Receipt, Snapshot};
 use crate::domain::finding::FindingId;
-use crate::domain::id::{ChainId, ObjectId, SnapshotId};
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
 use crate::ledger::KnownAt;
 use crate::service::Desk;
 use crate::service::check::{self, CheckAnswer, check_live_together};
+use crate::service::evidence::{self, CheckpointAnswer, ProofAnswer};
 use crate::service::findings::{self, Filter, FindingAnswer, FindingError, FindingList, Word};
 use crate::service::history::{self, NameAnswer, ObjectAnswer};
 use crate::service::plan::{self, PlanAnswer};
@@ -53,8 +55,11 @@ impl<'a> Local<'a> {
 
 impl Source for Local<'_> {
     fn judge(&self, asking: Asking) -> Result<Box<dyn Judge + '_>, CliError> {
-        let Asking { verify, max_age, basis } = asking;
+        let Asking { verify, max_age, basis, basis_clock } = asking;
         let mut desk = self.desk()?;
+        if basis_clock.is_some() {
+            desk.clock = Clock::new(basis_clock);
+        }
         if let Some(age) = max_age {
             desk.policy.name_max_age = age;
         }
@@ -142,6 +147,23 @@ impl Source for Local<'_> {
 
     fn reuse(&self, cursor: Option<reuse::Cursor>, limit: usize) -> Result<ReuseList, CliError> {
         Ok(reuse::reuse(&self.desk()?, cursor.as_ref(), limit)?)
+    }
+
+    fn checkpoint(&self, at: Option<Sequence>) -> Result<CheckpointAnswer, CliError> {
+        Ok(evidence::checkpoint(&self.desk()?, &self.app.keys()?, at)?)
+    }
+
+    fn prove_consistency(&self, older: Sequence, at: Option<Sequence>) -> Result<ProofAnswer, CliError> {
+        Ok(evidence::prove_consistency(&self.desk()?, &self.app.keys()?, older, at)?)
+    }
+
+    fn prove_snapshot(
+        &self,
+        chain: &ChainId,
+        snapshot: &SnapshotId,
+        older: Option<Sequence>,
+    ) -> Result<ProofAnswer, CliError> {
+        Ok(evidence::prove_snapshot(&self.desk()?, &self.app.keys()?, chain, snapshot, older)?)
     }
 
     fn status(&self) -> Result<StatusAnswer, CliError> {

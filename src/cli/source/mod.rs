@@ -16,6 +16,7 @@ use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
 use crate::ledger::KnownAt;
 use crate::service::check::CheckAnswer;
+use crate::service::evidence::{CheckpointAnswer, ProofAnswer};
 use crate::service::findings::{self, Filter, FindingAnswer, FindingList, Word};
 use crate::service::history::{NameAnswer, ObjectAnswer};
 use crate::service::plan::PlanAnswer;
@@ -34,6 +35,8 @@ pub struct Asking {
     pub max_age: Option<std::time::Duration>,
     /// Judge by the commits up to this one.
     pub basis: Option<Sequence>,
+    /// As of this time, if not now.
+    pub basis_clock: Option<Instant>,
 }
 
 /// Judges asks, all of them alike.
@@ -86,6 +89,18 @@ pub trait Source {
     fn restore_check(&self, request: &RestoreRequest, verify: bool) -> Result<RestoreAnswer, CliError>;
 
     fn reuse(&self, cursor: Option<reuse::Cursor>, limit: usize) -> Result<ReuseList, CliError>;
+
+    /// Where the log of commits stands, or stood after a commit.
+    fn checkpoint(&self, at: Option<Sequence>) -> Result<CheckpointAnswer, CliError>;
+
+    fn prove_consistency(&self, older: Sequence, at: Option<Sequence>) -> Result<ProofAnswer, CliError>;
+
+    fn prove_snapshot(
+        &self,
+        chain: &ChainId,
+        snapshot: &SnapshotId,
+        older: Option<Sequence>,
+    ) -> Result<ProofAnswer, CliError>;
 
     fn status(&self) -> Result<StatusAnswer, CliError>;
 }

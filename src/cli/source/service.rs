@@ -12,12 +12,13 @@ use crate::cli::open::{App, runtime};
 use crate::client::{self, Answered, Client, ClientError, ClientOptions, SyncWanted, Tenant};
 use crate::domain::fact::{Receipt, Snapshot};
 use crate::domain::finding::{FindingId, FindingKind, FindingState, Severity};
-use crate::domain::id::{ChainId, ObjectId, SnapshotId};
+use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
 use crate::ledger::KnownAt;
 use crate::service::check::{CheckAnswer, CheckRequest};
+use crate::service::evidence::{CheckpointAnswer, ProofAnswer};
 use crate::service::findings::{self, Filter, FindingAnswer, FindingList, Word};
 use crate::service::history::{NameAnswer, ObjectAnswer};
 use crate::service::plan::PlanAnswer;
@@ -145,9 +146,9 @@ impl<'a> Remote<'a> {
 
 impl Source for Remote<'_> {
     fn judge(&self, asking: Asking) -> Result<Box<dyn Judge + '_>, CliError> {
-        let Asking { verify, max_age, basis } = asking;
+        let Asking { verify, max_age, basis, basis_clock } = asking;
         self.tenant()?;
-        Ok(Box::new(RemoteJudge { remote: self, asking: client::Asking { verify, max_age, basis } }))
+        Ok(Box::new(RemoteJudge { remote: self, asking: client::Asking { verify, max_age, basis, basis_clock } }))
     }
 
     fn who(&self, name: &Name, kind: NameKind, at: Option<Instant>, known_at: KnownAt) -> Result<WhoAnswer, CliError> {
@@ -258,6 +259,23 @@ impl Source for Remote<'_> {
             });
         }
         whole.ok_or_else(nothing_asked)
+    }
+
+    fn checkpoint(&self, at: Option<Sequence>) -> Result<CheckpointAnswer, CliError> {
+        self.ask(async |tenant| tenant.checkpoint(at).await)
+    }
+
+    fn prove_consistency(&self, older: Sequence, at: Option<Sequence>) -> Result<ProofAnswer, CliError> {
+        self.ask(async |tenant| tenant.prove_consistency(older, at).await)
+    }
+
+    fn prove_snapshot(
+        &self,
+        chain: &ChainId,
+        snapshot: &SnapshotId,
+        older: Option<Sequence>,
+    ) -> Result<ProofAnswer, CliError> {
+        self.ask(async |tenant| tenant.prove_snapshot(chain, snapshot, older).await)
     }
 
     fn status(&self) -> Result<StatusAnswer, CliError> {

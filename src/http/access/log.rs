@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::role::Role;
-use super::{make, private};
 use crate::clock::Clock;
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::Name;
 use crate::domain::time::Instant;
+use crate::private;
 use crate::service::cursor::REFUSAL;
 
 const FOLDER: &str = "log";
@@ -84,9 +84,9 @@ impl AccessLog {
     /// # Errors
     /// If the folder or the key cannot be read or made.
     pub fn open(access: &Path, clock: Clock) -> io::Result<Self> {
-        make(access)?;
+        private::make_folder(access)?;
         let folder = access.join(FOLDER);
-        make(&folder)?;
+        private::make_folder(&folder)?;
         let key = Arc::new(key(&access.join(KEY), clock)?);
         Ok(Self { folder, key, open: Arc::default() })
     }
@@ -110,7 +110,7 @@ impl AccessLog {
                 before.sync_all()?;
             }
             let path = self.folder.join(format!("{day}.jsonl"));
-            let mut file = private().create(true).append(true).open(&path)?;
+            let mut file = private::file().create(true).append(true).open(&path)?;
             // Half a line of a process that was killed would swallow the next one.
             if !ends_in_a_line(&path)? {
                 file.write_all(b"\n")?;
@@ -282,7 +282,7 @@ fn digest(key: &[u8; 32], kind: &str, text: &str) -> String {
 
 fn key(path: &Path, clock: Clock) -> io::Result<[u8; 32]> {
     if !path.exists() {
-        let mut file = match private().create_new(true).open(path) {
+        let mut file = match private::file().create_new(true).open(path) {
             Ok(file) => file,
             // Somebody else was first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read_key(path),
@@ -370,7 +370,7 @@ mod tests {
             log.write(&entry(at, request, Vec::new())).unwrap();
         }
         let path = folder.path().join("log/2026-03-02.jsonl");
-        private().append(true).open(&path).unwrap().write_all(b"{\"at\":\"2026").unwrap();
+        private::file().append(true).open(&path).unwrap().write_all(b"{\"at\":\"2026").unwrap();
         let log = AccessLog::open(folder.path(), Clock::default()).unwrap();
         log.write(&entry("2026-03-02T12:00:00Z", "d", Vec::new())).unwrap();
         let mut seen = Vec::new();
@@ -391,7 +391,7 @@ mod tests {
         log.write(&entry("2026-03-01T10:00:00Z", "a", Vec::new())).unwrap();
         // A full disk takes half of a line. The open file then fails for another reason here, since a test fills no disk.
         let path = folder.path().join("log/2026-03-01.jsonl");
-        private().append(true).open(&path).unwrap().write_all(b"{\"at\":\"2026").unwrap();
+        private::file().append(true).open(&path).unwrap().write_all(b"{\"at\":\"2026").unwrap();
         *log.open.lock().unwrap() = Some(("2026-03-01".to_owned(), File::open(&path).unwrap()));
         assert!(log.write(&entry("2026-03-01T11:00:00Z", "b", Vec::new())).is_err());
         // There is room again.

@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::role::Role;
-use super::{make, private};
 use crate::clock::Clock;
 use crate::domain::id::TenantId;
 use crate::domain::time::Instant;
+use crate::private;
 use crate::store::Hash;
 
 /// What the text of every token begins with, so that scanners find one that leaked.
@@ -262,8 +262,8 @@ impl Tokens {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Token>) -> Result<(), TokenError>) -> Result<(), TokenError> {
-        make(&self.folder).map_err(|source| self.fault("make the folder", source))?;
-        let lock = private().create(true).truncate(false).open(self.folder.join(LOCK));
+        private::make_folder(&self.folder).map_err(|source| self.fault("make the folder", source))?;
+        let lock = private::file().create(true).truncate(false).open(self.folder.join(LOCK));
         let lock = lock.map_err(|source| self.fault("open the lock in", source))?;
         lock.lock().map_err(|source| self.fault("lock", source))?;
         let path = self.folder.join(FILE);
@@ -333,7 +333,7 @@ fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
 /// Replaces the file as a whole, durably.
 fn replace(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension("json.new");
-    let mut file = private().create(true).truncate(true).open(&new)?;
+    let mut file = private::file().create(true).truncate(true).open(&new)?;
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&new, path)?;

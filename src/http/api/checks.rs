@@ -12,8 +12,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
+use crate::clock::Clock;
 use crate::config::Span;
 use crate::domain::id::Sequence;
+use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
 use crate::http::access::caller::{self, Logged};
 use crate::http::access::log::Looks;
@@ -85,6 +87,7 @@ pub struct CheckFault {
         ("verify" = Option<bool>, Query, description = "Read the directory now, before judging"),
         ("max_age" = Option<String>, Query, description = "Accept evidence by name this old, for example 1h"),
         ("basis" = Option<u64>, Query, description = "Replay: judge by the commits up to this one"),
+        ("basis_clock" = Option<Instant>, Query, description = "With it, judge as of this time: the clock in the answer's basis"),
     ),
     request_body(content = Asks, description = "One ask, or an array of them", content_type = "application/json"),
     responses((status = 200, description = "One verdict, or an array of them in the order of the asks", body = Verdicts)))]
@@ -95,7 +98,7 @@ pub async fn check(
     Extension(logged): Extension<Logged>,
     request: Request,
 ) -> Result<Response, Problem> {
-    query.only(&["verify", "max_age", "basis"])?;
+    query.only(&["verify", "max_age", "basis", "basis_clock"])?;
     let verify = query.flag("verify")?;
     let known_at = query.read("basis")?.map_or(KnownAt::Now, |number| KnownAt::Sequence(Sequence(number)));
     if verify {
@@ -104,8 +107,15 @@ pub async fn check(
             return Err(Problem::parameter("basis", "what is replayed is not read again; leave out verify"));
         }
     }
+    let basis_clock = query.read::<Instant>("basis_clock")?;
+    if basis_clock.is_some() && known_at == KnownAt::Now {
+        return Err(Problem::parameter("basis_clock", "it belongs to a basis; give the sequence of the basis too"));
+    }
     must_be_json(request.headers())?;
     let Tenant { mut desk, caller, looks } = tenant;
+    if basis_clock.is_some() {
+        desk.clock = Clock::new(basis_clock);
+    }
     if let Some(age) = query.read::<Span>("max_age")? {
         desk.policy.name_max_age = age.0;
     }

@@ -5,33 +5,19 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{Sequence, TenantId};
+use crate::domain::id::{ChainId, Sequence, SnapshotId};
 use crate::domain::name::Name;
-use crate::domain::time::Instant;
 use crate::http::access::caller::Caller;
 use crate::http::access::log::{Entry, Place};
 use crate::http::pieces::pieces;
-use crate::http::place::{Query, Tenant, answer};
+use crate::http::place::{Places, Query, Tenant, answer};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
+use crate::service::evidence::{self, CheckpointAnswer, ProofAnswer};
 use crate::service::journal::{self, EntryAnswer};
-use crate::store::Hash;
 
 /// How many entries are read at a time.
 const ENTRIES: usize = 64;
-
-/// Where the journal stands. Whoever keeps it notices a history that was written anew.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct CheckpointAnswer {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The newest commit.
-    pub sequence: Sequence,
-    /// Its hash, which follows from all before it.
-    pub hash: Hash,
-    /// When it was recorded.
-    pub recorded: Option<Instant>,
-}
 
 /// A page of the log of who asked what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -80,17 +66,67 @@ pub async fn journal(State(service): State<Shared>, tenant: Tenant, query: Query
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-/// Where the journal stands.
+/// Where the log of commits stands, signed.
+///
+/// `note` is a checkpoint as C2SP's tlog-checkpoint has it. Keep it: `whowas prove consistency` then shows that what came later
+/// continues it, and a history that was written anew cannot be shown to.
 #[utoipa::path(get, path = "/v1/tenants/{t}/checkpoint", operation_id = "checkpoint", tag = "evidence",
-    params(("t" = String, Path, description = "The tenant's id or alias")),
-    responses((status = 200, description = "The newest commit and its hash", body = CheckpointAnswer)))]
-pub async fn checkpoint(tenant: Tenant, query: Query) -> Result<Response, Problem> {
-    query.only(&[])?;
+    params(
+        ("t" = String, Path, description = "The tenant's id or alias"),
+        ("at" = Option<Sequence>, Query, description = "After this commit instead of the newest"),
+    ),
+    responses((status = 200, description = "The newest commit, its hash, and the signed root of the log", body = CheckpointAnswer)))]
+pub async fn checkpoint(State(service): State<Shared>, tenant: Tenant, query: Query) -> Result<Response, Problem> {
+    query.only(&["at"])?;
+    let at = query.read::<u64>("at")?.map(Sequence);
     let desk = tenant.desk;
-    let found = blocking(move || {
-        let head = desk.ledger.head(desk.tenant)?;
-        Ok(CheckpointAnswer { tenant: desk.tenant, sequence: head.sequence, hash: head.hash, recorded: head.recorded })
-    });
+    let found = blocking(move || Ok(evidence::checkpoint(&desk, &service.keys, at)?));
+    answer(StatusCode::OK, &found.await?)
+}
+
+/// That the log of commits continues what it was after an older commit, for whoever kept the checkpoint of then.
+#[utoipa::path(get, path = "/v1/tenants/{t}/proofs/consistency", operation_id = "prove_consistency", tag = "evidence",
+    params(
+        ("t" = String, Path, description = "The tenant's id or alias"),
+        ("older" = Sequence, Query, description = "The older commit: the size in the checkpoint that was kept"),
+        ("at" = Option<Sequence>, Query, description = "Up to this commit instead of the newest"),
+    ),
+    responses((status = 200, description = "The proof; compare the older checkpoint in it with the one that was kept", body = ProofAnswer)))]
+pub async fn prove_consistency(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.only(&["older", "at"])?;
+    let older = query.read::<u64>("older")?.map(Sequence);
+    let older = older.ok_or_else(|| Problem::parameter("older", "say the size of the checkpoint that was kept"))?;
+    let at = query.read::<u64>("at")?.map(Sequence);
+    let desk = tenant.desk;
+    let found = blocking(move || Ok(evidence::prove_consistency(&desk, &service.keys, older, at)?));
+    answer(StatusCode::OK, &found.await?)
+}
+
+/// Whose data a snapshot holds, with the facts on which that rests, for an auditor who does not trust the service.
+#[utoipa::path(get, path = "/v1/tenants/{t}/snapshots/{chain}/{snapshot}/proof", operation_id = "prove_snapshot", tag = "evidence",
+    params(
+        ("t" = String, Path, description = "The tenant's id or alias"),
+        ("chain" = ChainId, Path, description = "The chain"),
+        ("snapshot" = SnapshotId, Path, description = "The snapshot"),
+        ("older" = Option<Sequence>, Query, description = "Also show that the log continues what it was after this commit: the size in a checkpoint that was kept"),
+    ),
+    responses((status = 200, description = "The proof", body = ProofAnswer)))]
+pub async fn prove_snapshot(
+    State(service): State<Shared>,
+    tenant: Tenant,
+    places: Places,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.only(&["older"])?;
+    let older = query.read::<u64>("older")?.map(Sequence);
+    let (chain, snapshot) = (places.read::<ChainId>("chain")?, places.read::<SnapshotId>("snapshot")?);
+    tenant.looks.chain(&chain);
+    let desk = tenant.desk;
+    let found = blocking(move || Ok(evidence::prove_snapshot(&desk, &service.keys, &chain, &snapshot, older)?));
     answer(StatusCode::OK, &found.await?)
 }
 

@@ -68,6 +68,8 @@ pub fn routes(service: &Shared) -> (Router<Shared>, OpenApi) {
         .routes(guarded(routes!(syncs::show), Right::SeeRuns))
         .routes(guarded(routes!(evidence::journal), Right::SeePeople))
         .routes(guarded(routes!(evidence::checkpoint), Right::SeeRuns))
+        .routes(guarded(routes!(evidence::prove_consistency), Right::SeeRuns))
+        .routes(guarded(routes!(evidence::prove_snapshot), Right::SeePeople))
         .routes(guarded(routes!(evidence::access), Right::SeeAccess));
     let (router, mut document) = router.split_for_parts();
     let bearer = HttpBuilder::new()

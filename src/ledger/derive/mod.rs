@@ -78,14 +78,16 @@ pub(super) fn derive(
     Ok((Kept { facts, cursor, run: batch.run }, derived, summary))
 }
 
-/// What follows from a commit of the journal, given the derived state before it.
+/// What follows from a commit of the journal, given the derived state before it. Leniently, words on findings that are not
+/// there are passed over: names that a later commit tells to be erased give findings other ids, which those words have already.
 pub(super) fn derive_again(
     store: &dyn LedgerStore,
     tenant: TenantId,
     head: &Head,
     commit: &Commit,
+    is_lenient: bool,
 ) -> Result<Derived, LedgerError> {
-    let mut work = Work::new(store, tenant, head, commit.recorded);
+    let mut work = Work { is_lenient, ..Work::new(store, tenant, head, commit.recorded) };
     for fact in &commit.facts {
         work.take(fact)?;
     }
@@ -103,6 +105,7 @@ struct Work<'a> {
     tenant: TenantId,
     sequence: Sequence,
     recorded: Instant,
+    is_lenient: bool,
     before: TenantState,
     derived: Derived,
     objects: BTreeMap<ObjectId, ObjectWork>,
@@ -150,6 +153,7 @@ impl<'a> Work<'a> {
             tenant,
             sequence: head.sequence.next(),
             recorded,
+            is_lenient: false,
             before: head.state.clone(),
             derived,
             objects: BTreeMap::new(),
@@ -226,6 +230,10 @@ impl<'a> Work<'a> {
                     self.derived.tenant.push(fact.clone());
                 }
                 Ok(is_new)
+            }
+            Fact::Redacted(redacted) => {
+                self.derived.erased.extend(redacted.marks().map(|mark| (mark, redacted.key)));
+                Ok(true)
             }
             _ => Ok(self.take_tenant(fact)),
         }

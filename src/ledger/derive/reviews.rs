@@ -11,13 +11,21 @@ impl Work<'_> {
     /// Takes an operator's word on a finding in; false if it was given before.
     pub(super) fn take_review(&mut self, review: &Review, state: FindingState) -> Result<bool, LedgerError> {
         let (sequence, time, id) = (self.sequence, review.at, review.finding);
-        let Some(work) = self.finding(id)? else { return Err(LedgerError::NoFinding { finding: id }) };
+        let is_lenient = self.is_lenient;
+        let work = match self.finding(id)? {
+            None if is_lenient => return Ok(true),
+            None => return Err(LedgerError::NoFinding { finding: id }),
+            Some(work) => work,
+        };
         let step = Step { state, sequence, time, by: review.by.clone(), note: review.note.clone() };
         let is_same = |known: &Step| Step { sequence, ..known.clone() } == step;
         if work.finding.steps.iter().any(is_same) {
             return Ok(false);
         }
         if work.finding.state() == FindingState::Withdrawn {
+            if is_lenient {
+                return Ok(true);
+            }
             return Err(LedgerError::FindingWithdrawn { finding: id });
         }
         work.finding.steps.push(step);

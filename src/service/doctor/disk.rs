@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::{Patient, Sheet};
 use crate::domain::time::Instant;
 use crate::store::StoreError;
-use crate::store::sled::{FREE_BYTES_MIN, Inspection, inspect};
+use crate::store::sled::{FREE_BYTES_MIN, Inspection, LedgerKey, inspect};
 use crate::sync::with_causes;
 
 pub(super) fn ledger_sheet(patient: &Patient<'_>) -> Sheet {
     let mut sheet = Sheet::new(None);
-    let bytes = ledger(&mut sheet, patient.ledger, patient.clock.now());
+    let bytes = ledger(&mut sheet, patient);
     room(&mut sheet, patient.ledger, bytes);
     sheet
 }
@@ -21,11 +21,12 @@ pub(super) fn ledger_sheet(patient: &Patient<'_>) -> Sheet {
 const PATIENCE: (u32, Duration) = (10, Duration::from_millis(200));
 
 /// Looks at the ledger; its size, if it could be looked at.
-fn ledger(sheet: &mut Sheet, path: &Path, now: Instant) -> u64 {
+fn ledger(sheet: &mut Sheet, patient: &Patient<'_>) -> u64 {
+    let (path, now) = (patient.ledger, patient.clock.now());
     let shown = path.display();
     let mut tries = 0;
     let found = loop {
-        match look(path, now) {
+        match look(path, now, patient.key) {
             Err(Fault { holder: Holder::Somebody, .. }) if tries < PATIENCE.0 => {
                 tries += 1;
                 std::thread::sleep(PATIENCE.1);
@@ -77,13 +78,13 @@ enum Holder {
     Service,
 }
 
-fn look(path: &Path, now: Instant) -> Result<Inspection, Fault> {
+fn look(path: &Path, now: Instant, key: Option<&LedgerKey>) -> Result<Inspection, Fault> {
     let workspace = tempfile::tempdir().map_err(|error| Fault {
         said: format!("make a copy of the ledger to look at: {error}"),
         cure: "set TMPDIR to a directory with room".to_owned(),
         holder: Holder::Nobody,
     })?;
-    inspect(path, workspace.path(), now).map_err(|error| {
+    inspect(path, workspace.path(), now, key.cloned()).map_err(|error| {
         let holder = match &error {
             StoreError::Held { holder, .. } if holder.command == "serve" => Holder::Service,
             StoreError::Held { .. } | StoreError::HeldBySomeone { .. } => Holder::Somebody,

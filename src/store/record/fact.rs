@@ -9,13 +9,14 @@ use super::name::{MailV1, ProxyV1, name, object, spelling};
 use crate::domain::attribute::Attribute;
 use crate::domain::attribution::Settling;
 use crate::domain::domain_change::{DomainChanged, SuffixMap};
+use crate::domain::erase::{Fingerprint, Instead, Redacted, Token};
 use crate::domain::fact::{
     Addressed, Blind, Changed, Fact, Feed, Horizon, Life, Lifecycle, MailboxState, ObjectKind, Profile, Property,
     Reading, Receipt, Removal, Removed, RoundBegan, Seen, Snapshot, SnapshotExpired, Source, Vacant,
 };
 use crate::domain::finding::{FindingId, Review};
 use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
-use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId, TenantId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::{Link, LinkEnd, Relation};
 use crate::domain::mapping::MappingApplied;
 use crate::domain::name::{Name, NameKind, Proxy};
@@ -46,6 +47,7 @@ pub(crate) enum FactV1 {
     MappingApplied { at: i64, mapping: MappingV1 },
     GroupsListed { at: i64, listed: Vec<[u8; 16]>, refused: Vec<[u8; 16]> },
     FeedTells(Vec<u8>),
+    Redacted(Box<RedactedV1>),
 }
 
 /// A fact about one object, without the object's id: an object's record has it in its key.
@@ -182,6 +184,19 @@ pub(crate) struct DomainChangedV1 {
 }
 
 #[derive(Encode, Decode)]
+pub(crate) struct RedactedV1 {
+    object: [u8; 16],
+    at: i64,
+    by: Option<String>,
+    note: Option<String>,
+    key: [u8; 8],
+    names: Vec<[u8; 16]>,
+    texts: Vec<[u8; 16]>,
+    /// The commit, the place in it, and the digest of what stands there.
+    items: Vec<(u64, u32, [u8; 32])>,
+}
+
+#[derive(Encode, Decode)]
 pub(crate) struct ReviewV1 {
     finding: [u8; 16],
     at: i64,
@@ -275,6 +290,7 @@ impl FactV1 {
             Fact::FeedTells(FeedTells { attributes }) => {
                 Self::FeedTells(attributes.iter().map(|attribute| attribute.number()).collect())
             }
+            Fact::Redacted(redacted) => Self::Redacted(Box::new(RedactedV1::of(redacted))),
             Fact::Seen(_)
             | Fact::Removed(_)
             | Fact::Changed(_)
@@ -321,6 +337,7 @@ impl FactV1 {
                 refused: refused.into_iter().map(object).collect(),
             }),
             Self::FeedTells(numbers) => Fact::FeedTells(FeedTells { attributes: read_attributes(&numbers)? }),
+            Self::Redacted(redacted) => Fact::Redacted(redacted.read()),
         })
     }
 }
@@ -664,6 +681,39 @@ impl DomainChangedV1 {
 
 fn ids(objects: &[ObjectId]) -> Vec<[u8; 16]> {
     objects.iter().map(|object| *object.as_bytes()).collect()
+}
+
+impl RedactedV1 {
+    fn of(redacted: &Redacted) -> Self {
+        let Redacted { object, at, by, note, key, names, texts, items } = redacted;
+        Self {
+            object: *object.as_bytes(),
+            at: at.as_micros(),
+            by: by.clone(),
+            note: note.clone(),
+            key: key.0,
+            names: names.iter().map(|token| token.0).collect(),
+            texts: texts.iter().map(|token| token.0).collect(),
+            items: items.iter().map(|item| (item.sequence.0, item.place, item.digest)).collect(),
+        }
+    }
+
+    fn read(self) -> Redacted {
+        let Self { object: id, at, by, note, key, names, texts, items } = self;
+        let items = items.into_iter();
+        Redacted {
+            object: object(id),
+            at: instant(at),
+            by,
+            note,
+            key: Fingerprint(key),
+            names: names.into_iter().map(Token).collect(),
+            texts: texts.into_iter().map(Token).collect(),
+            items: items
+                .map(|(sequence, place, digest)| Instead { sequence: Sequence(sequence), place, digest })
+                .collect(),
+        }
+    }
 }
 
 impl ReviewV1 {

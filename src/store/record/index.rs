@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::fact::{VacantV1, instant};
+use crate::domain::erase::{Erased, Token};
 use crate::domain::id::ObjectId;
 use crate::domain::name::Namespace;
 use crate::domain::time::Instant;
@@ -25,9 +26,21 @@ pub(crate) struct VacanciesV1(pub(crate) Vec<VacantV1>);
 #[derive(Encode, Decode)]
 pub(crate) struct PlaceV1(i64);
 
+/// The nodes of the Merkle log that a commit completed, from its leaf upward.
+#[derive(Encode, Decode)]
+pub(crate) struct LogNodesV1(pub(crate) Vec<[u8; 32]>);
+
 /// A record that says everything by its key.
 #[derive(Encode, Decode)]
 pub(crate) struct PresentV1;
+
+/// One thing that was erased, which its key tells, and by which key its token was made.
+#[derive(Encode, Decode)]
+pub(crate) struct ErasedV1(pub(crate) [u8; 8]);
+
+impl Record for ErasedV1 {
+    const VERSION: u8 = 1;
+}
 
 impl Record for PostingV1 {
     const VERSION: u8 = 1;
@@ -38,6 +51,10 @@ impl Record for VacanciesV1 {
 }
 
 impl Record for PlaceV1 {
+    const VERSION: u8 = 1;
+}
+
+impl Record for LogNodesV1 {
     const VERSION: u8 = 1;
 }
 
@@ -69,5 +86,24 @@ impl PlaceV1 {
 
     pub(crate) fn read(self) -> Instant {
         instant(self.0)
+    }
+}
+
+/// What was erased, in a key: which kind of thing, and which one.
+pub(crate) fn erased_key(erased: Erased) -> (u8, [u8; 16]) {
+    match erased {
+        Erased::Object(object) => (0, *object.as_bytes()),
+        Erased::Name(token) => (1, token.0),
+        Erased::Text(token) => (2, token.0),
+    }
+}
+
+/// The same read back; `None` if there is no such kind of thing.
+pub(crate) fn erased_of(what: u8, id: [u8; 16]) -> Option<Erased> {
+    match what {
+        0 => Some(Erased::Object(ObjectId::from_bytes(id))),
+        1 => Some(Erased::Name(Token(id))),
+        2 => Some(Erased::Text(Token(id))),
+        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 //! The order of fields and of variants is the format. A released type never changes: a change is a new type with the
 //! next version, beside the old one, whose golden test stays.
 
+pub(crate) mod any;
 pub(crate) mod audit;
 pub(crate) mod fact;
 pub(crate) mod index;

@@ -203,6 +203,11 @@ impl CursorV1 {
 }
 
 impl RunV1 {
+    /// What it says in words.
+    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.error, &mut self.note].into_iter().flatten()
+    }
+
     pub(crate) fn of(run: &Run) -> Self {
         Self {
             run: run.run,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1};
 use super::fact::{FactV1, VacantV1};
 use super::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
-use super::journal::{JournalV1, PayloadV1};
+use super::journal::{ItemV2, JournalV1, JournalV2, PayloadKind, PayloadV1, PayloadV2};
 use super::mapping::MappingStateV1;
 use super::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use super::snapshot::SnapshotRecordV1;
@@ -17,6 +17,7 @@ use crate::domain::attribute::Attribute;
 use crate::domain::attribution::{Judgement, Settling};
 use crate::domain::coverage::Coverage;
 use crate::domain::domain_change::{DomainChanged, SuffixMap};
+use crate::domain::erase::{Fingerprint, Instead, Redacted, Token};
 use crate::domain::fact::*;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Review, Step, Subject as About};
 use crate::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, HoldRejected, Impact};
@@ -77,8 +78,12 @@ proptest! {
 
     #[test]
     fn payloads_heads_runs_and_snapshots_come_back((commit, derived) in testing::commits()) {
-        let (facts, cursor, run) = again(&PayloadV1::of(&commit)).read().unwrap();
-        same(&(facts, cursor, run), &(commit.facts, commit.cursor, commit.run))?;
+        let whole = PayloadKind::Whole.open(&commit.salt, &encode(&PayloadV1::of(&commit)).unwrap()).unwrap();
+        let items = PayloadV2::of(&commit).unwrap();
+        let read = PayloadKind::Items.open(&commit.salt, &encode(&items).unwrap()).unwrap();
+        prop_assert_eq!((read.0, read.1), (items.root(&commit.salt), items.version()));
+        same(&whole.2, &read.2)?;
+        same(&read.2, &(commit.facts, commit.cursor, commit.run))?;
         let recorded = Some(commit.recorded);
         let head = Head { sequence: Sequence(3), hash: Hash([9; 32]), recorded, state: derived.state };
         let mut read = again(&HeadV1::of(&head)).read().unwrap();
@@ -100,12 +105,35 @@ proptest! {
 
     #[test]
     fn decoding_any_bytes_never_panics(mut bytes in prop::collection::vec(any::<u8>(), 1..60)) {
+        bytes[0] = 2;
+        let _ = PayloadKind::Items.open(&[0; 16], &bytes);
         bytes[0] = 1;
-        let _ = decode::<PayloadV1>(&bytes).map(PayloadV1::read);
+        let _ = PayloadKind::Whole.open(&[0; 16], &bytes);
         let _ = decode::<ObjectV1>(&bytes);
         let _ = decode::<HeadV1>(&bytes);
         let _ = decode::<JournalV1>(&bytes);
     }
+}
+
+/// What is forgotten, or stands apart, enters the hash as it did before.
+#[test]
+fn an_item_that_is_forgotten_leaves_the_hash_of_its_commit() {
+    let facts = vec![seen(), Fact::RoundBegan(RoundBegan { started: at(1) }), seen()];
+    let commit = Commit { recorded: at(1), salt: [5; 16], facts, cursor: None, run: None };
+    let mut items = PayloadV2::of(&commit).unwrap();
+    let root = items.root(&commit.salt);
+    for (place, item) in (0..).zip(&mut items.items) {
+        let bytes = item.bytes().to_vec();
+        *item = match place {
+            1 => ItemV2::Forgotten(item.leaf(&commit.salt, place).0, bytes),
+            _ => ItemV2::Apart(crate::store::hash::item_salt(&commit.salt, place), bytes),
+        };
+    }
+    let forgotten = PayloadKind::Items.open(&[0; 16], &encode(&items).unwrap()).unwrap();
+    assert_eq!((forgotten.0, forgotten.2.0), (root, commit.facts));
+    // What stands apart still counts.
+    items.items.swap(0, 2);
+    assert_ne!(items.root(&[0; 16]), root);
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -258,6 +286,16 @@ fn golden_facts_of_version_1() {
         Fact::MappingApplied(MappingApplied { at: at(2), mapping: mapping() }),
         Fact::GroupsListed(GroupsListed { at: at(2), listed: vec![GROUP], refused: vec![OBJECT] }),
         Fact::FeedTells(FeedTells { attributes: [attribute("department")].into() }),
+        Fact::Redacted(Redacted {
+            object: OBJECT,
+            at: at(2),
+            by: Some("n".into()),
+            note: None,
+            key: Fingerprint([1; 8]),
+            names: vec![Token([2; 16])],
+            texts: Vec::new(),
+            items: vec![Instead { sequence: Sequence(300), place: 1, digest: [3; 32] }],
+        }),
     ];
     let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
     assert_eq!(golden, GOLDEN_FACTS);
@@ -322,6 +360,12 @@ fn golden_records_of_version_1() {
     let golden = [
         ("payload", encode(&PayloadV1::of(&commit))),
         ("journal", encode(&journal)),
+        ("payload of items", PayloadV2::of(&commit).and_then(|payload| encode(&payload))),
+        (
+            "items apart",
+            encode(&PayloadV2 { items: vec![ItemV2::Apart([1; 16], vec![2]), ItemV2::Forgotten([3; 32], vec![4])] }),
+        ),
+        ("journal of items", encode(&JournalV2(JournalV1 { first: vec![6], ..journal }))),
         ("object", encode(&ObjectV1 { parts: 2, facts: known() })),
         ("part", encode(&PartV1 { goes_on: true, piece: vec![1, 2] })),
         ("block", encode(&BlockV1(known()))),
@@ -426,7 +470,7 @@ fn a_typical_user_is_small() {
     assert!(bytes <= 110, "{bytes}");
 }
 
-const GOLDEN_FACTS: [&str; 25] = [
+const GOLDEN_FACTS: [&str; 26] = [
     "0100abababababababababababababababab0002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "0100abababababababababababababababab0102fb2c010000010101000103614078",
     "0100abababababababababababababababab020201650100010103614078",
@@ -452,11 +496,15 @@ const GOLDEN_FACTS: [&str; 25] = [
     "011104020172050111111111111111111111111111111111040401020161016203000167050703010300020178060201016b017601730104010201700000",
     "011204011111111111111111111111111111111101abababababababababababababababab",
     "01130104",
+    "0114abababababababababababababababab0401016e00010101010101010101020202020202020202020202020202020001fb2c01010303030303030303030303030303030303030303030303030303030303030303",
 ];
 
-const GOLDEN_RECORDS: [&str; 21] = [
+const GOLDEN_RECORDS: [&str; 24] = [
     "payload 010103020100017506010164010801010167010101010201040003040506070809fb2c010001016500",
     "journal 010201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
+    "payload of items 020200030103020026010100017506010164010801010167010101010201040003040506070809fb2c010001016500",
+    "items apart 0202010101010101010101010101010101010101020203030303030303030303030303030303030303030303030303030303030303030104",
+    "journal of items 020201010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050106",
     "object 010201fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",
     "part 0101020102",
     "block 0101fb2c010002fb2c010000010100010a416e6e40782e74657374010300030361407804055349503a61010402000103513d3d0105",

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use ::sled::Batch;
-
-use super::engine::{Engine, VALUE_BYTES_MAX};
-use super::read::{get, what};
+use super::engine::{Batch, Engine, PIECE_BYTES_MAX, VALUE_BYTES_MAX};
+use super::read::{get, log_node, what};
+use super::unseen::Unseen;
 use crate::domain::fact::{Addressed, Fact};
 use crate::domain::id::{MailboxId, ObjectId, Sequence, TenantId};
 use crate::domain::link::AnchorKind;
 use crate::domain::name::NameKey;
 use crate::store::codec::{self, Record, RecordError};
+use crate::store::hash::HeaderVersion;
 use crate::store::key::Key;
+use crate::store::log::completed;
 use crate::store::prepare::Prepared;
 use crate::store::record::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1, anchor_key, class_key, link_key};
 use crate::store::record::fact::{FactV1, VacantV1};
-use crate::store::record::index::{PlaceV1, PostingV1, PresentV1, VacanciesV1};
-use crate::store::record::journal::JournalV1;
+use crate::store::record::index::{ErasedV1, LogNodesV1, PlaceV1, PostingV1, PresentV1, VacanciesV1, erased_key};
+use crate::store::record::journal::{JournalV1, JournalV2};
 use crate::store::record::mapping::MappingStateV1;
 use crate::store::record::object::{BlockV1, KnownV1, ObjectV1, PartV1};
 use crate::store::record::snapshot::SnapshotRecordV1;
@@ -26,19 +27,20 @@ use crate::store::{Derived, Head, SnapshotRecord, StoreError, TallyCount};
 /// What a batch will put and remove, in order of the keys, which is also the order that sled likes best.
 pub(super) struct Changes<'a> {
     engine: &'a Engine,
+    unseen: &'a Unseen,
     tenant: TenantId,
     records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn new(engine: &'a Engine, tenant: TenantId) -> Self {
-        Self { engine, tenant, records: BTreeMap::new() }
+    pub(super) fn new(engine: &'a Engine, unseen: &'a Unseen, tenant: TenantId) -> Self {
+        Self { engine, unseen, tenant, records: BTreeMap::new() }
     }
 
     /// Adds the journal's entry.
     pub(super) fn journal(&mut self, prepared: &Prepared) -> Result<(), StoreError> {
         let (tenant, entry) = (self.tenant, &prepared.entry);
-        let mut chunks = prepared.payload.chunks(CHUNK_BYTES_MAX);
+        let mut chunks = prepared.payload.chunks(PIECE_BYTES_MAX);
         let header = JournalV1 {
             recorded: entry.commit.recorded.as_micros(),
             salt: entry.commit.salt,
@@ -49,7 +51,12 @@ impl<'a> Changes<'a> {
             first: chunks.next().unwrap_or_default().to_vec(),
         };
         let key = Key::Journal { tenant, sequence: entry.sequence, chunk: 0 };
-        let bytes = codec::encode(&header).map_err(|error| unsound(&key, &error))?;
+        // What an older release hashed as a whole stays as it was.
+        let bytes = match entry.version {
+            HeaderVersion::Whole => codec::encode(&header),
+            HeaderVersion::Each { .. } => codec::encode(&JournalV2(header)),
+        };
+        let bytes = bytes.map_err(|error| unsound(&key, &error))?;
         self.put_bytes(&key, bytes)?;
         for (chunk, bytes) in (1..).zip(chunks) {
             self.put_bytes(&Key::Journal { tenant, sequence: entry.sequence, chunk }, bytes.to_vec())?;
@@ -78,6 +85,7 @@ impl<'a> Changes<'a> {
         for (object, chain) in &derived.subjects {
             self.put(&Key::ObjectChain { tenant, object: *object, chain: chain.clone() }, &PresentV1)?;
         }
+        self.log_nodes(head)?;
         self.audit(derived)?;
         for (index, fact) in (0..).zip(&derived.tenant) {
             self.put(&Key::TenantFact { tenant, sequence, index }, &FactV1::of(fact))?;
@@ -87,6 +95,14 @@ impl<'a> Changes<'a> {
             self.put(&Key::Run { tenant, run: run.run }, &record)?;
         }
         Ok(())
+    }
+
+    /// Adds the nodes of the Merkle log that a commit completes.
+    pub(super) fn log_nodes(&mut self, head: &Head) -> Result<(), StoreError> {
+        let (tenant, sequence) = (self.tenant, head.sequence);
+        let nodes = completed(sequence, &head.hash, |node| log_node(self.engine, tenant, node))?;
+        let record = LogNodesV1(nodes.iter().map(|node| node.0).collect());
+        self.put(&Key::LogNodes { tenant, sequence }, &record)
     }
 
     pub(super) fn into_batch(self) -> Batch {
@@ -104,7 +120,8 @@ impl<'a> Changes<'a> {
     /// parts that are never written again, so an object with a long history costs no more to write than a new one.
     fn object(&mut self, sequence: Sequence, object: ObjectId, facts: &[Fact]) -> Result<(), StoreError> {
         let key = Key::Object { tenant: self.tenant, object, part: 0 };
-        let mut record: ObjectV1 = get(self.engine, &key)?.unwrap_or(ObjectV1 { parts: 0, facts: Vec::new() });
+        let before = self.before(object, &key)?;
+        let mut record: ObjectV1 = before.unwrap_or(ObjectV1 { parts: 0, facts: Vec::new() });
         let older = record.facts.len();
         record.facts.extend(facts.iter().filter_map(|fact| KnownV1::of(object, sequence, fact)));
         if self.put_if_small(&key, &record)? {
@@ -118,6 +135,13 @@ impl<'a> Changes<'a> {
         }
         let parts = self.overflow(object, parts, record.facts)?;
         self.put(&key, &ObjectV1 { parts, facts: Vec::new() })
+    }
+
+    /// What stands under a key of an object.
+    fn before<R: Record>(&self, object: ObjectId, key: &Key) -> Result<Option<R>, StoreError> {
+        let is_new = self.unseen.lacks_object(self.tenant, object);
+        debug_assert!(!is_new || get::<R>(self.engine, key)?.is_none(), "{key:?} is there already");
+        if is_new { Ok(None) } else { get(self.engine, key) }
     }
 
     fn put_if_small(&mut self, key: &Key, record: &ObjectV1) -> Result<bool, StoreError> {
@@ -159,7 +183,7 @@ impl<'a> Changes<'a> {
         }
         for ((name, object), held) in merged {
             let key = Key::Posting { tenant: self.tenant, name: name.as_str().to_owned(), object };
-            let before: Option<PostingV1> = get(self.engine, &key)?;
+            let before: Option<PostingV1> = self.before(object, &key)?;
             let after = before.map_or(held, |before| before.and(held));
             if before != Some(after) {
                 self.put(&key, &after)?;
@@ -249,6 +273,10 @@ impl<'a> Changes<'a> {
         for (group, object, is_member) in &derived.members {
             self.put_if(*is_member, &Key::Member { tenant, group: *group, object: *object })?;
         }
+        for (erased, key) in &derived.erased {
+            let (what, id) = erased_key(*erased);
+            self.put(&Key::Erased { tenant, what, id }, &ErasedV1(key.0))?;
+        }
         for (name, is_notable) in &derived.notable {
             self.put_if(*is_notable, &Key::Notable { tenant, name: name.as_str().to_owned() })?;
         }
@@ -278,7 +306,8 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// Largest piece of a payload or of old facts in one value; with what stands around it, it stays under 64 KiB.
+/// Largest piece of old facts in one value. They come in blocks of 16 KiB, so it hardly ever matters; it is kept because what
+/// is derived must have the same bytes in every release.
 const CHUNK_BYTES_MAX: usize = 48 * 1024;
 /// Largest part 0 of an object. A user's profile has about 150 bytes, so this is some hundred changes.
 const OBJECT_BYTES_MAX: usize = 16 * 1024;

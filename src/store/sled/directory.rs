@@ -2,12 +2,19 @@
 //!
 //! | entry | what |
 //! | --- | --- |
-//! | `format` | the format's version, in digits; written last when a ledger is created |
+//! | `format` | the format's version, in digits, and `encrypted` if the ledger is; written last when a ledger is created or upgraded |
 //! | `lock` | locked by the process that has the ledger open; never removed |
 //! | `holder.json` | who that is and how far it is |
-//! | `commits` | how many commits were acknowledged at least, against which the engine's own recovery is checked |
+//! | `commits` | how many commits were acknowledged at least, and which was the newest, against which the engine's own recovery is checked |
 //! | `rebuild` | there while what is derived from the journal is incomplete |
-//! | `engine/` | sled's own files |
+//! | `restore` | there while the ledger is being brought back from an export |
+//! | `engine.new/` | a compacted engine; means nothing until `compacted` is there, and is removed at the next opening |
+//! | `compacted` | there while `engine.new/` takes the place of `engine/`, which the next opening completes; see `swap.rs` |
+//! | `engine.old/` | the engine before, while it is being removed |
+//! | `repair` | there while a repair puts a new engine in the place of a damaged one |
+//! | `engine/` | sled's own files; in an encrypted ledger `cipher` and `cipher.copy` besides, the wrapped data key, in this and every other engine |
+//! | `engine.repaired/` | a new engine that a repair is filling; worth nothing unless `repair` is there |
+//! | `engine.damaged-N/` | an engine that a repair has put aside, as it was found |
 //! | `scratch-*` | a store for a moment's use; leftovers are removed at the next opening |
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,10 +22,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::store::{Holder, StoreError};
+use sha2::{Digest, Sha256};
+
+use super::swap;
+use crate::domain::id::{Sequence, TenantId};
+use crate::store::{Hash, Holder, StoreError};
 
 /// The newest format that this release reads, and the one it writes.
-pub const FORMAT: u32 = 1;
+///
+/// | format | brought |
+/// | --- | --- |
+/// | 1 | the first |
+/// | 2 | each fact of a commit is hashed by itself, and what format 1 wrote stays as it is; the Merkle log over the commits, which a ledger of format 1 is given when it is opened |
+pub const FORMAT: u32 = 2;
 
 /// A ledger's directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -42,6 +58,7 @@ impl Directory {
             .map_err(|error| io_error(path, "open the lock file", error))?;
         wait_for_lock(path, || file.try_lock())?;
         let directory = Self { path: path.to_owned(), _lock: file };
+        swap::finish(path, &mut |_| Ok(()))?;
         directory.remove_leftovers()?;
         Ok(directory)
     }
@@ -54,6 +71,30 @@ impl Directory {
         self.path.join(ENGINE)
     }
 
+    /// Where a compaction writes.
+    pub(super) fn new_engine(&self) -> PathBuf {
+        self.path.join(ENGINE_NEW)
+    }
+
+    /// From now on the new engine is the one that counts.
+    pub(super) fn mark_compacted(&self) -> Result<(), StoreError> {
+        self.replace(COMPACTED, b"engine.new takes the place of engine\n", true)
+    }
+
+    /// How many bytes are free on the disk.
+    pub(super) fn free_bytes(&self) -> Result<u64, StoreError> {
+        fs4::available_space(&self.path).map_err(|error| self.io_error("measure the free space", error))
+    }
+
+    /// Whether so many bytes are free on the disk, for a compaction.
+    pub(super) fn check_room(&self, needed: u64) -> Result<(), StoreError> {
+        let free = self.free_bytes()?;
+        if free < needed {
+            return Err(StoreError::NoRoom { path: self.shown(), free, needed });
+        }
+        Ok(())
+    }
+
     /// The format's version; `None` if the ledger has not been created in full.
     pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
         read_format(&self.path)
@@ -61,7 +102,12 @@ impl Directory {
 
     /// Completes the creation: from now on this is a ledger.
     pub(super) fn write_format(&self) -> Result<(), StoreError> {
-        self.replace(FORMAT_FILE, format!("{FORMAT}\n").as_bytes(), true)
+        write_format(&self.path, FORMAT)
+    }
+
+    /// Whether the format file says that the ledger is encrypted.
+    pub(super) fn is_encrypted(&self) -> Result<bool, StoreError> {
+        Ok(read_said(&self.path)?.is_some_and(|said| said.is_encrypted))
     }
 
     pub(super) fn write_holder(&self, holder: &Holder) -> Result<(), StoreError> {
@@ -76,7 +122,7 @@ impl Directory {
     }
 
     pub(super) fn is_rebuilding(&self) -> Result<bool, StoreError> {
-        self.path.join(REBUILD).try_exists().map_err(|error| self.io_error("look for the rebuild mark", error))
+        self.has(REBUILD)
     }
 
     pub(super) fn mark_rebuilding(&self) -> Result<(), StoreError> {
@@ -84,30 +130,103 @@ impl Directory {
     }
 
     pub(super) fn clear_rebuilding(&self) -> Result<(), StoreError> {
-        match fs::remove_file(self.path.join(REBUILD)) {
+        self.remove(REBUILD)
+    }
+
+    pub(super) fn is_restoring(&self) -> Result<bool, StoreError> {
+        self.has(RESTORE)
+    }
+
+    pub(super) fn mark_restoring(&self) -> Result<(), StoreError> {
+        self.replace(RESTORE, b"run `whowas restore FILE`\n", true)
+    }
+
+    pub(super) fn clear_restoring(&self) -> Result<(), StoreError> {
+        self.remove(RESTORE)
+    }
+
+    /// Whether a repair was interrupted while it put a new engine in place.
+    pub(super) fn is_repairing(&self) -> Result<bool, StoreError> {
+        self.has(REPAIR)
+    }
+
+    pub(super) fn mark_repairing(&self) -> Result<(), StoreError> {
+        self.replace(REPAIR, b"run `whowas repair`\n", true)
+    }
+
+    pub(super) fn clear_repairing(&self) -> Result<(), StoreError> {
+        self.remove(REPAIR)
+    }
+
+    /// Copies what opening the ledger needs into an existing directory.
+    pub(super) fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        copy_ledger(&self.path, to)
+    }
+
+    /// A place for a moment's use that the next opening removes if nobody else does.
+    pub(super) fn scratch_path(&self, what: &str) -> PathBuf {
+        self.path.join(format!("{SCRATCH}{what}-{}", std::process::id()))
+    }
+
+    /// Where a repair puts the new engine together.
+    pub(super) fn repaired(&self) -> PathBuf {
+        self.path.join(REPAIRED)
+    }
+
+    /// The first free place for a damaged engine.
+    pub(super) fn damaged(&self) -> PathBuf {
+        let places = (1u32..).map(|number| self.path.join(format!("{DAMAGED}{number}")));
+        places.into_iter().find(|place| !place.exists()).unwrap_or_else(|| self.path.join(DAMAGED))
+    }
+
+    /// Engines that repairs have put aside.
+    pub(super) fn set_aside(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let failed = |error| self.io_error("look for engines that were put aside", error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().as_encoded_bytes().starts_with(DAMAGED.as_bytes()) {
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn has(&self, name: &str) -> Result<bool, StoreError> {
+        self.path.join(name).try_exists().map_err(|error| self.io_error(&format!("look for the mark {name}"), error))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match fs::remove_file(self.path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(self.io_error("remove the rebuild mark", error))
+                Err(self.io_error(&format!("remove {name}"), error))
             }
             _ => sync_directory(&self.path),
         }
     }
 
-    /// How many commits were acknowledged at least; `None` if that is not known.
-    pub(super) fn commits(&self) -> Option<u64> {
-        let bytes: [u8; 16] = fs::read(self.path.join(COMMITS)).ok()?.try_into().ok()?;
-        let number = u128::from_be_bytes(bytes);
-        let (count, check) = (u64::try_from(number >> 64).ok()?, u64::try_from(number & u128::from(u64::MAX)).ok()?);
-        (count == !check).then_some(count)
+    /// What is noted of the acknowledged commits; `None` if nothing is, or it cannot be read.
+    pub(super) fn commits(&self) -> Option<Note> {
+        Note::read(&fs::read(self.path.join(COMMITS)).ok()?)
     }
 
-    /// Notes an acknowledged commit: the number and its complement in one write, never synced. sled takes a damaged log
-    /// for one that ends there, so after a flipped bit it opens in silence without the newest commits; only something
-    /// kept apart from it can tell. The note is written after the commit is on the disk, so it never claims too much, and
-    /// one that is lost only weakens this check.
-    pub(super) fn note_commits(&self, count: u64) {
-        let bytes = (u128::from(count) << 64 | u128::from(!count)).to_be_bytes();
+    /// Whether anything was ever noted of acknowledged commits, readable or not.
+    pub(super) fn has_note(&self) -> bool {
+        self.path.join(COMMITS).exists()
+    }
+
+    /// Notes an acknowledged commit in one write, never synced. sled takes a damaged log for one that ends there, so after a
+    /// flipped bit it opens in silence without the newest commits; only something kept apart from it can tell. The note is
+    /// written after the commit is on the disk, so it never claims too much, and one that is lost only weakens this check.
+    pub(super) fn note_commits(&self, note: &Note) {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(COMMITS));
-        let _ = file.and_then(|mut file| file.write_all(&bytes));
+        let _ = file.and_then(|mut file| file.write_all(&note.bytes()));
+    }
+
+    /// Takes the note back, before something that it contradicts.
+    pub(super) fn forget_commits(&self) -> Result<(), StoreError> {
+        self.remove(COMMITS)
     }
 
     /// Bytes of all files below the directory, scratch stores apart.
@@ -127,13 +246,14 @@ impl Directory {
         io_error(&self.path, step, error)
     }
 
-    /// sled takes a half-written `snap.*.generating` for its newest snapshot and then refuses to open, for ever. Under
-    /// our lock nobody is writing one, and without it sled recovers from its log.
     fn remove_leftovers(&self) -> Result<(), StoreError> {
         let failed = |error| self.io_error("remove what an interrupted process left", error);
-        for (name, path) in entries(&self.engine()).map_err(failed)? {
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                fs::remove_file(path).map_err(failed)?;
+        remove_half_snapshots(&self.engine()).map_err(failed)?;
+        // A change of keys that was interrupted before it counted.
+        for name in [CIPHER, CIPHER_COPY] {
+            match fs::remove_file(self.engine().join(format!("{name}{NEW}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
             }
         }
         for (name, path) in entries(&self.path).map_err(failed)? {
@@ -145,15 +265,7 @@ impl Directory {
     }
 
     fn replace(&self, name: &str, content: &[u8], durable: bool) -> Result<(), StoreError> {
-        let failed = |error| self.io_error(&format!("write {name}"), error);
-        let new = self.path.join(format!("{name}{NEW}"));
-        let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(content).map_err(failed)?;
-        if durable {
-            file.sync_all().map_err(failed)?;
-        }
-        fs::rename(&new, self.path.join(name)).map_err(failed)?;
-        if durable { sync_directory(&self.path) } else { Ok(()) }
+        replace(&self.path, name, content, durable)
     }
 }
 
@@ -161,6 +273,64 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // The lock itself goes after this, with the field.
         self.remove_holder();
+    }
+}
+
+/// What is noted beside the engine of the acknowledged commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    /// How many there were at least, of all tenants.
+    pub(super) count: u64,
+    /// One of them, mostly the newest; older releases noted none.
+    pub(super) newest: Option<Noted>,
+}
+
+/// A commit that was acknowledged. With its hash an engine of another ledger, or of another course of this one, is told from
+/// ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) tenant: TenantId,
+    pub(super) sequence: Sequence,
+    pub(super) hash: Hash,
+    /// The hash of the tenant's first commit: where the one noted is gone, it still tells whether the rest is ours.
+    pub(super) first: Option<Hash>,
+}
+
+impl Note {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = (u128::from(self.count) << 64 | u128::from(!self.count)).to_be_bytes().to_vec();
+        if let Some(Noted { tenant, sequence, hash, first }) = &self.newest {
+            bytes.extend_from_slice(tenant.as_bytes());
+            bytes.extend_from_slice(&sequence.0.to_be_bytes());
+            bytes.extend_from_slice(&hash.0);
+            bytes.extend(first.iter().flat_map(|first| first.0));
+            let sum: [u8; 32] = Sha256::digest(&bytes).into();
+            bytes.extend_from_slice(sum.split_at(NOTE_SUM_BYTES).0);
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first_chunk::<16>()?;
+        let number = u128::from_be_bytes(*number);
+        let count = u64::try_from(number >> 64).ok()?;
+        if u64::try_from(number & u128::from(u64::MAX)).ok()? != !count {
+            return None;
+        }
+        if rest.is_empty() {
+            return Some(Self { count, newest: None });
+        }
+        let (tenant, rest) = rest.split_first_chunk::<16>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let (hash, rest) = rest.split_first_chunk::<32>()?;
+        let newest = Noted {
+            tenant: TenantId::from_bytes(*tenant),
+            sequence: Sequence(u64::from_be_bytes(*sequence)),
+            hash: Hash(*hash),
+            first: rest.split_first_chunk::<32>().map(|(first, _)| Hash(*first)),
+        };
+        let note = Self { count, newest: Some(newest) };
+        (note.bytes() == bytes).then_some(note)
     }
 }
 
@@ -196,6 +366,10 @@ impl Quiet {
         self.path.join(REBUILD).exists()
     }
 
+    pub(super) fn is_restoring(&self) -> bool {
+        self.path.join(RESTORE).exists()
+    }
+
     /// Bytes of what a copy needs.
     pub(super) fn bytes(&self) -> Result<u64, StoreError> {
         bytes_below(&self.path).map_err(|error| io_error(&self.path, "measure", error))
@@ -203,18 +377,43 @@ impl Quiet {
 
     /// Copies what opening the ledger needs into an existing directory.
     pub(super) fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
-        let failed = |error| io_error(&self.path, "copy", error);
-        for name in [FORMAT_FILE, COMMITS] {
-            match fs::copy(self.path.join(name), to.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
-        }
-        copy_below(&self.path.join(ENGINE), &to.join(ENGINE)).map_err(failed)
+        copy_ledger(&self.path, to)
     }
 }
 
-fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
+/// sled takes a half-written `snap.*.generating` for its newest snapshot and then refuses to open, for ever. Under our lock, and
+/// with the engine closed, nobody is writing one, and without it sled recovers from its log.
+pub(super) fn remove_half_snapshots(engine: &Path) -> io::Result<()> {
+    for (name, path) in entries(engine)? {
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_ledger(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let failed = |error| io_error(from, "copy", error);
+    for name in [FORMAT_FILE, COMMITS, REBUILD] {
+        match fs::copy(from.join(name), to.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    copy_below(&swap::whole_engine(from), &to.join(ENGINE)).map_err(failed)?;
+    // In the middle of a switch the file still says what the old engine was.
+    say_encrypted(to)
+}
+
+/// Removes a folder and what is in it, if it is there.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+pub(super) fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for (name, path) in entries(from)? {
         if fs::metadata(&path)?.is_dir() {
@@ -226,20 +425,70 @@ fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Says in the format file whether the engine is encrypted, where a switch of engines has changed that.
+pub(super) fn say_encrypted(path: &Path) -> Result<(), StoreError> {
+    match read_said(path)? {
+        Some(said) if said.is_encrypted != has_cipher(path) => write_format(path, said.format),
+        _ => Ok(()),
+    }
+}
+
+fn has_cipher(path: &Path) -> bool {
+    [CIPHER, CIPHER_COPY].into_iter().any(|name| path.join(ENGINE).join(name).exists())
+}
+
+fn write_format(path: &Path, format: u32) -> Result<(), StoreError> {
+    // A release that knows nothing of encryption refuses this one.
+    let word = if has_cipher(path) { ENCRYPTED } else { "" };
+    replace(path, FORMAT_FILE, format!("{format}{word}\n").as_bytes(), true)
+}
+
+fn replace(path: &Path, name: &str, content: &[u8], durable: bool) -> Result<(), StoreError> {
+    let failed = |error| io_error(path, &format!("write {name}"), error);
+    let new = path.join(format!("{name}{NEW}"));
+    let mut file = File::create(&new).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    if durable {
+        file.sync_all().map_err(failed)?;
+    }
+    fs::rename(&new, path.join(name)).map_err(failed)?;
+    if durable { sync_directory(path) } else { Ok(()) }
+}
+
+/// What a format file says.
+struct Said {
+    format: u32,
+    is_encrypted: bool,
+}
+
 fn read_format(path: &Path) -> Result<Option<u32>, StoreError> {
-    let text = match fs::read_to_string(path.join(FORMAT_FILE)) {
-        Ok(text) => text,
+    Ok(read_said(path)?.map(|said| said.format))
+}
+
+fn read_said(path: &Path) -> Result<Option<Said>, StoreError> {
+    let text = match fs::read(path.join(FORMAT_FILE)) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(path, "read the format file", error)),
     };
     let shown = path.display().to_string();
-    let Ok(found) = text.trim().parse::<u32>() else {
+    let (number, is_encrypted) = match text.trim().strip_suffix(ENCRYPTED) {
+        Some(number) => (number, true),
+        None => (text.trim(), false),
+    };
+    let Ok(found) = number.parse::<u32>() else {
         return Err(StoreError::NotALedger { path: shown, why: "its format file holds no version number".to_owned() });
     };
+    if found == 0 {
+        return Err(StoreError::NotALedger {
+            path: shown,
+            why: "its format file names a version that never was".to_owned(),
+        });
+    }
     if found > FORMAT {
         return Err(StoreError::NewerFormat { path: shown, found, known: FORMAT });
     }
-    Ok(Some(found))
+    Ok(Some(Said { format: found, is_encrypted }))
 }
 
 /// Makes the names in a directory durable, and its own name too.
@@ -274,8 +523,21 @@ const LOCK: &str = "lock";
 const HOLDER: &str = "holder.json";
 const COMMITS: &str = "commits";
 const REBUILD: &str = "rebuild";
-const ENGINE: &str = "engine";
+const RESTORE: &str = "restore";
+/// Names that only `swap.rs` uses besides.
+pub(super) const ENGINE: &str = "engine";
+pub(super) const ENGINE_NEW: &str = "engine.new";
+pub(super) const ENGINE_OLD: &str = "engine.old";
+pub(super) const COMPACTED: &str = "compacted";
+/// The wrapped data key in an engine's folder.
+pub(super) const CIPHER: &str = "cipher";
+pub(super) const CIPHER_COPY: &str = "cipher.copy";
+const ENCRYPTED: &str = " encrypted";
+const REPAIR: &str = "repair";
+const REPAIRED: &str = "engine.repaired";
+const DAMAGED: &str = "engine.damaged-";
 const NEW: &str = ".new";
+const NOTE_SUM_BYTES: usize = 4;
 
 fn check_is_ours(path: &Path, create: bool) -> Result<(), StoreError> {
     let no = |why: &str| Err(StoreError::NotALedger { path: path.display().to_string(), why: why.to_owned() });
@@ -299,7 +561,10 @@ fn check_is_ours(path: &Path, create: bool) -> Result<(), StoreError> {
 
 fn is_our_name(name: &str) -> bool {
     let name = name.strip_suffix(NEW).unwrap_or(name);
-    [FORMAT_FILE, LOCK, HOLDER, COMMITS, REBUILD, ENGINE].contains(&name) || name.starts_with(SCRATCH)
+    [FORMAT_FILE, LOCK, HOLDER, COMMITS, REBUILD, RESTORE, REPAIR, ENGINE, ENGINE_OLD, COMPACTED, REPAIRED]
+        .contains(&name)
+        || name.starts_with(SCRATCH)
+        || name.starts_with(DAMAGED)
 }
 
 /// A command that is just ending, or a program that this process is just starting, holds the lock for a moment longer.
@@ -340,7 +605,7 @@ fn entries_strict(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
         .collect()
 }
 
-fn bytes_below(path: &Path) -> io::Result<u64> {
+pub(super) fn bytes_below(path: &Path) -> io::Result<u64> {
     let mut sum = 0u64;
     for (name, path) in entries(path)? {
         if name.starts_with(SCRATCH) {

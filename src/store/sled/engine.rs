@@ -3,37 +3,408 @@
 //! sled 0.34 panics on some damaged files where it should return an error, so every call into it is caught; and its
 //! `flush` is `sync_file_range` on Linux, which survives the death of the process but not a power cut, so
 //! [`Engine::persist`] adds an `fdatasync` of the file.
+//!
+//! It writes in threads of its own, and when one of them fails or panics whoever waits for it may wait for ever. So all
+//! writing is done in one thread of ours, and who asked for it waits no longer than [`EngineOptions::patience`] allows.
 
 use std::any::Any;
-use std::fs::{File, OpenOptions};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
 use std::time::Duration;
 
-use ::sled::{Batch, Db, IVec};
+use ::sled::{Db, IVec};
 
-use super::directory::{io_error, sync_directory};
+use super::Vanishing;
+use super::cipher::Cipher;
+use super::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
+use super::ordered::{self, Texts};
+use super::readable::{End, check_readable};
+use super::writer::{Silent, Writer, none_hangs};
 use crate::store::{Order, StoreError};
 
-/// Largest value ever given to sled. Above about 300 KB it writes values to files of their own that are never synced.
+/// Largest value ever given to sled.
 pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Largest piece of something long that is cut into values. sled writes a page of more than 128 KiB into a file of its own, and a
+/// page holds up to seventeen values, whatever their size; so seventeen of these and their keys must fit.
+pub(super) const PIECE_BYTES_MAX: usize = 7_000;
 
 pub(super) struct Engine {
-    db: Db,
-    file: File,
     path: PathBuf,
+    options: EngineOptions,
+    /// `None` while it is being opened again, or could not be.
+    inner: RwLock<Option<Arc<Inner>>>,
+    /// The first failure. Nothing is written after it.
+    broken: Mutex<Option<String>>,
+    /// How often it was opened again since.
+    reopened: AtomicU32,
+    writer: Writer,
+    /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
+    cipher: Option<Arc<Cipher>>,
+    texts: Texts,
+}
+
+/// Records to be put and removed at once.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+
+impl Batch {
+    pub(super) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.0.push((key, Some(value)));
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.0.push((key, None));
+    }
 }
 
 /// Keys from the first on and before the second; to the end if that is `None`.
 pub(super) type Range = (Vec<u8>, Option<Vec<u8>>);
 
+/// How the engine is opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EngineOptions {
+    /// How much it may keep in memory.
+    pub(super) cache_capacity_bytes: u64,
+    /// How long a write is waited for.
+    pub(super) patience: Duration,
+    /// Whether a great deal is put into it: its background thread, which alone frees what became stale, then comes often
+    /// enough to keep up with that.
+    pub(super) fills: bool,
+    /// Whether [`read_first`] was just done.
+    pub(super) is_read: bool,
+}
+
 impl Engine {
-    /// Opens sled in a directory, recovering it if its last process died.
-    pub(super) fn open(path: &Path, cache_capacity_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens sled in a directory, recovering it if its last process died. A cipher is that of the wrapped key in it.
+    pub(super) fn open(path: &Path, options: EngineOptions, cipher: Option<Arc<Cipher>>) -> Result<Self, StoreError> {
+        let inner = Inner::open(path, options)?;
+        let writer =
+            Writer::start().map_err(|error| io_error(path, "start the thread that writes the engine", error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            inner: RwLock::new(Some(Arc::new(inner))),
+            broken: Mutex::default(),
+            reopened: AtomicU32::new(0),
+            writer,
+            cipher,
+            texts: Texts::default(),
+        })
+    }
+
+    /// How its records are encrypted, if they are.
+    pub(super) fn cipher(&self) -> Option<&Arc<Cipher>> {
+        self.cipher.as_ref()
+    }
+
+    pub(super) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        let Some(cipher) = &self.cipher else { return self.read(|inner| inner.guarded(|| inner.db.get(key))) };
+        let stored = cipher.key(key);
+        let sealed = self.read(|inner| inner.guarded(|| inner.db.get(&stored)))?;
+        sealed.map(|sealed| cipher.value(key, &stored, &sealed).map(IVec::from)).transpose()
+    }
+
+    /// Gives the records of a range to `each`, in order of their keys, until it breaks off.
+    pub(super) fn scan(
+        &self,
+        range: Range,
+        order: Order,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        match &self.cipher {
+            Some(cipher) => ordered::scan(self, cipher, (&range.0, range.1.as_deref()), order, &mut each),
+            None => self.scan_stored(range, order, each),
+        }
+    }
+
+    /// Gives every record to `each`, in the order in which they are stored.
+    pub(super) fn each_record(
+        &self,
+        mut each: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.scan_stored((Vec::new(), None), Order::Forward, |key, value| {
+            let (key, value) = match &self.cipher {
+                Some(cipher) => cipher.open(key, value)?,
+                None => (key.to_vec(), value.to_vec()),
+            };
+            each(key, value).map(ControlFlow::Continue)
+        })
+    }
+
+    /// Removes all records of whole kinds. Readers wait behind a batch, so it is done in several.
+    pub(super) fn remove_kinds(&self, range: &Range) -> Result<(), StoreError> {
+        loop {
+            let (mut batch, mut count) = (::sled::Batch::default(), 0);
+            self.scan_stored(range.clone(), Order::Forward, |key, _| {
+                batch.remove(key);
+                count += 1;
+                Ok(if count < REMOVED_AT_ONCE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.write(move |inner| inner.apply(batch))?;
+        }
+    }
+
+    /// Gives the records of a range as they are stored to `each` until it breaks off.
+    pub(super) fn scan_stored(
+        &self,
+        (mut start, end): Range,
+        order: Order,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut end = end;
+        // What `each` says is no failure of the engine, so it is kept apart; after one, the scan goes on behind what was given.
+        self.read(|inner| {
+            if end.as_ref().is_some_and(|end| *end <= start) {
+                return Ok(Ok(()));
+            }
+            let mut records = match &end {
+                Some(end) => inner.db.range(start.clone()..end.clone()),
+                None => inner.db.range(start.clone()..),
+            };
+            loop {
+                let next = inner.guarded(|| {
+                    match order {
+                        Order::Forward => records.next(),
+                        Order::Backward => records.next_back(),
+                    }
+                    .transpose()
+                })?;
+                let Some((key, value)) = next else { return Ok(Ok(())) };
+                match each(&key, &value) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return Ok(Ok(())),
+                    Err(error) => return Ok(Err(error)),
+                }
+                match order {
+                    // No key is the beginning of another, so the place with one more byte is just after it.
+                    Order::Forward => start = [&key, [0].as_slice()].concat(),
+                    Order::Backward => end = Some(key.to_vec()),
+                }
+            }
+        })?
+    }
+
+    /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let batch = self.stored(batch)?;
+        self.write(move |inner| inner.apply(batch))
+    }
+
+    /// Hands everything applied to the operating system.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.write(|inner| inner.guarded(|| inner.db.flush().map(drop)))
+    }
+
+    /// Closes it, and comes back when none of its threads is left.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        drop(self);
+        let failed = |error| io_error(&path, "close the engine's file", error);
+        let file = File::open(path.join(DATA_FILE)).map_err(failed)?;
+        for _ in 0..LOCK_ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+        Err(failed(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Puts everything applied on the disk.
+    pub(super) fn persist(&self) -> Result<(), StoreError> {
+        self.write(Inner::persist)
+    }
+
+    /// Applies a batch whole or not at all, and puts it on the disk.
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let batch = self.stored(batch)?;
+        self.write(move |inner| inner.apply(batch).and_then(|()| inner.persist()))
+    }
+
+    /// A batch as the engine takes it.
+    fn stored(&self, batch: Batch) -> Result<::sled::Batch, StoreError> {
+        let mut stored = ::sled::Batch::default();
+        for (key, value) in batch.0 {
+            match (&self.cipher, value) {
+                (None, Some(value)) => stored.insert(key, value),
+                (None, None) => stored.remove(key),
+                (Some(cipher), Some(value)) => {
+                    let (sealed_key, sealed) = cipher.seal(&key, &value)?;
+                    self.texts.note(&key, &sealed_key);
+                    stored.insert(sealed_key, sealed);
+                }
+                (Some(cipher), None) => stored.remove(cipher.key(&key)),
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Puts the engine's newly created files on the disk, names included.
+    pub(super) fn persist_creation(&self) -> Result<(), StoreError> {
+        self.write(Inner::persist_creation)
+    }
+
+    pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
+        self.read(|inner| inner.guarded(|| inner.db.iter().next().transpose())).map(|first| first.is_none())
+    }
+
+    /// The first failure of the operating system below the engine, if there was one.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Does it in the writing thread. What comes too late may still be done, but nobody is told that it was.
+    fn write(&self, work: impl FnOnce(&Inner) -> Result<(), StoreError> + Send + 'static) -> Result<(), StoreError> {
+        let silent = |why: &str| io_error(&self.path, "write to the engine", io::Error::other(why.to_owned()));
+        if let Some(why) = self.broken() {
+            return Err(silent(&why));
+        }
+        let Some(inner) = self.inner() else { return Err(silent("it is not open")) };
+        let job = move || {
+            let done = work(&inner);
+            drop(inner);
+            done
+        };
+        let seconds = self.options.patience.as_secs_f64();
+        let done = match self.writer.wait_for(job, self.options.patience) {
+            Ok(done) => done,
+            Err(Silent::TooLong) => {
+                Err(silent(&format!("it did not answer within {seconds} seconds and may never do so")))
+            }
+            Err(Silent::Ended) => Err(silent("its writing thread has ended")),
+        };
+        done.inspect_err(|error| self.note_broken(error))
+    }
+
+    /// Reads; sled writes while it reads, when a page is to be split or joined, and refuses to after any of its writes has
+    /// failed. So after a failure it is opened again, for reading only: from its files, or from a copy elsewhere if the disk takes
+    /// nothing any more.
+    fn read<T>(&self, mut question: impl FnMut(&Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (error, failed) = match self.inner() {
+            Some(inner) => match question(&inner) {
+                Err(error @ StoreError::Io { .. }) => (error, Arc::as_ptr(&inner)),
+                answered => return answered,
+            },
+            None => {
+                let why = self.broken().unwrap_or_default();
+                (io_error(&self.path, "read", io::Error::other(why)), std::ptr::null())
+            }
+        };
+        self.note_broken(&error);
+        let inner = self.open_again(error, failed)?;
+        question(&inner)
+    }
+
+    fn note_broken(&self, error: &StoreError) {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.get_or_insert_with(|| super::chain(error));
+    }
+
+    fn inner(&self) -> Option<Arc<Inner>> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The engine as its files have it, or the error that it was opened again for.
+    fn open_again(&self, error: StoreError, failed: *const Inner) -> Result<Arc<Inner>, StoreError> {
+        // Whoever hangs holds its files; and what fails again and again is not mended so.
+        if self.writer.hangs() || self.reopened.load(Ordering::Acquire) >= REOPENED_MAX {
+            return Err(error);
+        }
+        let mut place = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = place.as_ref()
+            && !std::ptr::eq(Arc::as_ptr(current), failed)
+        {
+            // Somebody else has done it meanwhile.
+            return Ok(Arc::clone(current));
+        }
+        if let Some(old) = place.take() {
+            for _ in 0..READERS_AWAITED {
+                if Arc::strong_count(&old) == 1 {
+                    break;
+                }
+                thread::sleep(READERS_PAUSE);
+            }
+            if Arc::strong_count(&old) > 1 {
+                *place = Some(old);
+                return Err(error);
+            }
+            let _ = catch_unwind(AssertUnwindSafe(move || drop(old)));
+        }
+        self.reopened.fetch_add(1, Ordering::AcqRel);
+        // What cannot be removed is said by the opening.
+        let _ = remove_half_snapshots(&self.path);
+        let options = EngineOptions { is_read: false, ..self.options };
+        let opened = Inner::open(&self.path, options).or_else(|_| Inner::open_copy(&self.path, options));
+        match opened {
+            Ok(inner) => Ok(Arc::clone(place.insert(Arc::new(inner)))),
+            Err(_) => Err(error),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Closing writes too, and sled panics if that fails; there is nobody left to tell.
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let close = move || drop(catch_unwind(AssertUnwindSafe(move || drop(inner))));
+        // One that hangs is left behind, and the engine's files stay locked until the process ends.
+        match self.writer.hangs() {
+            true => self.writer.leave(close),
+            false => drop(self.writer.wait_for(close, self.options.patience)),
+        }
+    }
+}
+
+/// How many keys are removed in one batch.
+const REMOVED_AT_ONCE: usize = 1_000;
+/// How often an engine is opened again after a failure.
+const REOPENED_MAX: u32 = 3;
+/// The largest engine that is copied in order to be read, in bytes.
+const COPY_BYTES_MAX: u64 = 512 << 20;
+/// How long readers are waited for before the engine is opened again.
+const READERS_AWAITED: u32 = 200;
+const READERS_PAUSE: Duration = Duration::from_millis(5);
+
+/// sled, and what making it durable needs.
+struct Inner {
+    db: Db,
+    file: File,
+    path: PathBuf,
+    /// Files of single pages that are on the disk by now.
+    synced: Mutex<HashSet<OsString>>,
+    // Dropped last: the folder of a copy.
+    _vanishing: Option<Vanishing>,
+}
+
+impl Inner {
+    fn open(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
         // `mode` is left alone: 0.34.7 accepts it and then never looks at it. The periodic flusher stays on; it does no
         // harm beside our own syncs.
-        let config = ::sled::Config::new().path(path).cache_capacity(cache_capacity_bytes);
+        let config = ::sled::Config::new().path(path).cache_capacity(options.cache_capacity_bytes);
+        let config = if options.fills { config.flush_every_ms(Some(FILLING_FLUSH_MS)) } else { config };
+        if !none_hangs(LOCK_PAUSE * LOCK_ATTEMPTS) {
+            let why = "an engine that this process opened before hangs, and would make this one hang: end the process and start it anew";
+            return Err(io_error(path, "open the engine", io::Error::other(why)));
+        }
+        if !options.is_read {
+            read_first(path)?;
+        }
         let what = || format!("the engine's files in {}", path.display());
         let mut attempts = 0;
         let db = loop {
@@ -42,7 +413,7 @@ impl Engine {
                 Ok(Ok(db)) => break db,
                 // Whoever holds sled's own lock while we hold ours is one of its threads that has not quite ended.
                 Ok(Err(::sled::Error::Io(error))) if is_refused_lock(&error) && attempts < LOCK_ATTEMPTS => {
-                    std::thread::sleep(LOCK_PAUSE);
+                    thread::sleep(LOCK_PAUSE);
                 }
                 Ok(Err(error)) => return Err(failed(what(), error)),
                 Err(panic) => return Err(panicked(what(), &*panic)),
@@ -53,66 +424,74 @@ impl Engine {
             .write(true)
             .open(path.join(DATA_FILE))
             .map_err(|error| io_error(path, "open the engine's file", error))?;
-        Ok(Self { db, file, path: path.to_owned() })
+        Ok(Self { db, file, path: path.to_owned(), synced: Mutex::default(), _vanishing: None })
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        self.guarded(|| self.db.get(key))
-    }
-
-    /// Gives the records of a range to `each` until it breaks off.
-    pub(super) fn scan(
-        &self,
-        (start, end): Range,
-        order: Order,
-        mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
-        if end.as_ref().is_some_and(|end| *end <= start) {
-            return Ok(());
+    /// Opens a copy in the folder for temporary files, which nobody else may read and which goes with it.
+    fn open_copy(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("whowas-reading-{}-{number}", std::process::id()));
+        let failed = |error| io_error(path, "copy the engine's files", error);
+        let bytes = bytes_below(path).map_err(failed)?;
+        let free = fs4::available_space(std::env::temp_dir()).map_err(failed)?;
+        if bytes > COPY_BYTES_MAX || bytes.saturating_add(super::FREE_BYTES_MIN) > free {
+            return Err(failed(io::ErrorKind::StorageFull.into()));
         }
-        let mut records = match end {
-            Some(end) => self.db.range(start..end),
-            None => self.db.range(start..),
-        };
-        loop {
-            let next = self.guarded(|| {
-                match order {
-                    Order::Forward => records.next(),
-                    Order::Backward => records.next_back(),
-                }
-                .transpose()
-            })?;
-            let Some((key, value)) = next else { return Ok(()) };
-            if each(&key, &value)?.is_break() {
-                return Ok(());
-            }
-        }
+        make_private(&folder).map_err(failed)?;
+        let vanishing = Vanishing(folder.clone());
+        let copy = folder.join("engine");
+        copy_below(path, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
+        Ok(Self { _vanishing: Some(vanishing), ..Self::open(&copy, EngineOptions { is_read: false, ..options })? })
     }
 
-    /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
-    pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+    fn apply(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
         self.guarded(|| self.db.apply_batch(batch))
     }
 
-    /// Puts everything applied on the disk.
-    pub(super) fn persist(&self) -> Result<(), StoreError> {
+    fn persist(&self) -> Result<(), StoreError> {
         self.guarded(|| self.db.flush())?;
-        self.file.sync_data().map_err(|error| io_error(&self.path, "make the engine's file durable", error))
+        let failed = |error| io_error(&self.path, "make the engine's file durable", error);
+        // Before the file that points to them.
+        self.persist_pages().map_err(failed)?;
+        self.file.sync_data().map_err(failed)
     }
 
-    /// Puts the engine's newly created files on the disk, names included.
-    pub(super) fn persist_creation(&self) -> Result<(), StoreError> {
+    /// Puts the files of single pages on the disk. sled never does, and writes one for each page that grows too large; with
+    /// values as small as ours that is rare, so there is mostly nothing but an empty folder to look at.
+    fn persist_pages(&self) -> io::Result<()> {
+        let folder = self.path.join(PAGES_FOLDER);
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = HashSet::new();
+        let mut is_new = false;
+        for entry in fs::read_dir(&folder)? {
+            let name = entry?.file_name();
+            if !synced.contains(&name) {
+                match File::open(folder.join(&name)) {
+                    Ok(file) => file.sync_all()?,
+                    // sled has given it up meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+                is_new = true;
+            }
+            there.insert(name);
+        }
+        if is_new && cfg!(unix) {
+            File::open(&folder)?.sync_all()?;
+        }
+        *synced = there;
+        Ok(())
+    }
+
+    fn persist_creation(&self) -> Result<(), StoreError> {
         self.persist()?;
-        self.file.sync_all().map_err(|error| io_error(&self.path, "make the engine's file durable", error))?;
+        let failed = |error| io_error(&self.path, "make the engine's files durable", error);
+        self.file.sync_all().map_err(failed)?;
         for name in [CONFIG_FILE, DATA_FILE] {
-            let synced = File::open(self.path.join(name)).and_then(|file| file.sync_all());
-            synced.map_err(|error| io_error(&self.path, "make the engine's files durable", error))?;
+            File::open(self.path.join(name)).and_then(|file| file.sync_all()).map_err(failed)?;
         }
         sync_directory(&self.path)
-    }
-
-    pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
-        self.guarded(|| self.db.iter().next().transpose()).map(|first| first.is_none())
     }
 
     fn guarded<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, StoreError> {
@@ -125,6 +504,33 @@ impl Engine {
     }
 }
 
+/// Reads all that the opening of an engine rests on. Says how its log ends.
+pub(super) fn read_first(path: &Path) -> Result<End, StoreError> {
+    check_readable(path).map_err(|error| io_error(path, "read the engine's files, which are left as they are,", error))
+}
+
+/// Puts every file of a closed engine on the disk, names included; also those in `blobs/`, which sled never syncs.
+pub(super) fn persist_files(path: &Path) -> Result<(), StoreError> {
+    let failed = |error| io_error(path, "make the engine's files durable", error);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?.path();
+        if entry.is_dir() {
+            persist_files(&entry)?;
+        } else {
+            File::open(&entry).and_then(|file| file.sync_all()).map_err(failed)?;
+        }
+    }
+    sync_directory(path)
+}
+
+/// Makes a folder that nobody else may look into.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Whether the engine's file is there.
 pub(super) fn exists(path: &Path) -> bool {
     path.join(DATA_FILE).is_file()
@@ -132,12 +538,15 @@ pub(super) fn exists(path: &Path) -> bool {
 
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-const DATA_FILE: &str = "db";
-const CONFIG_FILE: &str = "conf";
+/// How often the background thread comes while an engine is filled.
+const FILLING_FLUSH_MS: u64 = 10;
+pub(super) const DATA_FILE: &str = "db";
+pub(super) const CONFIG_FILE: &str = "conf";
+pub(super) const PAGES_FOLDER: &str = "blobs";
 
 /// Whether sled did not get its own lock. It wraps the reason in a text. The lock itself must not be asked instead: it may
 /// have become free since.
-fn is_refused_lock(error: &std::io::Error) -> bool {
+fn is_refused_lock(error: &io::Error) -> bool {
     error.to_string().starts_with("could not acquire lock")
 }
 
@@ -156,23 +565,50 @@ fn panicked(what: String, panic: &(dyn Any + Send)) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    const OPTIONS: EngineOptions = EngineOptions {
+        cache_capacity_bytes: 1 << 20,
+        patience: Duration::from_secs(20),
+        fills: false,
+        is_read: false,
+    };
+
+    /// sled's own threads can die while somebody waits for them.
+    #[test]
+    fn a_write_that_never_ends_is_given_up_and_the_engine_still_closes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Engine::open(folder.path(), EngineOptions { patience: LOCK_PAUSE, ..OPTIONS }, None).unwrap();
+        let (let_go, held) = mpsc::channel::<()>();
+        let error = engine.write(move |_| {
+            let _ = held.recv();
+            Ok(())
+        });
+        let error = error.unwrap_err();
+        assert!(matches!(error, StoreError::Io { .. }), "{error}");
+        assert!(engine.get(b"key").unwrap().is_none(), "it is still read");
+        drop(engine);
+        drop(let_go);
+        Engine::open(folder.path(), OPTIONS, None).expect("its files are let go of once the write has ended");
+    }
 
     #[test]
     fn an_engine_whose_last_holder_is_just_ending_is_waited_for() {
         let folder = tempfile::TempDir::new().unwrap();
-        drop(Engine::open(folder.path(), 1 << 20).unwrap());
+        drop(Engine::open(folder.path(), OPTIONS, None).unwrap());
         let held = File::open(folder.path().join(DATA_FILE)).unwrap();
         // sled's own threads may hold it for a moment longer.
         held.lock().unwrap();
         // It is refused with the very text by which the wait goes on.
         let refused = ::sled::Config::new().path(folder.path()).open().unwrap_err();
         assert!(matches!(&refused, ::sled::Error::Io(error) if is_refused_lock(error)), "{refused}");
-        let ending = std::thread::spawn(move || {
-            std::thread::sleep(LOCK_PAUSE * 5);
+        let ending = thread::spawn(move || {
+            thread::sleep(LOCK_PAUSE * 5);
             drop(held);
         });
-        Engine::open(folder.path(), 1 << 20).unwrap();
+        Engine::open(folder.path(), OPTIONS, None).unwrap();
         ending.join().unwrap();
     }
 }

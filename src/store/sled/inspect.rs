@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::directory::{Quiet, io_error};
-use super::{FREE_BYTES_MIN, LedgerStore, SledOptions, SledStore};
+use super::{FREE_BYTES_MIN, LedgerKey, LedgerStore, SledOptions, SledStore};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::StoreError;
@@ -37,10 +37,13 @@ const CACHE_BYTES: u64 = 16 << 20;
 
 /// Looks at the ledger in `path` by way of a copy in `workspace`, an empty directory. The errors are those of opening it, with
 /// the copy's path in place of its own where the copy is what failed.
-pub fn inspect(path: &Path, workspace: &Path, now: Instant) -> Result<Inspection, StoreError> {
+pub fn inspect(path: &Path, workspace: &Path, now: Instant, key: Option<LedgerKey>) -> Result<Inspection, StoreError> {
     let Some(quiet) = Quiet::keep(path)? else { return Ok(Inspection::Nothing) };
     if quiet.is_rebuilding() {
         return Err(StoreError::NeedsRebuild { path: path.display().to_string() });
+    }
+    if quiet.is_restoring() {
+        return Err(StoreError::HalfRestored { path: path.display().to_string() });
     }
     let bytes = quiet.bytes()?;
     let free = fs4::available_space(workspace).map_err(|error| io_error(workspace, "measure the space", error))?;
@@ -49,7 +52,7 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant) -> Result<Inspection
     }
     quiet.copy_to(workspace)?;
     drop(quiet);
-    let options = SledOptions { cache_capacity_bytes: CACHE_BYTES, ..SledOptions::new("doctor", now) };
+    let options = SledOptions { cache_capacity_bytes: CACHE_BYTES, key, ..SledOptions::new("doctor", now) };
     let store = SledStore::open(workspace, options)?;
     let mut tenants = Vec::new();
     for tenant in store.tenants()? {

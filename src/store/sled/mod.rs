@@ -9,12 +9,24 @@
 //! carry no commit: they may already point to an object or a chain of which nothing more is told yet.
 
 mod audit;
+mod carve;
 mod changes;
+mod cipher;
+mod compact;
 mod directory;
+mod encrypt;
 mod engine;
 mod inspect;
+mod ordered;
+mod prove;
 mod read;
+mod readable;
+mod repair;
 mod search;
+mod swap;
+mod unseen;
+mod upgrade;
+mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,25 +34,30 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
-use ::sled::Batch;
-
+use self::carve::Carved;
 use self::changes::Changes;
-use self::directory::{Directory, SCRATCH, io_error};
-use self::engine::{Engine, Range};
+use self::cipher::{Cipher, cipher_of, remove_wrapped};
+use self::directory::{Directory, Note, Noted, SCRATCH, bytes_below, copy_below, io_error, remove_half_snapshots};
+use self::engine::{Engine, EngineOptions, Range};
 use self::read::{all, damaged, get, scan};
+use self::readable::End;
+use self::unseen::Unseen;
 use super::key::{Key, Prefix};
-use super::prepare::{head_after, prepare, prepare_restore};
+use super::prepare::{Prepared, head_after, prepare, prepare_raw, prepare_restore};
 use super::record::audit::{FindingV1, TallyV1};
 use super::record::fact::FactV1;
-use super::record::index::{PlaceV1, PostingV1, VacanciesV1};
+use super::record::index::{ErasedV1, PlaceV1, PostingV1, VacanciesV1, erased_of};
 use super::record::mapping::MappingStateV1;
 use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
-    Commit, Derived, EndingPlace, Entry, Head, Holder, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting,
-    Proved, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Syncing, Tally,
+    Commit, Derived, Description, EndingPlace, Entry, Hash, Head, Holder, Known, LedgerStore, LinkRecord, LogNode,
+    NamedPlace, Order, Posting, Proved, RawEntry, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Syncing,
+    Tally,
 };
+use crate::domain::erase::{Erased, Fingerprint};
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
@@ -48,13 +65,18 @@ use crate::domain::link::Anchor;
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 
+pub use self::cipher::{KeyId, LedgerKey};
+pub use self::compact::{CompactStep, Compaction};
 pub use self::directory::FORMAT;
 pub use self::inspect::{Inspection, inspect};
+pub use self::repair::{LostCommits, RepairHow, RepairOutcome, RepairReport, TenantRepair, repair};
 
 /// How much sled may keep in memory unless told otherwise. It takes about twice as much.
 pub const CACHE_CAPACITY_BYTES: u64 = 128 << 20;
 /// How much space must be left on the disk for a commit to be begun.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
+/// How long a write is waited for unless told otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How to open a [`SledStore`].
 #[derive(Clone, Debug)]
@@ -71,10 +93,16 @@ pub struct SledOptions {
     pub free_bytes_min: u64,
     /// Whether to open it even if a rebuild was interrupted, in order to rebuild it.
     pub rebuild: bool,
+    /// Whether it is opened to be brought back from an export: it must be empty, or have been opened so before.
+    pub restore: bool,
     /// The tenant that it is opened to sync, told to whoever finds it held.
     pub tenant: Option<TenantId>,
     /// Where questions about it are answered meanwhile, told to whoever finds it held.
     pub url: Option<String>,
+    /// How long a write is waited for before it counts as failed. A disk that is merely slow must not be taken for a dead one.
+    pub patience: Duration,
+    /// The key of an encrypted ledger; a new ledger is encrypted if it is there.
+    pub key: Option<LedgerKey>,
 }
 
 impl SledOptions {
@@ -87,8 +115,20 @@ impl SledOptions {
             now,
             free_bytes_min: FREE_BYTES_MIN,
             rebuild: false,
+            restore: false,
             tenant: None,
             url: None,
+            patience: PATIENCE,
+            key: None,
+        }
+    }
+
+    fn engine(&self) -> EngineOptions {
+        EngineOptions {
+            cache_capacity_bytes: self.cache_capacity_bytes,
+            patience: self.patience,
+            fills: false,
+            is_read: false,
         }
     }
 }
@@ -102,19 +142,28 @@ pub struct SledStore {
     options: SledOptions,
     /// Heads that are acknowledged, and nothing newer.
     heads: RwLock<HashMap<TenantId, Arc<Head>>>,
+    /// What the tenants that are being enumerated for the first time do not have.
+    unseen: Unseen,
     /// Held by the one writer; says why nothing more is written.
     stopped: Mutex<Option<String>>,
     rebuilding: AtomicBool,
+    /// Whether an older release could still read it.
+    is_old: AtomicBool,
     /// Acknowledged commits of all tenants, and how many of those noted before are gone.
     commits: AtomicU64,
     lost: AtomicU64,
     _vanishing: Option<Vanishing>,
 }
 
+/// Whether the engine hangs in a write of this process that was given up. Until it ends no ledger can be opened here.
+pub fn is_hanging() -> bool {
+    !writer::none_hangs(Duration::ZERO)
+}
+
 impl SledStore {
     /// Opens the ledger in a directory.
     pub fn open(path: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
-        Self::open_in(path.as_ref(), options, None)
+        Self::open_in(path.as_ref(), options, None, None)
     }
 
     /// Tells whoever finds the ledger held how far the work on it is.
@@ -125,6 +174,11 @@ impl SledStore {
     /// Whether derived records are missing because a rebuild is under way or was interrupted.
     pub fn needs_rebuild(&self) -> bool {
         self.rebuilding.load(Ordering::Acquire)
+    }
+
+    /// Ends the restore for which it was opened: from now on this is a ledger like any other.
+    pub fn end_restore(&self) -> Result<(), StoreError> {
+        self.directory.clear_restoring()
     }
 
     /// How many acknowledged commits the engine came back without. A completed rebuild accepts the loss.
@@ -143,6 +197,9 @@ impl SledStore {
         {
             return Err(StoreError::Stopped { path: self.directory.shown(), why: why.clone() });
         }
+        if let Some(why) = self.engine.broken() {
+            return Err(StoreError::Stopped { path: self.directory.shown(), why });
+        }
         self.check_space()
     }
 
@@ -151,7 +208,13 @@ impl SledStore {
         self.directory.path()
     }
 
-    fn open_in(path: &Path, options: SledOptions, vanishing: Option<Vanishing>) -> Result<Self, StoreError> {
+    /// Opens it; one that is made inside of another encrypts as that one does.
+    fn open_in(
+        path: &Path,
+        options: SledOptions,
+        vanishing: Option<Vanishing>,
+        cipher: Option<Arc<Cipher>>,
+    ) -> Result<Self, StoreError> {
         let directory = Directory::lock(path, options.create)?;
         let format = directory.format()?;
         let begun = options.tenant.map(|tenant| Syncing { tenant, progress: None }).into_iter().collect();
@@ -159,28 +222,55 @@ impl SledStore {
         if directory.write_holder(&holder(&options, begun)).is_err() {
             directory.remove_holder();
         }
+        if directory.is_repairing()? {
+            let what = format!("the ledger {}", directory.shown());
+            let why = "a repair was interrupted; run `whowas repair` again".to_owned();
+            return Err(StoreError::Damaged { what, why });
+        }
         let rebuilding = directory.is_rebuilding()?;
         if rebuilding && !options.rebuild {
             return Err(StoreError::NeedsRebuild { path: directory.shown() });
         }
-        let engine = open_engine(&directory, format, &options)?;
-        let commits = count_commits(&engine)?;
-        let lost = directory.commits().unwrap_or(0).saturating_sub(commits);
-        if lost > 0 && !options.rebuild {
-            let what = format!("the newest commits of the ledger {}", directory.shown());
-            let why = format!(
-                "{lost} of {} that were acknowledged are gone; restore a backup, or go on without them by `whowas rebuild`",
-                commits.saturating_add(lost)
-            );
-            return Err(StoreError::Damaged { what, why });
+        let restoring = directory.is_restoring()?;
+        if restoring && !options.restore {
+            return Err(StoreError::HalfRestored { path: directory.shown() });
         }
+        let cipher = match (cipher, vanishing.is_some()) {
+            (None, false) => find_cipher(&directory, format, &options)?,
+            (cipher, _) => cipher,
+        };
+        let note = directory.commits();
+        try_on_copy(&directory, note, &options, cipher.clone())?;
+        let engine = open_engine(&directory, format, &options, cipher)?;
+        let commits = count_commits(&engine)?;
+        let lost = lost(note, commits);
+        if lost > 0 && !options.rebuild {
+            return Err(commits_lost(&directory, commits, lost, ""));
+        }
+        if options.restore && !restoring {
+            if commits > 0 {
+                return Err(StoreError::NotEmpty { path: directory.shown(), commits });
+            }
+            // It is on the disk before the first commit is, so that no part of an export is ever taken for all of it.
+            directory.mark_restoring()?;
+        }
+        if !options.rebuild {
+            check_heads(&engine, note)?;
+        }
+        // A rebuild writes the log with everything else that is derived; and a full disk must not keep anyone from reading.
+        if !rebuilding && directory.free_bytes().is_ok_and(|free| free >= options.free_bytes_min) {
+            upgrade::add_logs(&engine, &directory, format)?;
+        }
+        let is_old = directory.format()?.is_some_and(|format| format < FORMAT);
         Ok(Self {
             engine,
             directory,
             options,
             heads: RwLock::default(),
+            unseen: Unseen::default(),
             stopped: Mutex::default(),
             rebuilding: AtomicBool::new(rebuilding || lost > 0),
+            is_old: AtomicBool::new(is_old),
             commits: AtomicU64::new(commits),
             lost: AtomicU64::new(lost),
             _vanishing: vanishing,
@@ -222,8 +312,8 @@ impl SledStore {
     /// The one writer's turn; refused after a failed write.
     fn writer(&self) -> Result<MutexGuard<'_, Option<String>>, StoreError> {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        match stopped.as_ref() {
-            Some(why) => Err(StoreError::Stopped { path: self.directory.shown(), why: why.clone() }),
+        match stopped.clone().or_else(|| self.engine.broken()) {
+            Some(why) => Err(StoreError::Stopped { path: self.directory.shown(), why }),
             None => Ok(stopped),
         }
     }
@@ -242,9 +332,17 @@ impl SledStore {
         }
     }
 
+    /// Says that older releases cannot read the ledger, before the first record that they do not know.
+    fn leave_old_format(&self) -> Result<(), StoreError> {
+        if self.is_old.load(Ordering::Acquire) {
+            self.directory.write_format()?;
+            self.is_old.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
     fn check_space(&self) -> Result<(), StoreError> {
-        let path = self.directory.path();
-        let free = fs4::available_space(path).map_err(|error| io_error(path, "measure the free space", error))?;
+        let free = self.directory.free_bytes()?;
         let needed = self.options.free_bytes_min;
         if free < needed {
             return Err(StoreError::DiskFull { path: self.directory.shown(), free, needed });
@@ -258,20 +356,85 @@ impl SledStore {
         if self.needs_rebuild() { Ok(Sequence(u64::MAX)) } else { Ok(self.acknowledged(tenant)?.sequence) }
     }
 
-    fn remove_derived(&self, tenant: TenantId) -> Result<(), StoreError> {
-        let range = (Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end());
-        loop {
-            let (mut batch, mut count) = (Batch::default(), 0);
-            self.engine.scan(range.clone(), Order::Forward, |key, _| {
-                batch.remove(key);
-                count += 1;
-                Ok(if count < REMOVED_AT_ONCE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-            })?;
-            if count == 0 {
-                return Ok(());
-            }
-            self.engine.apply(batch)?;
+    /// Commits are numbered without gaps, so fewer than asked for means that the last of them is the newest.
+    fn check_all_came(
+        &self,
+        tenant: TenantId,
+        from: Sequence,
+        last: Sequence,
+        limit: usize,
+        came: usize,
+    ) -> Result<(), StoreError> {
+        let next = Sequence(from.0.max(1).saturating_add(u64::try_from(came).unwrap_or(u64::MAX)));
+        if came < limit && next <= last && !self.needs_rebuild() {
+            return Err(damaged(&Key::Journal { tenant, sequence: next, chunk: 0 }, "it is missing".to_owned()));
         }
+        Ok(())
+    }
+
+    /// Writes a commit and its derived changes in one step, and puts them on the disk.
+    fn write(
+        &self,
+        tenant: TenantId,
+        derived: Derived,
+        prepare: impl FnOnce(&Head, &Derived) -> Result<Prepared, StoreError>,
+    ) -> Result<Head, StoreError> {
+        let mut stopped = self.writer()?;
+        if self.needs_rebuild() {
+            return Err(StoreError::NeedsRebuild { path: self.directory.shown() });
+        }
+        let before = Self::or_stop_if_broken(&mut stopped, self.acknowledged(tenant))?;
+        let newest = Self::or_stop_if_broken(&mut stopped, read::newest_journaled(&self.engine, tenant))?;
+        if newest != before.sequence {
+            let why = format!("it is at commit {}, and the journal at {newest}", before.sequence);
+            return Err(damaged(&Key::Head { tenant }, why));
+        }
+        let prepared = prepare(&before, &derived)?;
+        let head = head_after(&prepared.entry, &derived);
+        let mut changes = Changes::new(&self.engine, &self.unseen, tenant);
+        let planned = changes.journal(&prepared).and_then(|()| changes.derived(&head, &derived));
+        Self::or_stop_if_broken(&mut stopped, planned)?;
+        self.check_space()?;
+        Self::or_stop(&mut stopped, self.leave_old_format())?;
+        self.pin(tenant, &before);
+        self.unseen.note(tenant, &before, &derived);
+        let written = self.engine.commit(changes.into_batch());
+        Self::or_stop(&mut stopped, written)?;
+        let count = self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        self.directory.note_commits(&Note { count, newest: Some(self.noted(tenant, &head)) });
+        self.pin(tenant, &Arc::new(head.clone()));
+        Ok(head)
+    }
+
+    /// An empty store for a moment's use.
+    fn beside(&self) -> Result<Self, StoreError> {
+        // Inside the ledger's own directory it has the same disk, and the next opening removes what a crash leaves.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.path().join(format!("{SCRATCH}{}-{number}", std::process::id()));
+        let options = SledOptions { create: true, rebuild: false, restore: false, ..self.options.clone() };
+        Self::open_in(&path, options, Some(Vanishing(path.clone())), self.engine.cipher().cloned())
+    }
+
+    fn remove_derived(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.engine.remove_kinds(&(Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end()))
+    }
+
+    /// What is noted of a tenant's newest commit.
+    fn noted(&self, tenant: TenantId, head: &Head) -> Noted {
+        // The commit is on the disk, whatever becomes of this reading; without it the note only tells less.
+        let first = read::hash_of(&self.engine, tenant, Sequence(1)).ok().flatten();
+        Noted { tenant, sequence: head.sequence, hash: head.hash, first }
+    }
+
+    /// The newest commit of some tenant: without one, the engine of another ledger could take this one's place unnoticed.
+    fn some_newest(&self) -> Result<Option<Noted>, StoreError> {
+        let mut newest = None;
+        for (tenant, _) in read::tenants(&self.engine)? {
+            let head = self.acknowledged(tenant)?;
+            newest = (head.sequence > Sequence(0)).then(|| self.noted(tenant, &head)).or(newest);
+        }
+        Ok(newest)
     }
 
     fn is_whole(&self) -> Result<bool, StoreError> {
@@ -306,32 +469,14 @@ impl LedgerStore for SledStore {
         commit: Commit,
         derived: Derived,
     ) -> Result<Head, StoreError> {
-        let mut stopped = self.writer()?;
-        if self.needs_rebuild() {
-            return Err(StoreError::NeedsRebuild { path: self.directory.shown() });
-        }
-        let before = Self::or_stop_if_broken(&mut stopped, self.acknowledged(tenant))?;
-        let newest = Self::or_stop_if_broken(&mut stopped, read::newest_journaled(&self.engine, tenant))?;
-        if newest != before.sequence {
-            let why = format!("it is at commit {}, and the journal at {newest}", before.sequence);
-            return Err(damaged(&Key::Head { tenant }, why));
-        }
-        let prepared = prepare(tenant, &before, expected, commit, &derived)?;
-        let head = head_after(&prepared.entry, &derived);
-        let mut changes = Changes::new(&self.engine, tenant);
-        let planned = changes.journal(&prepared).and_then(|()| changes.derived(&head, &derived));
-        Self::or_stop_if_broken(&mut stopped, planned)?;
-        self.check_space()?;
-        self.pin(tenant, &before);
-        let written = self.engine.apply(changes.into_batch()).and_then(|()| self.engine.persist());
-        Self::or_stop(&mut stopped, written)?;
-        self.directory.note_commits(self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1));
-        self.pin(tenant, &Arc::new(head.clone()));
-        Ok(head)
+        self.write(tenant, derived, |before, derived| prepare(tenant, before, expected, commit, derived))
     }
 
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
         let newest = self.acknowledged(tenant)?.sequence;
+        if self.unseen.lacks_object(tenant, object) {
+            return Ok(Vec::new());
+        }
         let mut facts = read::object(&self.engine, tenant, object)?;
         facts.retain(|known| known.sequence <= newest);
         Ok(facts)
@@ -343,6 +488,9 @@ impl LedgerStore for SledStore {
 
     fn holders(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<Posting>, StoreError> {
         let mut postings = Vec::new();
+        if self.unseen.lacks_name(tenant, name) {
+            return Ok(postings);
+        }
         let range = all(Prefix::postings(tenant, name.as_str()));
         scan(&self.engine, range, Order::Forward, |key, held: PostingV1| {
             if let Key::Posting { object, .. } = key {
@@ -537,6 +685,18 @@ impl LedgerStore for SledStore {
         audit::notable(&self.engine, tenant, after, limit)
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<Vec<(Erased, Fingerprint)>, StoreError> {
+        // It carries no commit. One that is not acknowledged yet hides a name a moment early.
+        let mut found = Vec::new();
+        scan(&self.engine, all(Prefix::erased(tenant)), Order::Forward, |key, ErasedV1(by)| {
+            let Key::Erased { what, id, .. } = key else { return Ok(ControlFlow::Break(())) };
+            let erased = erased_of(what, id).ok_or_else(|| damaged(&key, "it is of no known kind".to_owned()))?;
+            found.push((erased, Fingerprint(by)));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
         let through = through.min(self.acknowledged(tenant)?.sequence);
         let mut facts = Vec::new();
@@ -570,12 +730,28 @@ impl LedgerStore for SledStore {
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let last = self.journal_end(tenant)?;
         let entries = read::journal(&self.engine, tenant, from, last, limit)?;
-        let next = entries.last().map_or(from.max(Sequence(1)), |entry| entry.sequence.next());
-        let missing = entries.len() < limit && next <= last && !self.needs_rebuild();
-        if missing {
-            return Err(damaged(&Key::Journal { tenant, sequence: next, chunk: 0 }, "it is missing".to_owned()));
-        }
+        self.check_all_came(tenant, from, last, limit, entries.len())?;
         Ok(entries)
+    }
+
+    fn raw_journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<RawEntry>, StoreError> {
+        let last = self.journal_end(tenant)?;
+        let entries = read::raw_journal(&self.engine, tenant, from, last, limit)?;
+        self.check_all_came(tenant, from, last, limit, entries.len())?;
+        Ok(entries)
+    }
+
+    fn append_raw(&self, tenant: TenantId, raw: &RawEntry, derived: Derived) -> Result<Head, StoreError> {
+        self.write(tenant, derived, |before, derived| prepare_raw(tenant, before, raw, derived))
+    }
+
+    fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
+        let newest = self.acknowledged(tenant)?.sequence;
+        let read = |node: &LogNode| match node.completed_by() {
+            Some(at) if at <= newest => read::log_node(&self.engine, tenant, *node),
+            _ => Err(node.missing(tenant)),
+        };
+        nodes.iter().map(read).collect()
     }
 
     fn drop_derived(&self) -> Result<(), StoreError> {
@@ -583,6 +759,7 @@ impl LedgerStore for SledStore {
         // The mark is on the disk before the first record goes, so that no crash can leave half of them unnoticed.
         self.directory.mark_rebuilding()?;
         self.rebuilding.store(true, Ordering::Release);
+        self.unseen.forget();
         let removed = read::tenants(&self.engine)
             .and_then(|tenants| tenants.into_iter().try_for_each(|(tenant, _)| self.remove_derived(tenant)))
             .and_then(|()| self.engine.persist());
@@ -594,9 +771,11 @@ impl LedgerStore for SledStore {
         let mut stopped = self.writer()?;
         prepare_restore(tenant, &*self.acknowledged(tenant)?, entry, &derived)?;
         let head = head_after(entry, &derived);
-        let mut changes = Changes::new(&self.engine, tenant);
+        self.unseen.forget();
+        let mut changes = Changes::new(&self.engine, &self.unseen, tenant);
         Self::or_stop_if_broken(&mut stopped, changes.derived(&head, &derived))?;
         self.check_space()?;
+        Self::or_stop(&mut stopped, self.leave_old_format())?;
         Self::or_stop(&mut stopped, self.engine.apply(changes.into_batch()))?;
         self.pin(tenant, &Arc::new(head));
         Ok(())
@@ -606,7 +785,10 @@ impl LedgerStore for SledStore {
         let mut stopped = self.writer()?;
         Self::or_stop(&mut stopped, self.engine.persist())?;
         if self.needs_rebuild() && self.is_whole()? {
-            self.directory.note_commits(self.commits.load(Ordering::Acquire));
+            // What was noted may be of commits that are given up with this.
+            self.directory.forget_commits()?;
+            self.directory
+                .note_commits(&Note { count: self.commits.load(Ordering::Acquire), newest: self.some_newest()? });
             self.lost.store(0, Ordering::Release);
             self.directory.clear_rebuilding()?;
             self.rebuilding.store(false, Ordering::Release);
@@ -626,21 +808,15 @@ impl LedgerStore for SledStore {
     }
 
     fn scratch(&self) -> Result<Box<dyn LedgerStore>, StoreError> {
-        // Inside the ledger's own directory it has the same disk, and the next opening removes what a crash leaves.
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = self.directory.path().join(format!("{SCRATCH}{}-{number}", std::process::id()));
-        let options = SledOptions { create: true, rebuild: false, ..self.options.clone() };
-        let store = Self::open_in(&path, options, Some(Vanishing(path.clone())))?;
-        Ok(Box::new(store))
+        Ok(Box::new(self.beside()?))
     }
 
     fn bytes(&self) -> Result<u64, StoreError> {
         self.directory.bytes()
     }
 
-    fn describe(&self) -> (&'static str, u32) {
-        ("sled", FORMAT)
+    fn describe(&self) -> Description {
+        Description { store: "sled", format: FORMAT, encrypted: self.key_id().is_some() }
     }
 }
 
@@ -692,10 +868,99 @@ impl Drop for Vanishing {
     }
 }
 
-/// How many keys are removed in one batch: readers wait behind a batch.
-const REMOVED_AT_ONCE: usize = 1_000;
+/// How the ledger's records are encrypted: by the wrapped key in it, or in a new one by the key that is given.
+fn find_cipher(
+    directory: &Directory,
+    format: Option<u32>,
+    options: &SledOptions,
+) -> Result<Option<Arc<Cipher>>, StoreError> {
+    let path = directory.engine();
+    let is_new = format.is_none() && !engine::exists(&path);
+    if !is_new {
+        if let Some(cipher) = cipher_of(&path, &directory.shown(), options.key.as_ref())? {
+            // A disk that takes nothing must not keep anyone from reading.
+            let _ = cipher.mend(&path);
+            return Ok(Some(cipher));
+        }
+        if directory.is_encrypted()? {
+            return Err(cipher::missing(&path));
+        }
+    }
+    match &options.key {
+        // Its creation was interrupted, if it was begun at all.
+        Some(key) if format.is_none() => Ok(Some(Arc::new(Cipher::fresh(key)))),
+        Some(_) => Err(StoreError::NotEncrypted { path: directory.shown() }),
+        None => Ok(None),
+    }
+}
 
-fn open_engine(directory: &Directory, format: Option<u32>, options: &SledOptions) -> Result<Engine, StoreError> {
+/// sled takes a hole in its log for the end of it, and overwrites what stands behind. So a log with a hole is opened as a copy
+/// first, and if that shows that something acknowledged would be lost, the files stay as they are for a repair. So is a small
+/// one that ends raggedly, as most do whose file was used before: of what is damaged in the last message all before it is left.
+fn try_on_copy(
+    directory: &Directory,
+    note: Option<Note>,
+    options: &SledOptions,
+    cipher: Option<Arc<Cipher>>,
+) -> Result<(), StoreError> {
+    let engine = directory.engine();
+    let end = engine::read_first(&engine)?;
+    if end == End::Clean {
+        return Ok(());
+    }
+    let failed = |error| io_error(&engine, "copy the engine's files, whose log has a hole,", error);
+    let bytes = bytes_below(&engine).map_err(failed)?;
+    if end == End::Ragged && bytes > RAGGED_BYTES_MAX {
+        return Ok(());
+    }
+    // A full disk must not keep anyone from reading.
+    if directory.free_bytes()? < bytes.saturating_add(options.free_bytes_min) {
+        return Ok(());
+    }
+    let copy = directory.scratch_path("opening");
+    let _vanishing = Vanishing(copy.clone());
+    copy_below(&engine, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
+    // All of it was just read, in order to be copied.
+    let trial = EngineOptions { is_read: true, ..options.engine() };
+    let tried = Engine::open(&copy, trial, cipher).and_then(|engine| count_commits(&engine));
+    let left = "; the engine's files are left as they are";
+    match tried {
+        Ok(commits) => match lost(note, commits) {
+            lost if lost > 0 && !options.rebuild => Err(commits_lost(directory, commits, lost, left)),
+            _ => Ok(()),
+        },
+        Err(StoreError::Damaged { why, .. }) => {
+            let what = format!("the engine's files in {}", engine.display());
+            Err(StoreError::Damaged { what, why: why + left })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The largest engine that is copied because its log ends raggedly, in bytes.
+const RAGGED_BYTES_MAX: u64 = 32 << 20;
+
+/// How many acknowledged commits are not there.
+fn lost(note: Option<Note>, commits: u64) -> u64 {
+    note.map_or(0, |note| note.count).saturating_sub(commits)
+}
+
+fn commits_lost(directory: &Directory, commits: u64, lost: u64, left: &str) -> StoreError {
+    let what = format!("the newest commits of the ledger {}", directory.shown());
+    let why = format!(
+        "{lost} of {} that were acknowledged are gone; restore a backup, or see by `whowas repair --dry-run` what can be \
+         brought back{left}",
+        commits.saturating_add(lost)
+    );
+    StoreError::Damaged { what, why }
+}
+
+fn open_engine(
+    directory: &Directory,
+    format: Option<u32>,
+    options: &SledOptions,
+    cipher: Option<Arc<Cipher>>,
+) -> Result<Engine, StoreError> {
     let path = directory.engine();
     let there = engine::exists(&path);
     match format {
@@ -708,7 +973,24 @@ fn open_engine(directory: &Directory, format: Option<u32>, options: &SledOptions
         }
         _ => {}
     }
-    let engine = Engine::open(&path, options.cache_capacity_bytes)?;
+    let open = || {
+        if format.is_none() {
+            match &cipher {
+                Some(cipher) => cipher.place(&path)?,
+                None => remove_wrapped(&path)?,
+            }
+        }
+        Engine::open(&path, EngineOptions { is_read: true, ..options.engine() }, cipher.clone())
+    };
+    let engine = match open() {
+        Err(StoreError::Damaged { .. } | StoreError::Io { .. })
+            if format.is_none() && is_mere_beginning(directory)? =>
+        {
+            std::fs::remove_dir_all(&path).map_err(|error| io_error(&path, "remove an unfinished engine", error))?;
+            open()?
+        }
+        opened => opened?,
+    };
     if format.is_none() {
         // A creation that was interrupted left nothing in the engine. Anything else lost its format file.
         if !engine.is_empty()? {
@@ -720,10 +1002,40 @@ fn open_engine(directory: &Directory, format: Option<u32>, options: &SledOptions
     Ok(engine)
 }
 
+/// Whether the engine's files are what a creation left that a kill or a power cut ended: sled makes them in several steps, and
+/// cannot read what is between. Nobody was ever told of a commit in them, and there is none.
+fn is_mere_beginning(directory: &Directory) -> Result<bool, StoreError> {
+    let carved = Carved::of(&directory.engine(), None, &mut |_| ())?;
+    Ok(!directory.has_note() && carved.pieces.is_empty() && carved.heads.is_empty())
+}
+
 /// One seek a tenant: commits are numbered without gaps.
 fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
     let tenants = read::tenants(engine)?.into_iter();
     tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
+}
+
+/// Checks by a few seeks a tenant what an append relies on: that the head is that of the newest commit in the journal, and that
+/// the commit which was noted is there. `verify` checks the rest.
+fn check_heads(engine: &Engine, note: Option<Note>) -> Result<(), StoreError> {
+    for (tenant, has_journal) in read::tenants(engine)? {
+        let key = Key::Head { tenant };
+        let head = get::<HeadV1>(engine, &key)?.map(HeadV1::read).transpose();
+        let head = head.map_err(|error| damaged(&key, error.to_string()))?.unwrap_or_default();
+        let newest = read::newest_journaled(engine, tenant)?;
+        let hash = read::hash_of(engine, tenant, newest)?;
+        if !has_journal || head.sequence != newest || hash != Some(head.hash) {
+            let why = format!("it is at commit {}, and the journal ends with another at {newest}", head.sequence);
+            return Err(damaged(&key, why));
+        }
+    }
+    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest)
+        && read::hash_of(engine, tenant, sequence)? != Some(hash)
+    {
+        let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
+        return Err(damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why));
+    }
+    Ok(())
 }
 
 fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {

@@ -7,11 +7,12 @@ use crate::domain::finding::FindingId;
 use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::codec::{self, Record, RecordError};
-use crate::store::hash::{Header, commit_hash, payload_hash};
 use crate::store::key::{Key, Prefix};
-use crate::store::record::journal::{JournalV1, PayloadV1};
+use crate::store::log::pick;
+use crate::store::record::index::LogNodesV1;
+use crate::store::record::journal::{JournalV1, PayloadKind};
 use crate::store::record::object::{BlockV1, ObjectV1, PartV1};
-use crate::store::{Commit, Entry, Hash, Known, Order, StoreError};
+use crate::store::{Entry, Hash, Known, LogNode, Order, RawEntry, StoreError};
 
 /// The sealed record under a key.
 pub(super) fn get<R: Record>(engine: &Engine, key: &Key) -> Result<Option<R>, StoreError> {
@@ -91,9 +92,20 @@ pub(super) fn journal(
     last: Sequence,
     limit: usize,
 ) -> Result<Vec<Entry>, StoreError> {
+    raw_journal(engine, tenant, from, last, limit)?.iter().map(|raw| raw.open(tenant)).collect()
+}
+
+/// The same down to their bytes; only their places in the chain are checked.
+pub(super) fn raw_journal(
+    engine: &Engine,
+    tenant: TenantId,
+    from: Sequence,
+    last: Sequence,
+    limit: usize,
+) -> Result<Vec<RawEntry>, StoreError> {
     let from = from.max(Sequence(1));
     let start = Key::Journal { tenant, sequence: from, chunk: 0 };
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<RawEntry> = Vec::new();
     let mut open: Option<Pieces> = None;
     let mut expected = from;
     if limit == 0 {
@@ -115,7 +127,7 @@ pub(super) fn journal(
             return Ok(ControlFlow::Continue(()));
         }
         if let Some(pieces) = open.take() {
-            push(&mut entries, pieces.entry(tenant)?, tenant)?;
+            push(&mut entries, pieces.raw(tenant)?, tenant)?;
             if entries.len() >= limit {
                 return Ok(ControlFlow::Break(()));
             }
@@ -124,15 +136,23 @@ pub(super) fn journal(
             return Err(damaged(&Key::Journal { tenant, sequence: expected, chunk: 0 }, "it is missing".to_owned()));
         }
         expected = sequence.next();
-        let header: JournalV1 = codec::decode(bytes).map_err(|error| damaged(&key, error.to_string()))?;
+        let (header, kind) = JournalV1::read(bytes).map_err(|error| damaged(&key, error.to_string()))?;
         let payload = header.first.clone();
-        open = Some(Pieces { sequence, next: 1, header, payload });
+        open = Some(Pieces { sequence, next: 1, header, kind, payload });
         Ok(ControlFlow::Continue(()))
     })?;
     if let Some(pieces) = open.filter(|_| entries.len() < limit) {
-        push(&mut entries, pieces.entry(tenant)?, tenant)?;
+        push(&mut entries, pieces.raw(tenant)?, tenant)?;
     }
     Ok(entries)
+}
+
+/// A node of the Merkle log, from the record of the commit that completed it.
+pub(super) fn log_node(engine: &Engine, tenant: TenantId, node: LogNode) -> Result<Hash, StoreError> {
+    let sequence = node.completed_by().ok_or_else(|| node.missing(tenant))?;
+    let record: Option<LogNodesV1> = get(engine, &Key::LogNodes { tenant, sequence })?;
+    let kept: Option<Vec<Hash>> = record.map(|LogNodesV1(nodes)| nodes.into_iter().map(Hash).collect());
+    pick(tenant, node, kept.as_deref())
 }
 
 /// The newest number in the journal, whole or not.
@@ -145,6 +165,14 @@ pub(super) fn newest_journaled(engine: &Engine, tenant: TenantId) -> Result<Sequ
         Ok(ControlFlow::Break(()))
     })?;
     Ok(newest)
+}
+
+/// The hash of a commit as its header has it, unchecked; `None` if there is no such commit.
+pub(super) fn hash_of(engine: &Engine, tenant: TenantId, sequence: Sequence) -> Result<Option<Hash>, StoreError> {
+    let key = Key::Journal { tenant, sequence, chunk: 0 };
+    let Some(bytes) = engine.get(&key.encode())? else { return Ok(None) };
+    let (header, _) = JournalV1::read(&bytes).map_err(|error| damaged(&key, error.to_string()))?;
+    Ok(Some(Hash(header.hash)))
 }
 
 /// Every tenant that has any record, and whether its journal has begun.
@@ -193,6 +221,8 @@ pub(super) fn what(key: &Key) -> String {
             format!("membership of object {object} in group {group} of tenant {tenant}")
         }
         Key::Mapping { .. } => format!("state of the mapping of tenant {tenant}"),
+        Key::Erased { .. } => format!("mark of something erased of tenant {tenant}"),
+        Key::LogNodes { sequence, .. } => format!("nodes of the Merkle log from commit {sequence} of tenant {tenant}"),
     }
 }
 
@@ -208,35 +238,39 @@ pub(super) fn decode_key(encoded: &[u8]) -> Result<Key, StoreError> {
 }
 
 /// A journal entry while its chunks are read.
-struct Pieces {
-    sequence: Sequence,
-    next: u16,
-    header: JournalV1,
-    payload: Vec<u8>,
+pub(super) struct Pieces {
+    pub(super) sequence: Sequence,
+    pub(super) next: u16,
+    pub(super) header: JournalV1,
+    pub(super) kind: PayloadKind,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Pieces {
-    fn entry(self, tenant: TenantId) -> Result<Entry, StoreError> {
-        let Self { sequence, header, payload, .. } = self;
-        let bad = |why: &str| damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why.to_owned());
+    pub(super) fn entry(self, tenant: TenantId) -> Result<Entry, StoreError> {
+        self.raw(tenant)?.open(tenant)
+    }
+
+    fn raw(self, tenant: TenantId) -> Result<RawEntry, StoreError> {
+        let Self { sequence, header, kind, payload, .. } = self;
         if u64::try_from(payload.len()).ok() != Some(header.payload_bytes) {
-            return Err(bad("its payload is cut short"));
+            let key = Key::Journal { tenant, sequence, chunk: 0 };
+            return Err(damaged(&key, "its payload is cut short".to_owned()));
         }
-        let recorded = Instant::from_micros(header.recorded);
-        let (previous, hash) = (Hash(header.previous), Hash(header.hash));
-        if payload_hash(&header.salt, &payload) != Hash(header.payload_hash) {
-            return Err(bad("its payload does not have its hash"));
-        }
-        if commit_hash(&previous, &Header { tenant, sequence, recorded }, &Hash(header.payload_hash)) != hash {
-            return Err(bad("it does not have its hash"));
-        }
-        let read = codec::decode::<PayloadV1>(&payload).and_then(PayloadV1::read);
-        let (facts, cursor, run) = read.map_err(|error| bad(&error.to_string()))?;
-        Ok(Entry { sequence, previous, hash, commit: Commit { recorded, salt: header.salt, facts, cursor, run } })
+        Ok(RawEntry {
+            sequence,
+            previous: Hash(header.previous),
+            hash: Hash(header.hash),
+            version: kind.version(),
+            recorded: Instant::from_micros(header.recorded),
+            salt: header.salt,
+            payload_hash: Hash(header.payload_hash),
+            payload,
+        })
     }
 }
 
-fn push(entries: &mut Vec<Entry>, entry: Entry, tenant: TenantId) -> Result<(), StoreError> {
+fn push(entries: &mut Vec<RawEntry>, entry: RawEntry, tenant: TenantId) -> Result<(), StoreError> {
     let before = match entries.last() {
         Some(before) => Some(before.hash),
         // The first commit follows on nothing.

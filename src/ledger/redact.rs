@@ -1,0 +1,361 @@
+//! Erasing somebody's names: what that means for each commit, and a ledger written anew without them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::domain::erase::{self, Erasure, Masker, Needles, Redacted, Token, anchor_texts, names_said};
+use crate::domain::fact::Fact;
+use crate::domain::finding::{FindingId, FindingKind, Subject};
+use crate::domain::id::{ChainId, ObjectId, Sequence, TenantId};
+use crate::domain::link::{Anchor, AnchorKind};
+use crate::domain::name::{Name, NameKey};
+use crate::store::{ErasureKey, Instead, LedgerStore, Places, RawEntry, StoreError, Veil};
+
+use super::{Batch, Ledger, LedgerError, Stamp};
+
+/// How many journal entries are read at a time.
+const ENTRIES: usize = 64;
+/// How many replaced items one fact names, and how many such facts one commit has.
+const ITEMS_MAX: usize = 20_000;
+const FACTS_MAX: usize = 4;
+
+/// Whose names are to be erased, and by whose word.
+#[derive(Clone, Debug)]
+pub struct RedactRequest {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The objects.
+    pub objects: BTreeSet<ObjectId>,
+    /// The operator.
+    pub by: Option<String>,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// What erasing means for a ledger.
+pub struct Redaction {
+    request: RedactRequest,
+    key: ErasureKey,
+    erasure: Erasure,
+    needles: Needles,
+    findings: HashMap<FindingId, FindingId>,
+    /// Names that stay readable where somebody else is called so, by their pseudonyms.
+    others: BTreeMap<NameKey, Name>,
+    names: BTreeMap<ObjectId, BTreeSet<Token>>,
+    texts: BTreeMap<ObjectId, BTreeSet<Token>>,
+}
+
+/// What was, or would be, erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct RedactReport {
+    /// Names.
+    pub names: u64,
+    /// Ids of chains and snapshots and values of anchors that went with them.
+    pub texts: u64,
+    /// Commits in which something was replaced.
+    pub commits: u64,
+    /// What was replaced in them.
+    pub items: u64,
+    /// Names that stay readable where they are somebody else's.
+    pub still_readable: Vec<Name>,
+}
+
+impl Ledger {
+    /// Works out what has to go when these objects' names are erased. Nothing is changed.
+    ///
+    /// # Errors
+    /// If an object was never seen, or the ledger cannot be read.
+    pub fn plan_redaction(&self, request: RedactRequest, key: ErasureKey) -> Result<Redaction, LedgerError> {
+        let tenant = request.tenant;
+        for object in &request.objects {
+            if self.store().object(tenant, *object)?.is_empty() {
+                return Err(LedgerError::NoObject { object: *object });
+            }
+        }
+        let mut erasure = match self.store().erasure(tenant)? {
+            Some(erasure) => Erasure::clone(&erasure),
+            None => key.erasure(tenant),
+        };
+        erasure.extend(request.objects.iter().copied().map(erase::Erased::Object));
+        let told = self.told_of(tenant, &request.objects)?;
+        let mut plan = Redaction {
+            request,
+            key,
+            erasure,
+            needles: Needles::default(),
+            findings: HashMap::new(),
+            others: BTreeMap::new(),
+            names: BTreeMap::new(),
+            texts: BTreeMap::new(),
+        };
+        plan.add_names(&told);
+        plan.add_anchors(&told);
+        let first = plan.request.objects.first().copied();
+        for id in self.ids_with(tenant, &plan.needles)? {
+            plan.add_id(first, &id);
+        }
+        for name in told.values().flat_map(|told| &told.names) {
+            let key = plan.erasure.key(name.key());
+            // It stands under its own key still, or under its pseudonym if somebody else's erasure came first.
+            let mut held = self.store().holders(tenant, name.key())?.into_iter();
+            if held.any(|posting| !plan.erasure.has(posting.object)) {
+                plan.others.insert(key, name.clone());
+            }
+        }
+        Ok(plan)
+    }
+
+    /// What these objects were ever called, in every spelling, and their anchors.
+    fn told_of(&self, tenant: TenantId, objects: &BTreeSet<ObjectId>) -> Result<BTreeMap<ObjectId, Told>, LedgerError> {
+        let mut told: BTreeMap<ObjectId, Told> = objects.iter().map(|object| (*object, Told::default())).collect();
+        each_entry(self.store(), tenant, |_, fact| {
+            let Some(told) = fact.object().and_then(|object| told.get_mut(&object)) else { return };
+            for name in names_said(fact).iter().filter(|name| erase::stands_for(name.spelling()).is_none()) {
+                // Its own key, whatever it is compared by.
+                told.names.extend(name.spelling().parse::<Name>());
+                told.spellings.insert(name.spelling().to_owned());
+            }
+            if let Fact::Seen(seen) = fact {
+                told.anchors.extend(anchor_texts(&seen.profile).map(str::to_owned));
+            }
+        })?;
+        Ok(told)
+    }
+
+    /// The ids of chains and snapshots in which one of the names stands.
+    fn ids_with(&self, tenant: TenantId, needles: &Needles) -> Result<BTreeSet<String>, LedgerError> {
+        let mut ids = BTreeSet::new();
+        each_entry(self.store(), tenant, |_, fact| {
+            let (chain, snapshot) = match fact {
+                Fact::SnapshotTaken(snapshot) => (&snapshot.chain, &snapshot.id),
+                Fact::Receipt(receipt) => (&receipt.chain, &receipt.snapshot),
+                Fact::SnapshotExpired(expired) => (&expired.chain, &expired.snapshot),
+                _ => return,
+            };
+            let found = [chain.as_str(), snapshot.as_str()].into_iter().filter(|id| needles.occur_in(id));
+            ids.extend(found.map(str::to_owned));
+        })?;
+        Ok(ids)
+    }
+
+    /// What erasing would replace. Nothing is changed.
+    ///
+    /// # Errors
+    /// If a commit is too old to be changed in part, or the ledger cannot be read.
+    pub fn preview_redaction(&self, plan: &Redaction) -> Result<RedactReport, LedgerError> {
+        let mut report = plan.report();
+        each_raw(self.store(), plan.request.tenant, |raw| {
+            if let Some((_, places)) = plan.forget(raw)? {
+                report.commits += 1;
+                report.items += places.len() as u64;
+            }
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    /// Writes all of this ledger into an empty store, without the names, and with the facts that say what was erased. What
+    /// was written is checked as `verify` does it.
+    ///
+    /// # Errors
+    /// If a commit is too old to be changed in part, a store fails, or what was written does not hold.
+    pub fn redact_into(
+        &self,
+        plan: &Redaction,
+        into: Arc<dyn LedgerStore>,
+        stamp: Stamp,
+        mut progress: impl FnMut(u64),
+    ) -> Result<RedactReport, LedgerError> {
+        let own = plan.request.tenant;
+        let mut erasures = HashMap::new();
+        for tenant in self.tenants()? {
+            let erasure = match tenant == own {
+                true => Some(Arc::new(plan.erasure.clone())),
+                false => self.store().erasure(tenant)?,
+            };
+            erasures.insert(tenant, erasure);
+        }
+        let new = Self::over(Arc::new(Veil::over(into, plan.key.clone(), erasures)));
+        let (mut report, mut items) = (plan.report(), Vec::new());
+        for tenant in self.tenants()? {
+            each_raw(self.store(), tenant, |raw| {
+                let forgotten = if tenant == own { plan.forget(raw)? } else { None };
+                let kept = forgotten.as_ref().map_or(raw, |(forgotten, _)| forgotten);
+                let entry = kept.open(tenant)?;
+                new.append_raw(tenant, kept, &entry, false)?;
+                if let Some((_, places)) = forgotten {
+                    report.commits += 1;
+                    report.items += places.len() as u64;
+                    let sequence = raw.sequence;
+                    let instead = |(place, digest)| erase::Instead { sequence, place, digest };
+                    items.extend(places.into_iter().map(instead));
+                }
+                progress(entry.commit.facts.len() as u64);
+                Ok(())
+            })?;
+        }
+        let said = plan.facts(&items, stamp);
+        for facts in said.chunks(FACTS_MAX) {
+            let facts = facts.iter().cloned().map(Fact::Redacted).collect();
+            new.append(own, Batch { facts, ..Batch::default() }, stamp)?;
+        }
+        let checked = new.verify(|_| ())?;
+        if checked.differing > 0 {
+            let why = format!("{} records of it are not what its journal gives", checked.differing);
+            return Err(StoreError::Unsound { what: "the ledger without the names".to_owned(), why }.into());
+        }
+        Ok(report)
+    }
+}
+
+/// What is told of one object.
+#[derive(Default)]
+struct Told {
+    names: BTreeSet<Name>,
+    spellings: BTreeSet<String>,
+    anchors: BTreeSet<String>,
+}
+
+impl Redaction {
+    fn add_names(&mut self, told: &BTreeMap<ObjectId, Told>) {
+        let mut spelled = Vec::new();
+        for (object, told) in told {
+            let tokens: BTreeSet<Token> =
+                told.names.iter().map(|name| self.erasure.tokens().name(name.key())).collect();
+            self.erasure.extend(tokens.iter().copied().map(erase::Erased::Name));
+            self.names.insert(*object, tokens);
+            let spellings = told.spellings.iter().filter_map(|text| Some((text.as_str(), text.parse::<Name>().ok()?)));
+            spelled.extend(spellings);
+        }
+        self.needles = Needles::new(spelled.iter().map(|(spelling, name)| (*spelling, name.key())));
+        for name in told.values().flat_map(|told| &told.names) {
+            let (old, new) = (name.key().clone(), self.erasure.key(name.key()));
+            self.rename(&Subject::Name(old), &Subject::Name(new));
+        }
+    }
+
+    fn add_anchors(&mut self, told: &BTreeMap<ObjectId, Told>) {
+        for (object, told) in told {
+            for value in told.anchors.iter().filter(|value| self.erasure.is_new_text(value)).collect::<Vec<_>>() {
+                self.add_text(*object, value);
+                for kind in [AnchorKind::ImmutableId, AnchorKind::EmployeeId] {
+                    let old = Anchor { kind, value: value.clone() };
+                    let new = self.erasure.anchor(&old);
+                    self.rename(&Subject::Anchor(old), &Subject::Anchor(new));
+                }
+            }
+        }
+    }
+
+    fn add_id(&mut self, first: Option<ObjectId>, id: &str) {
+        let Some(first) = first.filter(|_| self.erasure.is_new_text(id)) else { return };
+        self.add_text(first, id);
+        if let Ok(old) = id.parse::<ChainId>() {
+            let new = self.erasure.chain(&old);
+            self.rename(&Subject::Chain(old), &Subject::Chain(new));
+        }
+    }
+
+    fn add_text(&mut self, object: ObjectId, text: &str) {
+        let token = self.erasure.tokens().text(text);
+        self.erasure.extend([erase::Erased::Text(token)]);
+        self.texts.entry(object).or_default().insert(token);
+    }
+
+    /// A finding's id follows from what it is about, so whoever knows the name could tell it from the id.
+    fn rename(&mut self, old: &Subject, new: &Subject) {
+        let ids = FindingKind::ALL.into_iter().map(|kind| (FindingId::of(kind, old), FindingId::of(kind, new)));
+        self.findings.extend(ids);
+    }
+
+    fn forget(&self, raw: &RawEntry) -> Result<Option<(RawEntry, Places)>, LedgerError> {
+        let is_others = |key: &NameKey| self.others.contains_key(key);
+        let masker = self.masker(&is_others);
+        let instead = Instead { fact: &|fact| masker.mask(fact), text: &|text| masker.text(text) };
+        Ok(raw.forget(self.request.tenant, &instead)?)
+    }
+
+    fn masker<'a>(&'a self, is_others: &'a dyn Fn(&NameKey) -> bool) -> Masker<'a> {
+        Masker { erasure: &self.erasure, needles: &self.needles, findings: &self.findings, is_others }
+    }
+
+    fn report(&self) -> RedactReport {
+        let count =
+            |sets: &BTreeMap<ObjectId, BTreeSet<Token>>| sets.values().flatten().collect::<BTreeSet<_>>().len() as u64;
+        RedactReport {
+            names: count(&self.names),
+            texts: count(&self.texts),
+            still_readable: self.others.values().cloned().collect(),
+            ..RedactReport::default()
+        }
+    }
+
+    /// The facts that say what was erased.
+    fn facts(&self, items: &[erase::Instead], stamp: Stamp) -> Vec<Redacted> {
+        let RedactRequest { objects, by, note, .. } = &self.request;
+        let key = self.key.fingerprint();
+        let masker = self.masker(&|_| false);
+        let said = |text: &Option<String>| {
+            let mut text = text.clone();
+            text.iter_mut().for_each(|text| masker.text(text));
+            text
+        };
+        let (by, note) = (said(by), said(note));
+        let of = |object: ObjectId, items: &[erase::Instead]| {
+            let tokens = |sets: &BTreeMap<ObjectId, BTreeSet<Token>>| {
+                sets.get(&object).into_iter().flatten().copied().collect::<Vec<_>>()
+            };
+            let (names, texts) = (tokens(&self.names), tokens(&self.texts));
+            Redacted {
+                object,
+                at: stamp.now,
+                by: by.clone(),
+                note: note.clone(),
+                key,
+                names,
+                texts,
+                items: items.to_vec(),
+            }
+        };
+        let mut facts: Vec<Redacted> = objects.iter().map(|object| of(*object, &[])).collect();
+        if let Some(first) = objects.first() {
+            let more = items.chunks(ITEMS_MAX).map(|items| Redacted {
+                names: Vec::new(),
+                texts: Vec::new(),
+                ..of(*first, items)
+            });
+            facts.extend(more);
+        }
+        facts
+    }
+}
+
+fn each_entry(
+    store: &dyn LedgerStore,
+    tenant: TenantId,
+    mut each: impl FnMut(Sequence, &Fact),
+) -> Result<(), LedgerError> {
+    let mut next = Sequence(1);
+    loop {
+        let entries = store.journal(tenant, next, ENTRIES)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        next = last.sequence.next();
+        for entry in &entries {
+            entry.commit.facts.iter().for_each(|fact| each(entry.sequence, fact));
+        }
+    }
+}
+
+fn each_raw(
+    store: &dyn LedgerStore,
+    tenant: TenantId,
+    mut each: impl FnMut(&RawEntry) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let mut next = Sequence(1);
+    loop {
+        let entries = store.raw_journal(tenant, next, ENTRIES)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        next = last.sequence.next();
+        entries.iter().try_for_each(&mut each)?;
+    }
+}

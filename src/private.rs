@@ -1,0 +1,35 @@
+//! Folders and files beside a ledger that are their owner's alone.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::path::{Path, PathBuf};
+
+/// The folder that belongs to the ledger in this directory: it has the ledger's own name, and an ending.
+pub fn folder_beside(ledger: &Path, ending: &str) -> PathBuf {
+    let mut name = ledger.file_name().unwrap_or(std::ffi::OsStr::new("ledger")).to_owned();
+    name.push(ending);
+    ledger.with_file_name(name)
+}
+
+/// Makes the folder, for its owner alone.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+/// How a file is opened to be written: made readable for its owner alone.
+pub fn file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}

@@ -1,0 +1,108 @@
+//! An export that is there already: what it has, and where it can be gone on with.
+
+use std::io::BufRead;
+
+use super::line::Sum;
+use super::read::{Line, Lines};
+use super::{ExportError, Parts};
+use crate::domain::fact::Fact;
+use crate::domain::id::{Sequence, TenantId};
+use crate::ledger::{Ledger, LedgerError};
+
+/// What an export has already.
+#[derive(Clone, Debug, Default)]
+pub struct Begun {
+    pub(super) sum: Sum,
+    pub(super) parts: Parts,
+    pub(super) commits: u64,
+    /// Whether it had its end.
+    pub was_whole: bool,
+    /// Up to here the file stays; what follows, an end or half a line, makes way.
+    pub bytes: u64,
+}
+
+impl Begun {
+    /// Whether there is nothing yet, not even a header.
+    pub fn is_new(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Whether all that it has is in this ledger too, and none of it was erased since: then the ledger goes on where it ends.
+    ///
+    /// # Errors
+    /// [`ExportError::Foreign`] if it is not.
+    pub fn check_belongs(&self, ledger: &Ledger) -> Result<(), ExportError> {
+        for (tenant, last) in &self.parts {
+            let entries = ledger.store().raw_journal(*tenant, last.sequence, 1).map_err(LedgerError::from)?;
+            if entries.first().map(|entry| entry.hash) != Some(last.hash) {
+                let why = match entries.is_empty() {
+                    true => "which this ledger does not have",
+                    false => "which is another one in this ledger",
+                };
+                return Err(ExportError::Foreign(format!(
+                    "go on with the export: it ends with commit {} of tenant {tenant}, {why}; export into a new file",
+                    last.sequence
+                )));
+            }
+            refuse_erased_since(ledger, *tenant, last.sequence)?;
+        }
+        Ok(())
+    }
+}
+
+/// What was erased since an export was begun stands in it still, and would be brought back by it.
+fn refuse_erased_since(ledger: &Ledger, tenant: TenantId, last: Sequence) -> Result<(), ExportError> {
+    let mut next = last.next();
+    loop {
+        let entries = ledger.store().raw_journal(tenant, next, ENTRIES).map_err(LedgerError::from)?;
+        let Some(newest) = entries.last() else { return Ok(()) };
+        next = newest.sequence.next();
+        for raw in &entries {
+            let entry = raw.open(tenant).map_err(LedgerError::from)?;
+            if entry.commit.facts.iter().any(|fact| matches!(fact, Fact::Redacted(_))) {
+                return Err(ExportError::Foreign(format!(
+                    "go on with the export: names were erased in commit {} of tenant {tenant}, and the file has them still; export \
+                     into a new file, and destroy this one",
+                    raw.sequence
+                )));
+            }
+        }
+    }
+}
+
+/// How many commits are in memory at a time.
+const ENTRIES: usize = 4;
+
+/// Reads an export through, with all its sums. A last line that is torn, as a crash leaves one, counts as not there.
+///
+/// # Errors
+/// If it is no export, is damaged before its last line, or is one of another choice of tenants.
+pub fn look(from: impl BufRead, wanted: Option<TenantId>) -> Result<Begun, ExportError> {
+    let mut lines = Lines::new(from);
+    let header = match lines.header() {
+        Ok(header) => header,
+        // Not even the header was written in full.
+        Err(ExportError::Fault(_)) if lines.lines == 0 || (lines.is_last && lines.is_torn) => {
+            return Ok(Begun::default());
+        }
+        Err(error) => return Err(error),
+    };
+    if header.tenant != wanted {
+        let of =
+            |tenant: Option<TenantId>| tenant.map_or("all tenants".to_owned(), |tenant| format!("tenant {tenant}"));
+        let (was, is) = (of(header.tenant), of(wanted));
+        return Err(ExportError::Foreign(format!("go on with the export: it is one of {was}, and {is} was asked for")));
+    }
+    let (was_whole, sum, bytes) = loop {
+        // An end makes way for what was committed since, so the place before it is the one to go on from.
+        let (sum, bytes) = (lines.sum, lines.bytes);
+        match lines.next() {
+            Ok(Some(Line::Commit(..))) => {}
+            Ok(Some(Line::End)) => break (true, sum, bytes),
+            Ok(None) => break (false, sum, bytes),
+            Err(ExportError::Fault(_)) if lines.is_last => break (false, sum, bytes),
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(Begun { sum, parts: lines.parts, commits: lines.commits, was_whole, bytes })
+}

@@ -1,0 +1,68 @@
+//! What a ledger of an earlier format lacks is added from its journal when it is opened.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use super::directory::{Directory, FORMAT};
+use super::engine::{Batch, Engine};
+use super::read::{all, damaged, decode_key, newest_journaled, tenants};
+use crate::domain::id::{Sequence, TenantId};
+use crate::store::codec;
+use crate::store::key::{Key, Prefix};
+use crate::store::log::completed;
+use crate::store::record::index::LogNodesV1;
+use crate::store::record::journal::JournalV1;
+use crate::store::{Hash, Order, StoreError};
+
+/// How many records are written in one batch.
+const WRITTEN_AT_ONCE: usize = 1_000;
+
+/// Gives every tenant that has none its Merkle log, which makes the ledger one of the newest format. What was interrupted is
+/// done again from the start, with the same records.
+///
+/// A damaged journal is no reason not to open the ledger: it stays as it is, and what needs the log says that it is missing.
+pub(super) fn add_logs(engine: &Engine, directory: &Directory, format: Option<u32>) -> Result<(), StoreError> {
+    let mut lacking = Vec::new();
+    for (tenant, _) in tenants(engine)? {
+        let sequence = newest_journaled(engine, tenant)?;
+        // The newest commit's nodes are written last.
+        let newest = engine.get(&Key::LogNodes { tenant, sequence }.encode())?;
+        lacking.extend((sequence > Sequence(0) && newest.is_none()).then_some(tenant));
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    if format != Some(FORMAT) {
+        // Before the first record that an older release does not know.
+        directory.write_format()?;
+    }
+    match lacking.into_iter().try_for_each(|tenant| add_log(engine, tenant)) {
+        Err(StoreError::Damaged { .. }) => Ok(()),
+        other => other.and_then(|()| engine.persist()),
+    }
+}
+
+/// Writes the nodes of all commits, oldest first.
+fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
+    // The newest complete node of each level is all that a later one can be built on.
+    let mut newest: BTreeMap<u8, Hash> = BTreeMap::new();
+    let (mut batch, mut count) = (Batch::default(), 0);
+    engine.scan(all(Prefix::journal(tenant)), Order::Forward, |encoded, bytes| {
+        let key = decode_key(encoded)?;
+        let Key::Journal { sequence, chunk: 0, .. } = key else { return Ok(ControlFlow::Continue(())) };
+        let (header, _) = JournalV1::read(bytes).map_err(|error| damaged(&key, error.to_string()))?;
+        let left = |node: crate::store::LogNode| newest.get(&node.level).copied().ok_or_else(|| node.missing(tenant));
+        let nodes = completed(sequence, &Hash(header.hash), left)?;
+        newest.extend((0..).zip(nodes.iter().copied()));
+        let (key, record) = (Key::LogNodes { tenant, sequence }, LogNodesV1(nodes.iter().map(|node| node.0).collect()));
+        let sealed = codec::seal(&key.encode(), &record).map_err(|error| damaged(&key, error.to_string()))?;
+        batch.insert(key.encode(), sealed);
+        count += 1;
+        if count == WRITTEN_AT_ONCE {
+            count = 0;
+            engine.apply(std::mem::take(&mut batch))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    engine.apply(batch)
+}

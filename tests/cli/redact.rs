@@ -1,0 +1,186 @@
+//! Somebody's names are erased: nothing of them is left in any file, and the next holder is told apart as before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::portable::killed;
+use super::world::{Ran, World, full, ran};
+
+/// The files below a folder in which a text stands, in any letter case.
+fn grep(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(grep(&path, text));
+            continue;
+        }
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.make_ascii_lowercase();
+        if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn export(w: &World, name: &str) -> PathBuf {
+    let file = w.file(name);
+    w.run(&["export", file.to_str().unwrap()]).done();
+    file
+}
+
+/// An export brought back into another ledger, with the key of what was erased: that ledger, and where its keys are.
+fn brought_back(w: &World, file: &Path) -> (PathBuf, PathBuf) {
+    let (copy, keys) = (w.file("copy"), w.file("copy.keys"));
+    fs::create_dir(&keys).unwrap();
+    let own = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
+    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    on(w, &copy, &["restore", file.to_str().unwrap()]).done();
+    assert_eq!(on(w, &copy, &["verify"]).done(), w.run(&["verify"]).done());
+    (copy, keys)
+}
+
+fn on(w: &World, ledger: &Path, arguments: &[&str]) -> Ran {
+    ran(w.command("json", &["--ledger", ledger.to_str().unwrap()]).args(arguments))
+}
+
+#[test]
+fn an_erased_name_is_in_no_file_and_its_next_holder_is_a_mismatch() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    let other = w.create("carl");
+    w.at("09:00");
+    w.poll();
+    w.snapshot("cA", "s1", ann);
+    w.snapshot_by_name("mailbox-ann@x.test", "s2", "ann");
+    let note = "was Ann@X.test, then Carl";
+    let (from, to) = (ann.to_string(), other.to_string());
+    w.run(&["link", "add", "--from", &from, "--to", &to, "--as", "recreated-as", "--note", note]).done();
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    let before = w.who("ann", "09:30");
+    let checkpoint = w.run(&["verify"]).done();
+    assert!(!grep(&w.ledger(), "ann@x.").is_empty(), "the search itself finds names");
+
+    let object = ann.to_string();
+    let foreseen = w.run(&["redact", &object, "--dry-run"]).done();
+    assert!(!grep(&w.ledger(), "ann@x.").is_empty(), "a dry run changes nothing");
+    let aside = w.ledger().join("engine.damaged-1");
+    fs::create_dir(&aside).unwrap();
+    w.run(&["redact", &object]).failed(1, &["engine.damaged-1", "nothing was changed"]);
+    assert!(!grep(&w.ledger(), "ann@x.").is_empty(), "what a repair put aside is not left behind unnoticed");
+    fs::remove_dir(&aside).unwrap();
+    let done = w.run(&["redact", &object, "--by", "dpo", "--note", "asked for"]).done();
+    assert_eq!((&foreseen["items"], &foreseen["commits"]), (&done["items"], &done["commits"]));
+    assert!(done["items"].as_u64().unwrap() > 3, "{done}");
+
+    export(&w, "after.jsonl");
+    w.run(&["report", "--object", &object, w.file("report.html").to_str().unwrap()]).ended(0);
+    w.run(&["report", "--chain", "cA", w.file("chain.html").to_str().unwrap()]).ended(0);
+    let verified = w.run(&["verify"]).done();
+    assert_eq!(verified["differing"], 0);
+    assert_eq!(verified["forgotten"], done["items"]);
+    assert!(verified["commits"].as_u64() > checkpoint["commits"].as_u64());
+    for name in ["ann@x.", "ann.lee@x."] {
+        assert_eq!(grep(&w.ledger(), name), Vec::<PathBuf>::new());
+        for file in ["after.jsonl", "report.html", "chain.html"] {
+            let text = fs::read_to_string(w.file(file)).unwrap().to_lowercase();
+            assert!(!text.contains(name), "{file}");
+        }
+    }
+    assert!(w.run(&["history", &object]).stdout.contains("@erased.invalid"));
+
+    // Asked by the name, everything is as it was.
+    let after = w.who("ann", "09:30");
+    assert_eq!((&after["holder"], &after["confidence"]), (&before["holder"], &before["confidence"]));
+    assert_eq!(
+        w.run(&["snapshot", "list", "--chain", "mailbox-ann@x.test"]).done()["items"].as_array().unwrap().len(),
+        1
+    );
+
+    // The directory still tells of her, and somebody else takes her name.
+    w.rename(ann, "ann.third");
+    w.at("11:00");
+    w.poll();
+    let namesake = w.create("ann");
+    w.at("12:00");
+    w.poll();
+    assert_eq!(grep(&w.ledger(), "ann.third@x."), Vec::<PathBuf>::new());
+    assert!(!grep(&w.ledger(), "ann@x.").is_empty(), "what the newcomer is called is readable");
+    w.at("12:01");
+    let caught = w.ask_live(&["--chain", "cA", "--name", &full("ann")]).mismatch();
+    let reasons = &caught.json["reasons"];
+    assert!(reasons.to_string().contains("the earlier holder's names were erased"), "{reasons}");
+    let holder = w.who("ann", "12:01");
+    assert_eq!(holder["holder"], namesake.to_string());
+    w.verify();
+    w.run(&["rebuild"]).done();
+    w.verify();
+
+    // An export brings it back, with the key; without the key it is refused.
+    let file = export(&w, "later.jsonl");
+    let (copy, keys) = brought_back(&w, &file);
+    fs::remove_dir_all(&keys).unwrap();
+    on(&w, &copy, &["who", &full("ann")]).failed(1, &["erasure.key", "backup"]);
+}
+
+/// Words on findings have the ids that those findings get when the names are erased, in commits before the one that tells so.
+#[test]
+fn a_ledger_with_reviews_and_an_erasure_is_restored_and_an_older_export_not_gone_on_with() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    w.snapshot_by_name("mailbox", "s1", "ann");
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    w.create("ann");
+    w.at("11:00");
+    w.poll();
+    let found = w.run(&["findings"]).done();
+    let reused = found["items"].as_array().unwrap().iter().find(|found| found["kind"] == "name_reused").unwrap();
+    let id = reused["id"].as_str().unwrap();
+    w.run(&["finding", "ack", id, "--by", "me", "--note", "known"]).done();
+    let older = export(&w, "older.jsonl");
+    w.run(&["redact", &ann.to_string(), "--by", "dpo"]).done();
+    let bytes = fs::read(&older).unwrap();
+    w.run(&["export", "--resume", older.to_str().unwrap()]).failed(1, &["names were erased", "into a new file"]);
+    assert!(fs::read(&older).unwrap() == bytes, "what is refused changes nothing");
+
+    let file = export(&w, "later.jsonl");
+    let (copy, _) = brought_back(&w, &file);
+    assert_eq!(on(&w, &copy, &["findings"]).done(), w.run(&["findings"]).done());
+}
+
+#[test]
+fn an_erasure_killed_at_any_time_leaves_all_the_names_or_none() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    let before = w.run(&["verify"]).done();
+    let object = ann.to_string();
+    let mut erased = 0;
+    killed(&w, &["redact", &object], || {
+        let verified = w.run(&["verify"]).done();
+        let (old, new) = (grep(&w.ledger(), "ann@x."), grep(&w.ledger(), "ann.lee@x."));
+        assert_eq!(old.is_empty(), new.is_empty(), "{old:?} {new:?}");
+        match old.is_empty() {
+            false => assert_eq!(verified, before),
+            true => erased += 1,
+        }
+        let names = fs::read_dir(w.ledger()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| name.contains("engine.")).collect::<Vec<_>>(), Vec::<String>::new());
+    });
+    if erased == 0 {
+        w.run(&["redact", &object]).done();
+    }
+    assert_eq!(grep(&w.ledger(), "ann@x."), Vec::<PathBuf>::new());
+    w.verify();
+}

@@ -1,0 +1,64 @@
+//! `repair`: from damage to a ledger that holds what is still proved, as a person goes about it.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::world::{World, full};
+
+/// A ledger of a few rounds, and the size of its engine's file.
+fn company() -> World {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    for hour in 1..6 {
+        w.at(&format!("{hour:02}:00"));
+        w.rename(ann, &format!("ann.{hour}"));
+        w.poll();
+        w.snapshot("cA", &hour.to_string(), ann);
+    }
+    w
+}
+
+#[test]
+fn a_sound_ledger_is_said_to_be_and_left_alone() {
+    let w = company();
+    let report = w.run(&["repair"]).done();
+    assert_eq!((&report["outcome"], &report["lost"], &report["damage"]), (&json!("sound"), &json!(0), &json!(null)));
+    let said = w.say(&["repair", "--dry-run"]).stdout;
+    assert!(said.contains("the journal is whole") && said.contains("nothing was changed"), "{said}");
+    w.verify();
+}
+
+#[test]
+fn a_damaged_ledger_says_what_to_do_and_the_repair_says_what_is_lost() {
+    let w = company();
+    let db = w.ledger().join("engine/db");
+    let bytes = fs::read(&db).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    // Everything written in the last third.
+    fs::OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written * 2 / 3).unwrap()).unwrap();
+    w.run(&["status"]).failed(1, &["damaged", "whowas repair --dry-run"]);
+
+    let dry = w.run(&["repair", "--dry-run"]).ended(40);
+    assert_eq!((&dry["outcome"], &dry["moved_to"]), (&json!("repairable"), &json!(null)), "{dry}");
+    w.run(&["status"]).failed(1, &["damaged"]);
+
+    let said = w.say(&["repair"]).stdout;
+    let commits = dry["commits"].as_u64().unwrap();
+    assert!(commits > 0 && said.contains(&format!("{commits} commits are brought back")), "{said}");
+    if dry["lost"].as_u64().unwrap() > 0 {
+        for words in ["lost: commits", "cannot be brought back", "checkpoint", "sync --full --reconcile"] {
+            assert!(said.contains(words), "{words} in {said}");
+        }
+    }
+    assert!(said.contains("engine.damaged-1"), "{said}");
+    assert!(!said.contains("ann.") && !said.contains("scratch"), "a name in {said}");
+    w.verify();
+    assert_eq!(w.run(&["repair"]).done()["commits"], json!(commits));
+    // It goes on from there.
+    w.run(&["sync", "--full", "--reconcile"]).done();
+    assert_ne!(w.run(&["who", &full("ann.5")]).done()["holder"], json!(null));
+    w.verify();
+}

@@ -1,0 +1,172 @@
+//! Calls to the operating system that fail, as on a dying or a full disk.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::check::{Found, Must, check};
+use super::child::{Job, JobKind, Program, Said, path_text, run_for};
+use super::dice::Dice;
+use super::kills::unjustified;
+use super::place;
+use super::table::Row;
+use super::truth::{Heads, Truth};
+use super::{Options, script::TENANTS};
+
+const STEPS: u64 = 36;
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How the process is made to suffer.
+enum Fault {
+    /// A call fails, from its nth time on or that time only.
+    Call { call: &'static str, error: &'static str, when: String, file: Option<&'static str> },
+    /// A file may not grow beyond so many KiB: writes are cut short, and then fail.
+    Short { kib: u64 },
+}
+
+pub fn faults(options: &Options, program: &Program) -> Row {
+    let mut row = Row::new("fault");
+    let mut dice = Dice::new(options.seed ^ 0xfa17);
+    let mut truth = Truth::new(options.seed);
+    let base = TempDir::new().unwrap();
+    let mut before: Heads = [0; TENANTS];
+    let path = base.path().join("ledger");
+    let job = Job { directory: path.clone(), seed: options.seed, steps: 30, kind: JobKind::Append };
+    before = run_for(program.command(&job), PATIENCE).acknowledged(before);
+    let mut struck = 0;
+    for nth in 0..options.faults {
+        let (directory, from) = match dice.chance(75) {
+            true => (TempDir::new().unwrap(), before),
+            false => (TempDir::new().unwrap(), [0; TENANTS]),
+        };
+        let place = directory.path().join("ledger");
+        if from != [0; TENANTS] {
+            place::copy(&path, &place);
+        }
+        let job = Job { directory: place.clone(), seed: options.seed, steps: STEPS, kind: JobKind::Suffer };
+        let fault = draw(&mut dice, &place);
+        let log = directory.path().join("log");
+        let said = run_for(fault.command(program.command(&job), &place, &log), PATIENCE);
+        let is_struck = match &fault {
+            Fault::Call { .. } => fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)")),
+            Fault::Short { .. } => said.has("failed") || said.has("closed "),
+        };
+        struck += u64::from(is_struck);
+        let trial = format!("fault {nth} ({fault})");
+        row.trials += 1;
+        let acknowledged = said.acknowledged(from);
+        let verify = nth % options.verify_every.max(1) == 0;
+        let found = check(&place, &mut truth, Must { acknowledged, more: 1, verify });
+        let clearly = said.has("stopped") || said.first("closed ").is_some_and(|rest| rest != "well");
+        // No file may grow, so no copy can be read either: what is not answered then is at least said.
+        let is_short = matches!(fault, Fault::Short { .. });
+        match (trouble(&said, &mut truth, is_short), unjustified(found)) {
+            (Some(why), _) => row.fault(&trial, "broken", &why, |row| &mut row.broken),
+            (None, Found::Whole(_)) if clearly => {
+                row.told += 1;
+                row.whole += 1;
+            }
+            (None, found) => row.count(&trial, &found),
+        }
+        if !row.is_sound() {
+            place::keep(options, &place, &trial);
+        }
+        if options.tells && nth % 50 == 49 {
+            eprintln!("{} faults", nth + 1);
+        }
+    }
+    row.notes
+        .push(format!("fault: {struck} of them came to pass; where it is said clearly, the ledger is whole as well"));
+    row
+}
+
+/// What of a process's behaviour is not as it must be.
+fn trouble(said: &Said, truth: &mut Truth, may_be_unanswered: bool) -> Option<String> {
+    if said.hung {
+        return Some(format!("it did not end; it said {:?}", said.lines.last()));
+    }
+    let forbidden: &[&str] =
+        if may_be_unanswered { &["wrong", "unclear"] } else { &["wrong", "unclear", "unanswered"] };
+    if let Some(line) = said.lines.iter().find(|line| forbidden.iter().any(|word| line.starts_with(word))) {
+        return Some(format!("{line}, after {:?}", said.first("failed ")));
+    }
+    if said.has("failed ") && !said.has("suffered") {
+        return Some(format!("it died after it said {:?}", said.lines.last()));
+    }
+    for line in said.lines.iter().filter_map(|line| line.strip_prefix("answers ")) {
+        let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+        let tenant = usize::try_from(numbers[0]).unwrap();
+        let right = truth.after(tenant, numbers[1]).answers;
+        if right != numbers[2..] {
+            let which: Vec<bool> = right.iter().zip(&numbers[2..]).map(|(right, said)| right == said).collect();
+            let error = said.first("failed ");
+            return Some(format!(
+                "tenant {tenant} is answered otherwise (head, who, check, findings: {which:?}) after {error:?}"
+            ));
+        }
+    }
+    None
+}
+
+fn draw(dice: &mut Dice, place: &Path) -> Fault {
+    if dice.chance(12) {
+        let bytes = fs::metadata(place.join("engine/db")).map_or(0, |file| file.len());
+        return Fault::Short { kib: bytes / 1024 + dice.below(700) };
+    }
+    // The engine's own file is named, so that a copy elsewhere is on a disk that works.
+    let (call, most, files): (_, u64, &[Option<&'static str>]) = dice.pick(&[
+        ("pwrite64", 40, &[Some("engine/db")] as &[Option<&'static str>]),
+        ("pwrite64", 12, &[Some("engine/db")]),
+        ("sync_file_range", 40, &[Some("engine/db")]),
+        ("fdatasync", 40, &[Some("engine/db")]),
+        ("fsync", 5, &[None]),
+        ("write", 20, &[Some("commits"), Some("holder.json.new"), Some("format.new"), Some("engine/conf")]),
+        ("ftruncate", 2, &[None]),
+        ("openat", 60, &[None]),
+        ("rename", 3, &[None]),
+        ("unlink", 2, &[None]),
+        ("mkdir", 2, &[None]),
+        ("read", 2, &[Some("format"), Some("commits"), Some("engine/conf")]),
+        ("read", 9, &[Some("engine/db")]),
+    ]);
+    let error = dice.pick(&["EIO", "ENOSPC", "EIO", "ENOSPC", "EDQUOT"]);
+    let first = 1 + dice.below(most);
+    // Most faults stay.
+    let when = if dice.chance(70) { format!("{first}+") } else { first.to_string() };
+    Fault::Call { call, error, when, file: dice.pick(files) }
+}
+
+impl Fault {
+    fn command(&self, plain: Command, place: &Path, log: &Path) -> Command {
+        let mut command;
+        match self {
+            Self::Call { call, error, when, file } => {
+                command = Command::new("strace");
+                command.args(["-f", "-qq", "-o", &path_text(log), "-e", &format!("trace={call}")]);
+                command.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
+                if let Some(file) = file {
+                    command.args(["-P", &path_text(&place.join(file))]);
+                }
+            }
+            Self::Short { kib } => {
+                command = Command::new("bash");
+                command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &kib.to_string()]);
+            }
+        }
+        command.arg(plain.get_program()).args(plain.get_args());
+        command.envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call { call, error, when, file } => write!(f, "{call} {error} {when} {}", file.unwrap_or("")),
+            Self::Short { kib } => write!(f, "no file beyond {kib} KiB"),
+        }
+    }
+}
