@@ -1,13 +1,6 @@
-//! No audit event, in whatever encoding its values are, makes the reader panic.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use whowas::graph::audits::facts;
-use whowas::graph::wire::audit::WireAudit;
+#[path = "../targets/audit.rs"]
+mod target;
 
-fuzz_target!(|body: &[u8]| {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return };
-    if let Ok(event) = WireAudit::read(0, &value) {
-        let _ = facts([&event]);
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));
