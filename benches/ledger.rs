@@ -173,7 +173,7 @@ impl Loaded {
         sql.load(&world);
         sql.settle();
         let engine = raw::open(&path.join("copy"), CACHE_CAPACITY_BYTES);
-        assert_eq!(store.describe().0, "sled");
+        assert_eq!(store.describe().store, "sled");
         Self { world, ledger: Ledger::new(store), notes, engine, sql, _directory: directory }
     }
 

@@ -1,4 +1,5 @@
-//! Measures a ledger of many users and prints one table: `cargo run --release --example measure -- --users 1000000`.
+//! Measures a ledger of many users and prints its figures and, last, one table of budgets, each beside a baseline of the same run:
+//! `cargo build --release --bin whowas --example measure && target/release/examples/measure --users 1000000`.
 //!
 //! Each part runs in a process of its own, so that one part's memory does not count as another's. The questions are put in
 //! rounds, to the ledger, to the engine alone and to SQLite in turn, so that a busy machine slows all three alike.
@@ -13,34 +14,61 @@
 )]
 #![expect(clippy::print_stderr, reason = "progress goes to stderr")]
 
+#[path = "measure/batch.rs"]
+mod batch;
+#[path = "measure/beside.rs"]
+mod beside;
+#[path = "measure/budgets.rs"]
+mod budgets;
+#[path = "measure/first.rs"]
+mod first;
+#[path = "measure/growth.rs"]
+mod growth;
+#[path = "measure/postgres.rs"]
+mod postgres;
+#[path = "measure/running.rs"]
+mod running;
 #[path = "../benches/world/mod.rs"]
 mod world;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant as Clock;
 
 use whowas::domain::name::{Name, NameKind};
 use whowas::domain::verdict::{Ask, Outcome, Policy};
 use whowas::ledger::{KnownAt, Ledger};
-use whowas::store::sled::{CACHE_CAPACITY_BYTES, SledOptions, SledStore};
+use whowas::store::sled::{CACHE_CAPACITY_BYTES, LedgerKey, SledOptions, SledStore};
 
+use budgets::{Figures, figure};
 use world::raw::{Read, Recording};
 use world::sql::Sql;
 use world::{TENANT, World, ask_by_chain, ask_by_object, name_now, raw, stamp};
+
+/// As in the program, and for the engine alone as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Questions a round.
 const ASKS: usize = 20_000;
 const ROUNDS: usize = 5;
 const PAGES: u64 = 40;
+/// The phases in their order. Most leave something for those after them.
+const PHASES: [&str; 9] = ["load", "load-sqlite", "open", "batch", "ask", "first", "beside", "delta", "compact"];
+/// A first sync beside the engine's batches, which is short while the users are few: so many times, up to so many users.
+const FIRST_SYNCS: usize = 3;
+const FIRST_SYNCS_USERS_MAX: u64 = 100_000;
 
 struct Settings {
     users: u64,
     dir: PathBuf,
+    binary: PathBuf,
     cache_capacity_bytes: u64,
+    encrypted: bool,
     phase: Option<String>,
 }
 
@@ -53,15 +81,25 @@ fn main() {
         Some("load-sqlite") => load_sqlite(&settings, world),
         Some("open") => open(&settings, world),
         Some("ask") => ask(&settings, world),
+        Some("batch") => batch::run(&settings, world),
+        Some("first-sync") => first::sync(&settings, world),
+        Some("first-open") => first::open_killed(&settings),
+        Some("first-engine") => first::engine(&settings, world),
+        Some("beside") => beside::run(&settings, world),
+        Some("delta") => growth::delta(&settings, world),
+        Some("compact") => growth::compact(&settings, world),
         Some(other) => panic!("no phase {other}"),
     }
 }
 
 fn settings() -> Settings {
+    let own = std::env::current_exe().unwrap();
     let mut settings = Settings {
         users: 10_000,
+        binary: own.ancestors().nth(2).map(|folder| folder.join("whowas")).unwrap_or_default(),
         dir: std::env::temp_dir().join(format!("whowas-measure-{}", std::process::id())),
         cache_capacity_bytes: CACHE_CAPACITY_BYTES,
+        encrypted: false,
         phase: None,
     };
     let mut arguments = std::env::args().skip(1);
@@ -70,9 +108,11 @@ fn settings() -> Settings {
         match name.as_str() {
             "--users" => settings.users = value.replace('_', "").parse().expect("a number of users"),
             "--dir" => settings.dir = value.into(),
+            "--binary" => settings.binary = value.into(),
             "--cache-mb" => settings.cache_capacity_bytes = value.parse::<u64>().expect("a number of MB") << 20,
+            "--encrypted" => settings.encrypted = value.parse().expect("true or false"),
             "--phase" => settings.phase = Some(value),
-            _ => panic!("usage: measure [--users N] [--dir EMPTY] [--cache-mb N]"),
+            _ => panic!("usage: measure [--users N] [--dir EMPTY] [--cache-mb N] [--binary WHOWAS] [--encrypted true]"),
         }
     }
     settings
@@ -81,25 +121,58 @@ fn settings() -> Settings {
 /// Runs every part in a process of its own and prints what they found.
 fn measure(settings: &Settings) {
     std::fs::create_dir_all(&settings.dir).unwrap();
-    let mut found = BTreeMap::new();
-    for phase in ["load", "load-sqlite", "open", "ask"] {
-        eprintln!("{phase} …");
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--users", &settings.users.to_string(), "--phase", phase])
-            .args(["--cache-mb", &(settings.cache_capacity_bytes >> 20).to_string()])
-            .arg("--dir")
-            .arg(&settings.dir)
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{phase} failed");
-        for line in String::from_utf8(output.stdout).unwrap().lines() {
-            let (name, value) = line.split_once('=').unwrap();
-            found.insert(name.to_owned(), value.to_owned());
+    let mut found = Found::default();
+    for phase in PHASES {
+        if phase == "first" {
+            let times = if settings.users <= FIRST_SYNCS_USERS_MAX { FIRST_SYNCS } else { 1 };
+            for part in ["first-sync", "first-open", "first-engine"].repeat(times) {
+                run(settings, part, &mut found);
+            }
+        } else {
+            run(settings, phase, &mut found);
         }
     }
     std::fs::remove_dir_all(&settings.dir).unwrap();
-    print(settings, &found);
+    print(settings, &found.told);
+    budgets::print(&found.figures);
+}
+
+/// What the phases told.
+#[derive(Default)]
+struct Found {
+    told: BTreeMap<String, String>,
+    figures: Figures,
+}
+
+/// Runs one part in a process of its own, and kills it if it wants that.
+fn run(settings: &Settings, phase: &str, found: &mut Found) {
+    eprintln!("{phase} …");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--users", &settings.users.to_string(), "--phase", phase])
+        .args(["--cache-mb", &(settings.cache_capacity_bytes >> 20).to_string()])
+        .args(["--encrypted", &settings.encrypted.to_string()])
+        .arg("--binary")
+        .arg(&settings.binary)
+        .arg("--dir")
+        .arg(&settings.dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut killed = false;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line == first::KILL {
+            child.kill().unwrap();
+            killed = true;
+            break;
+        }
+        let (name, value) = line.split_once('=').unwrap();
+        if !found.figures.take(name, value) {
+            found.told.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    let ended = child.wait().unwrap();
+    assert!(killed || ended.success(), "{phase} failed");
 }
 
 fn print(settings: &Settings, found: &BTreeMap<String, String>) {
@@ -147,6 +220,8 @@ fn load(settings: &Settings, world: World) {
     let mut bytes = 0;
     ledger.store().each_derived(&mut |key, value| bytes += key.len() + value.len()).unwrap();
     drop(ledger);
+    // The engine alone must open it for the first time too.
+    raw::copy(&settings.dir.join("ledger"), &settings.dir.join("unopened"));
     tell("disk after load", per_user(bytes_below(&settings.dir.join("ledger")), world));
     tell("raw bytes", format!("{} derived", per_user(bytes as u64, world)));
 }
@@ -158,6 +233,9 @@ fn load_sqlite(settings: &Settings, world: World) {
     sql.load(&world);
     tell("sqlite load users/s", format!("{:.0}", world.users as f64 / start.elapsed().as_secs_f64()));
     tell_resident("sqlite resident after load", before, world);
+    if let Some(bytes) = resident() {
+        figure("sqlite resident", (bytes >> 20) as f64);
+    }
     sql.settle();
     drop(sql);
     let bytes = std::fs::metadata(settings.dir.join("sqlite")).unwrap().len();
@@ -169,7 +247,8 @@ fn open(settings: &Settings, world: World) {
     for name in ["first open", "open"] {
         let start = Clock::now();
         let store = store(settings);
-        tell(name, format!("{:.2}", start.elapsed().as_secs_f64()));
+        figure(name, seconds(start));
+        tell(name, format!("{:.2}", seconds(start)));
         if name == "open" {
             let ledger = Ledger::new(store);
             for user in world.asked(ASKS, 1) {
@@ -178,6 +257,14 @@ fn open(settings: &Settings, world: World) {
             tell_resident("resident after asks", before, world);
         }
     }
+    let unopened = settings.dir.join("unopened");
+    for name in ["engine first open", "engine open"] {
+        let start = Clock::now();
+        let engine = raw::open(&unopened, settings.cache_capacity_bytes);
+        figure(name, seconds(start));
+        drop(engine);
+    }
+    std::fs::remove_dir_all(&unopened).unwrap();
     tell("disk after reopen", per_user(bytes_below(&settings.dir.join("ledger")), world));
     let start = Clock::now();
     let sql = Sql::open(&settings.dir.join("sqlite"), settings.cache_capacity_bytes);
@@ -188,6 +275,11 @@ fn open(settings: &Settings, world: World) {
 fn ask(settings: &Settings, world: World) {
     let copy = settings.dir.join("copy");
     raw::copy(&settings.dir.join("ledger"), &copy);
+    if settings.encrypted {
+        // The engine alone is asked for the records as they would be without a key.
+        std::fs::copy(settings.dir.join("ledger/format"), copy.join("format")).unwrap();
+        store_in(settings, &copy).decrypt(&mut |_| ()).unwrap();
+    }
     // Every round asks for other users, so nothing is answered twice while it is still at hand.
     let count = ASKS * ROUNDS;
     let by_chain: Vec<Ask> = world.asked(count, 2).into_iter().map(ask_by_chain).collect();
@@ -235,6 +327,8 @@ fn ask(settings: &Settings, world: World) {
         |nth| sql.who(names[nth].key().as_str(), now),
     );
     append(&ledger, &mut sql, world);
+    drop(engine);
+    std::fs::remove_dir_all(&copy).unwrap();
 }
 
 /// Puts a question in rounds to the ledger, to the engine alone and to SQLite, and checks that both answer alike.
@@ -258,6 +352,7 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     }
     let [ours, raw, sqlite] = parts.map(|rounds| Times::median(&rounds));
     for (part, times) in [("ledger", &ours), ("engine", &raw), ("sqlite", &sqlite)] {
+        figure(&format!("{question}, {part}"), times.p50);
         tell(&format!("{question}, {part}"), format!("{:.1} / {:.1}", times.p50, times.p99));
     }
     for (part, times) in [("to engine", &raw), ("to sqlite", &sqlite)] {
@@ -302,12 +397,17 @@ fn who(ledger: &Ledger, name: &Name) -> Option<whowas::domain::id::ObjectId> {
 }
 
 fn store(settings: &Settings) -> SledStore {
+    store_in(settings, &settings.dir.join("ledger"))
+}
+
+fn store_in(settings: &Settings, dir: &Path) -> SledStore {
     let options = SledOptions {
         cache_capacity_bytes: settings.cache_capacity_bytes,
         create: true,
+        key: settings.encrypted.then(|| LedgerKey::new([1; 32], [2; 32])),
         ..SledOptions::new("measure", World::now())
     };
-    SledStore::open(settings.dir.join("ledger"), options).unwrap()
+    SledStore::open(dir, options).unwrap()
 }
 
 /// Times of one round, in microseconds.
@@ -341,6 +441,10 @@ impl Times {
         };
         Self { p50: middle(|t| t.p50), p99: middle(|t| t.p99), mean: middle(|t| t.mean) }
     }
+}
+
+fn seconds(since: Clock) -> f64 {
+    since.elapsed().as_secs_f64()
 }
 
 fn tell(name: &str, value: String) {

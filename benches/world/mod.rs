@@ -105,6 +105,11 @@ impl World {
         Instant::from_micros(START + 50 * HOUR)
     }
 
+    /// How far the second round reaches.
+    pub fn horizon() -> Instant {
+        Self::second_round().minus(LAG)
+    }
+
     /// When the questions are asked: within the hour after the second round.
     pub fn now() -> Instant {
         Instant::from_micros(START + 51 * HOUR)
@@ -138,10 +143,10 @@ impl World {
         Batch { facts, cursor: Some(cursor(&format!("later-{nth}"), at, since)), ..Batch::default() }
     }
 
-    /// Every commit of the world in order, with its time.
-    pub fn commits(&self, mut each: impl FnMut(Batch, Instant)) {
-        let (first, second) = (Self::first_round(), Self::second_round());
-        let (from, through) = (first.minus(LAG), second.minus(LAG));
+    /// The pages of the first round in order, with their time.
+    pub fn first_pages(&self, mut each: impl FnMut(Batch, Instant)) {
+        let first = Self::first_round();
+        let from = first.minus(LAG);
         let mut next = 0;
         while next < self.users {
             let end = self.users.min(next + FULL_PAGE);
@@ -159,6 +164,30 @@ impl World {
             );
             next = end;
         }
+    }
+
+    /// The page of the first round that a user stands on.
+    pub fn first_page_of(user: u64) -> usize {
+        (user / FULL_PAGE) as usize
+    }
+
+    /// A whole delta round after the second: its beginning, one page of changed users, and how far it reaches.
+    pub fn delta_round(users: impl Iterator<Item = u64>, nth: u64) -> (Batch, Instant) {
+        let hours = 51 + i64::try_from(nth).unwrap();
+        let (before, at) =
+            (Instant::from_micros(START + (hours - 1) * HOUR), Instant::from_micros(START + hours * HOUR));
+        let (from, through) = (before.minus(LAG), at.minus(LAG));
+        let mut facts = vec![Fact::RoundBegan(RoundBegan { started: at })];
+        facts.extend(users.map(|user| Self::seen(user, at, Some(from), true)));
+        facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from, through }));
+        (Batch { facts, cursor: Some(cursor(&format!("round-{nth}"), at, Some(from))), ..Batch::default() }, at)
+    }
+
+    /// Every commit of the world in order, with its time.
+    pub fn commits(&self, mut each: impl FnMut(Batch, Instant)) {
+        self.first_pages(&mut each);
+        let (first, second) = (Self::first_round(), Self::second_round());
+        let (from, through) = (first.minus(LAG), second.minus(LAG));
         for nth in 0..2 {
             let taken: Vec<u64> = (0..self.chains()).collect();
             for users in taken.chunks(SNAPSHOTS_A_COMMIT) {
@@ -211,6 +240,11 @@ pub fn ask_by_chain(user: u64) -> Ask {
 /// The same by the object id alone: the chain is to be found.
 pub fn ask_by_object(user: u64) -> Ask {
     Ask { object: Some(World::object(user)), ..Ask::default() }
+}
+
+/// The same by the name it has now.
+pub fn ask_by_name(user: u64) -> Ask {
+    Ask { name: Some(name_now(user)), ..Ask::default() }
 }
 
 /// The name a user has now.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use whowas::domain::erase::{Erased, Fingerprint};
 use whowas::domain::fact::Vacant;
 use whowas::domain::finding::{Finding, FindingId};
 use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
@@ -15,8 +16,8 @@ use whowas::domain::link::Anchor;
 use whowas::domain::name::NameKey;
 use whowas::domain::time::Instant;
 use whowas::store::{
-    Commit, Derived, EndingPlace, Entry, Head, Known, LedgerStore, LinkRecord, NamedPlace, Order, Posting, Proved, Run,
-    SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
+    Commit, Derived, Description, EndingPlace, Entry, Hash, Head, Known, LedgerStore, LinkRecord, LogNode, NamedPlace,
+    Order, Posting, Proved, RawEntry, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Tally,
 };
 
 use super::TENANT;
@@ -119,7 +120,8 @@ pub fn copy(ledger: &Path, to: &Path) {
     copy_directory(&ledger.join("engine"), &to.join("engine"));
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+/// Copies a directory of files that nobody has open.
+pub fn copy_directory(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -285,6 +287,10 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.store.notable(tenant, after, limit)
     }
 
+    fn erased(&self, tenant: TenantId) -> Result<Vec<(Erased, Fingerprint)>, StoreError> {
+        self.store.erased(tenant)
+    }
+
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
         self.store.tenant_facts(tenant, through)
     }
@@ -295,6 +301,18 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
 
     fn journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.store.journal(tenant, from, limit)
+    }
+
+    fn raw_journal(&self, tenant: TenantId, from: Sequence, limit: usize) -> Result<Vec<RawEntry>, StoreError> {
+        self.store.raw_journal(tenant, from, limit)
+    }
+
+    fn append_raw(&self, tenant: TenantId, raw: &RawEntry, derived: Derived) -> Result<Head, StoreError> {
+        self.store.append_raw(tenant, raw, derived)
+    }
+
+    fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
+        self.store.log_nodes(tenant, nodes)
     }
 
     fn drop_derived(&self) -> Result<(), StoreError> {
@@ -321,7 +339,7 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.store.bytes()
     }
 
-    fn describe(&self) -> (&'static str, u32) {
+    fn describe(&self) -> Description {
         self.store.describe()
     }
 }

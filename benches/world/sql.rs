@@ -27,6 +27,7 @@ const OBJECT: &str = "SELECT live, seen FROM object WHERE object = ?1";
 const NAMES: &str = "SELECT kind, name, valid_from, valid_to FROM held WHERE object = ?1";
 const WHO: &str =
     "SELECT DISTINCT object FROM held WHERE name = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2)";
+const HOLDERS: &str = "SELECT object, max(valid_from) FROM held WHERE name = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) GROUP BY object";
 const UPN: i64 = 0;
 const PRIMARY: i64 = 1;
 const ALIAS: i64 = 2;
@@ -123,25 +124,18 @@ impl Sql {
             self.0.prepare_cached(NEWEST).unwrap().query_row([chain], newest).unwrap();
         let state = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (live, seen): (bool, i64) = self.0.prepare_cached(OBJECT).unwrap().query_row([object], state).unwrap();
-        if !live || now - seen > WEEK {
-            return (if live { Outcome::Refresh } else { Outcome::Frozen }, base);
+        if let Some(outcome) = stale(live, seen, now) {
+            return (outcome, base);
         }
         let mut names = self.0.prepare_cached(NAMES).unwrap();
         let mut rows = names.query([object]).unwrap();
-        let (mut then, mut today): ([Option<String>; 2], [Option<String>; 2]) = Default::default();
+        let mut found = Names::default();
         while let Some(row) = rows.next().unwrap() {
             let (kind, from, to): (i64, i64, Option<i64>) =
                 (row.get(0).unwrap(), row.get(2).unwrap(), row.get(3).unwrap());
-            let Some(slot) = [UPN, PRIMARY].iter().position(|wanted| *wanted == kind) else { continue };
-            let name: String = row.get(1).unwrap();
-            if from <= until && to.is_none_or(|to| to > until) {
-                then[slot] = Some(name.clone());
-            }
-            if to.is_none() {
-                today[slot] = Some(name);
-            }
+            found.take(kind, from, to, until, || row.get(1).unwrap());
         }
-        (if then == today { Outcome::Continue } else { Outcome::Renamed }, base)
+        (found.outcome(), base)
     }
 
     /// The same without a chain: the object's newest one is looked for first.
@@ -154,6 +148,30 @@ impl Sql {
         }
     }
 
+    /// The same by a name: who holds it is looked up first. One that somebody got after what the last round proves may be
+    /// somebody else's by now.
+    pub fn check_name(&self, name: &str, now: i64, horizon: i64) -> (Outcome, String) {
+        let mut statement = self.0.prepare_cached(HOLDERS).unwrap();
+        let holders: Vec<(Vec<u8>, i64)> = statement
+            .query_map(params![name, now], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        match holders.as_slice() {
+            [(object, since)] => {
+                let (outcome, base) = self.check_object(object, now);
+                (if *since > horizon { Outcome::Refresh } else { outcome }, base)
+            }
+            [] => (Outcome::Unknown, String::new()),
+            _ => (Outcome::Ambiguous, String::new()),
+        }
+    }
+
+    /// The connection, to copy what it holds.
+    pub fn connection(&self) -> &Connection {
+        &self.0
+    }
+
     /// Who held a name at an instant.
     pub fn who(&self, name: &str, at: i64) -> Vec<Vec<u8>> {
         let mut statement = self.0.prepare_cached(WHO).unwrap();
@@ -163,5 +181,37 @@ impl Sql {
     /// Puts the write-ahead log into the table, so that the file is all there is.
     pub fn settle(&self) {
         self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+}
+
+/// The UPN and the primary address of an object at its last snapshot and now.
+#[derive(Default)]
+pub struct Names {
+    then: [Option<String>; 2],
+    today: [Option<String>; 2],
+}
+
+impl Names {
+    pub fn take(&mut self, kind: i64, from: i64, to: Option<i64>, until: i64, name: impl FnOnce() -> String) {
+        let Some(slot) = [UPN, PRIMARY].iter().position(|wanted| *wanted == kind) else { return };
+        let name = name();
+        if from <= until && to.is_none_or(|to| to > until) {
+            self.then[slot] = Some(name.clone());
+        }
+        if to.is_none() {
+            self.today[slot] = Some(name);
+        }
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        if self.then == self.today { Outcome::Continue } else { Outcome::Renamed }
+    }
+}
+
+/// Why an object must not be backed up now, whatever its names are.
+pub fn stale(live: bool, seen: i64, now: i64) -> Option<Outcome> {
+    match live {
+        false => Some(Outcome::Frozen),
+        true => (now - seen > WEEK).then_some(Outcome::Refresh),
     }
 }
