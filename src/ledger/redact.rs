@@ -39,8 +39,10 @@ pub struct Redaction {
     erasure: Erasure,
     needles: Needles,
     findings: HashMap<FindingId, FindingId>,
-    /// Names that stay readable where somebody else is called so, by their pseudonyms.
-    others: BTreeMap<NameKey, Name>,
+    /// Names that stay readable where somebody else is called so, by their pseudonyms, in a spelling if one is known.
+    others: BTreeMap<NameKey, Option<Name>>,
+    /// The pseudonyms of all that these objects were ever called.
+    own: BTreeSet<NameKey>,
     names: BTreeMap<ObjectId, BTreeSet<Token>>,
     texts: BTreeMap<ObjectId, BTreeSet<Token>>,
 }
@@ -85,6 +87,7 @@ impl Ledger {
             needles: Needles::default(),
             findings: HashMap::new(),
             others: BTreeMap::new(),
+            own: BTreeSet::new(),
             names: BTreeMap::new(),
             texts: BTreeMap::new(),
         };
@@ -95,14 +98,37 @@ impl Ledger {
             plan.add_id(first, &id);
         }
         for name in told.values().flat_map(|told| &told.names) {
-            let key = plan.erasure.key(name.key());
             // It stands under its own key still, or under its pseudonym if somebody else's erasure came first.
-            let mut held = self.store().holders(tenant, name.key())?.into_iter();
-            if held.any(|posting| !plan.erasure.has(posting.object)) {
-                plan.others.insert(key, name.clone());
+            if self.other_holder(&plan, name.key())?.is_some() {
+                plan.others.insert(plan.erasure.key(name.key()), Some(name.clone()));
             }
         }
+        // What an earlier erasure left readable as somebody else's stays so.
+        let before: Vec<Token> = plan.erasure.names().collect();
+        for key in before.into_iter().flat_map(|token| [false, true].map(|placeholder| token.as_name(placeholder))) {
+            if !plan.others.contains_key(&key)
+                && let Some(other) = self.other_holder(&plan, &key)?
+            {
+                let name = self.spelled(tenant, other, &key)?;
+                plan.others.insert(key, name);
+            }
+        }
+        plan.own = told.values().flat_map(|told| &told.names).map(|name| plan.erasure.key(name.key())).collect();
+        plan.own.extend(told.into_values().flat_map(|told| told.masked));
         Ok(plan)
+    }
+
+    /// Who else is or was called so, and keeps the name.
+    fn other_holder(&self, plan: &Redaction, key: &NameKey) -> Result<Option<ObjectId>, LedgerError> {
+        let mut held = self.store().holders(plan.request.tenant, key)?.into_iter().map(|posting| posting.object);
+        Ok(held.find(|object| !plan.erasure.has(*object)))
+    }
+
+    /// A name as one of its holders spells it.
+    fn spelled(&self, tenant: TenantId, object: ObjectId, key: &NameKey) -> Result<Option<Name>, LedgerError> {
+        let facts = self.store().object(tenant, object)?;
+        let mut said = facts.iter().flat_map(|known| names_said(&known.fact));
+        Ok(said.find(|name| name.key() == key))
     }
 
     /// What these objects were ever called, in every spelling, and their anchors.
@@ -110,7 +136,11 @@ impl Ledger {
         let mut told: BTreeMap<ObjectId, Told> = objects.iter().map(|object| (*object, Told::default())).collect();
         each_entry(self.store(), tenant, |_, fact| {
             let Some(told) = fact.object().and_then(|object| told.get_mut(&object)) else { return };
-            for name in names_said(fact).iter().filter(|name| erase::stands_for(name.spelling()).is_none()) {
+            for name in &names_said(fact) {
+                if erase::stands_for(name.spelling()).is_some() {
+                    told.masked.insert(name.key().clone());
+                    continue;
+                }
                 // Its own key, whatever it is compared by.
                 told.names.extend(name.spelling().parse::<Name>());
                 told.spellings.insert(name.spelling().to_owned());
@@ -213,6 +243,8 @@ impl Ledger {
 struct Told {
     names: BTreeSet<Name>,
     spellings: BTreeSet<String>,
+    /// The pseudonyms of those that were erased before.
+    masked: BTreeSet<NameKey>,
     anchors: BTreeSet<String>,
 }
 
@@ -285,7 +317,7 @@ impl Redaction {
         RedactReport {
             names: count(&self.names),
             texts: count(&self.texts),
-            still_readable: self.others.values().cloned().collect(),
+            still_readable: self.own.iter().filter_map(|key| self.others.get(key).cloned().flatten()).collect(),
             ..RedactReport::default()
         }
     }

@@ -155,6 +155,33 @@ fn a_ledger_with_reviews_and_an_erasure_is_restored_and_an_older_export_not_gone
     assert_eq!(on(&w, &copy, &["findings"]).done(), w.run(&["findings"]).done());
 }
 
+/// What the first erasure left readable, because it is somebody else's name too, a second one leaves as well.
+#[test]
+fn a_further_erasure_takes_nobody_elses_name() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    let dora = w.create("dora");
+    w.at("09:00");
+    w.poll();
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    w.create("ann");
+    w.at("11:00");
+    w.poll();
+    w.snapshot_by_name("mailbox", "s1", "ann");
+    let listed = || w.run(&["snapshot", "list", "--chain", "mailbox"]).done();
+    let before = listed();
+    assert!(before.to_string().contains("ann@x.test"), "{before}");
+    for object in [ann, ann, dora] {
+        let done = w.run(&["redact", &object.to_string()]).done();
+        let readable = if object == ann { serde_json::json!(["ann@x.test"]) } else { serde_json::json!([]) };
+        assert_eq!(done["still_readable"], readable, "{done}");
+        assert_eq!(listed(), before);
+    }
+    w.verify();
+}
+
 #[test]
 fn an_erasure_killed_at_any_time_leaves_all_the_names_or_none() {
     let mut w = World::new();

@@ -73,6 +73,11 @@ impl Erasure {
         self.objects.iter().copied()
     }
 
+    /// The names that were erased, in no order.
+    pub fn names(&self) -> impl Iterator<Item = Token> + '_ {
+        self.names.iter().copied()
+    }
+
     /// What a name is compared by: its pseudonym if it was erased, else its own key.
     pub fn key(&self, key: &NameKey) -> NameKey {
         self.erased(key).unwrap_or_else(|| key.clone())
