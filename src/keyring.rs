@@ -26,7 +26,7 @@ pub struct Keyring {
 pub enum KeyringError {
     /// Somebody else may read it, or could have put it there.
     #[error(
-        "use {path}: others than its owner may use it (its mode is {mode:o}); take that away with `chmod go= {path}`, and if somebody may have read it, have a new key made by moving it away"
+        "use {path}: others than its owner may use it (its mode is {mode:o}); take that away with `chmod go= {path}`, and a signing key that somebody may have read have made anew by moving it away (never `erasure.key`, which nothing replaces)"
     )]
     Shared {
         /// The file or folder.

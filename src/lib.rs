@@ -84,7 +84,6 @@ pub mod evidence;
 #[cfg(feature = "evidence")]
 pub mod keyring;
 
-#[cfg(feature = "evidence")]
 mod private;
 
 #[cfg(feature = "graph")]

@@ -1,8 +1,13 @@
-//! Folders and files beside a ledger that are their owner's alone.
+//! A ledger's folder, and folders and files beside it, that are their owner's alone.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+#[cfg(feature = "evidence")]
+use std::fs::OpenOptions;
+use std::path::Path;
+#[cfg(feature = "evidence")]
+use std::path::PathBuf;
 
+#[cfg(feature = "evidence")]
 /// The folder that belongs to the ledger in this directory: it has the ledger's own name, and an ending.
 pub fn folder_beside(ledger: &Path, ending: &str) -> PathBuf {
     let mut name = ledger.file_name().unwrap_or(std::ffi::OsStr::new("ledger")).to_owned();
@@ -22,6 +27,7 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
+#[cfg(feature = "evidence")]
 /// How a file is opened to be written: made readable for its owner alone.
 pub fn file() -> OpenOptions {
     let mut options = OpenOptions::new();

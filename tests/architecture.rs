@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What each module may use of ours besides itself. A module that is not listed is unknown and refused.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("store", &["domain"]),
+    ("store", &["domain", "private"]),
     ("graph", &["domain"]),
     ("import", &["domain", "graph"]),
     ("report", &["domain"]),

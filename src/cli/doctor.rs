@@ -8,6 +8,7 @@ use super::open::{App, runtime};
 use super::output::{self, word_of};
 use crate::config::TenantConfig;
 use crate::service::doctor::{Patient, Report, examine};
+use crate::store::sled::InspectionKeys;
 
 pub fn doctor(global: Global) -> Result<Exit, CliError> {
     let app = match App::new(global.clone()) {
@@ -29,16 +30,10 @@ pub fn doctor(global: Global) -> Result<Exit, CliError> {
     let ledger = app.ledger_path()?;
     // Whoever reads this may not know where it was run.
     let ledger = std::path::absolute(&ledger).unwrap_or(ledger);
-    let key = app.ledger_key()?;
+    let keys = InspectionKeys { ledger: app.ledger_key()?, erasure: app.erasure_key()? };
     let variable = |name: &str| std::env::var(name).ok();
-    let patient = Patient {
-        config: &app.config,
-        tenants,
-        ledger: &ledger,
-        key: key.as_ref(),
-        clock: app.clock,
-        variable: &variable,
-    };
+    let patient =
+        Patient { config: &app.config, tenants, ledger: &ledger, keys, clock: app.clock, variable: &variable };
     let report = runtime()?.block_on(examine(&patient));
     output::list(&app.global, &report.checks, &report, || say(&app, &report))?;
     Ok(match (report.unusable, report.failed) {

@@ -19,12 +19,14 @@ mod redact;
 mod scope;
 mod view;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::attribution::Settling;
 use crate::domain::fact::Fact;
 use crate::domain::finding::FindingId;
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::store::{Commit, Cursor, Entry, ErasureKey, Head, LedgerStore, Run, StoreError, Veil};
 
@@ -231,6 +233,7 @@ impl Ledger {
         // Transaction time never runs backwards, or "as known at" would lose its meaning.
         let recorded = head.recorded.map_or(stamp.now, |before| before.max(stamp.now));
         let batch = self.masked(tenant, batch, recorded)?;
+        self.foresee(tenant, &batch.facts);
         let (facts, derived, summary) = derive::derive(self.store(), tenant, &head, batch, recorded)?;
         let derive::Kept { facts, cursor, run } = facts;
         let is_news = !facts.is_empty() || cursor.is_some() || run.is_some();
@@ -250,6 +253,15 @@ impl Ledger {
             head = self.store.append(tenant, head.sequence, commit, derived)?;
         }
         Ok(Appended { head, summary })
+    }
+
+    /// Tells the store whom these facts are about, and what they are called by them.
+    fn foresee(&self, tenant: TenantId, facts: &[Fact]) {
+        let objects: BTreeSet<ObjectId> = facts.iter().filter_map(Fact::object).collect();
+        let names: BTreeSet<&NameKey> = facts.iter().flat_map(Fact::names).map(|(_, name)| name.key()).collect();
+        let (objects, names) =
+            (objects.into_iter().collect::<Vec<_>>(), names.into_iter().cloned().collect::<Vec<_>>());
+        self.store.foresee(tenant, &objects, &names);
     }
 }
 

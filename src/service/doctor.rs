@@ -21,7 +21,7 @@ use crate::graph::client::{ClientOptions, GraphClient};
 use crate::graph::error::GraphError;
 use crate::graph::retry::RetryPolicy;
 use crate::service::moments;
-use crate::store::sled::LedgerKey;
+use crate::store::sled::InspectionKeys;
 use crate::sync::with_causes;
 
 /// What was found.
@@ -80,8 +80,8 @@ pub struct Patient<'a> {
     pub tenants: Vec<&'a TenantConfig>,
     /// The ledger's directory, whether it is there or not.
     pub ledger: &'a Path,
-    /// The ledger's key, if one is given.
-    pub key: Option<&'a LedgerKey>,
+    /// The ledger's keys, as far as they are there.
+    pub keys: InspectionKeys,
     /// What time it is.
     pub clock: Clock,
     /// Looks an environment variable up.

@@ -23,6 +23,7 @@ impl StoreError {
             Self::NoKey { .. } => {
                 "name the file of its key with --key-file or [ledger] key_file, or put the key into WHOWAS_LEDGER_KEY"
             }
+            Self::NoErasureKey { .. } => "put `erasure.key` of the ledger's keys (`[ledger] keys`) back from a backup",
             Self::WrongKey { .. } => {
                 "give the key that belongs to it: --key-file counts before WHOWAS_LEDGER_KEY, and both before [ledger] key_file"
             }

@@ -451,6 +451,9 @@ pub trait LedgerStore: Send + Sync {
         derived: Derived,
     ) -> Result<Head, StoreError>;
 
+    /// Says that these objects and names are about to be looked at, so that a store on a disk may read them together.
+    fn foresee(&self, _: TenantId, _: &[ObjectId], _: &[NameKey]) {}
+
     /// Every fact about an object, oldest commit first; empty if it was never seen.
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError>;
 
@@ -708,9 +711,7 @@ pub enum StoreError {
         sequence: Sequence,
     },
     /// Names were erased, and without the key nobody can tell which.
-    #[error(
-        "look at tenant {tenant}: names were erased from it with the key {wanted}, and {found}; put `erasure.key` of the ledger's keys back from a backup"
-    )]
+    #[error("look at tenant {tenant}: names were erased from it with the key {wanted}, and {found}")]
     NoErasureKey {
         /// The tenant.
         tenant: TenantId,

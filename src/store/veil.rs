@@ -244,6 +244,11 @@ impl LedgerStore for Veil {
         head
     }
 
+    fn foresee(&self, tenant: TenantId, objects: &[ObjectId], names: &[NameKey]) {
+        // What is about to be written has the keys that it is compared by already.
+        self.store.foresee(tenant, objects, names);
+    }
+
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
         self.facts(tenant, self.store.object(tenant, object)?)
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use whowas::graph::emulator::{EmulatorOptions, Quirk, QuirkName};
 
 use super::failures::Mounted;
-use super::world::{Ran, SECRET, World, ran, wait_until};
+use super::world::{Ran, SECRET, World, full, ran, wait_until};
 
 const ALL: [&str; 12] = [
     "config",
@@ -279,6 +279,15 @@ fn a_ledger_that_cannot_be_opened_says_why() {
     fs::write(&engine, vec![0; kept.len()]).unwrap();
     examined(&w, 1).has("ledger", "failed", &["damaged", &w.ledger().display().to_string()], "backup").rest_is_well();
     fs::write(&engine, kept).unwrap();
+
+    let eve = w.run(&["who", &full("eve")]).done()["holder"].as_str().unwrap().to_owned();
+    w.run(&["redact", &eve]).done();
+    let key = w.ledger().with_file_name("ledger.keys").join("erasure.key");
+    let aside = key.with_extension("aside");
+    fs::rename(&key, &aside).unwrap();
+    examined(&w, 1).has("ledger", "failed", &["names were erased"], "erasure.key").rest_is_well();
+    fs::rename(&aside, &key).unwrap();
+    examined(&w, 0).rest_is_well();
 
     fs::write(w.file("note.txt"), "not a ledger").unwrap();
     let file = w.file("note.txt").display().to_string();

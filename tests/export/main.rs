@@ -19,7 +19,7 @@ use whowas::domain::time::Instant;
 use whowas::ledger::{Batch, Ledger, Stamp};
 use whowas::service::export::{Begun, ExportError, Exported, Restored, export, look, restore};
 use whowas::store::memory::MemoryStore;
-use whowas::store::sled::{SledOptions, SledStore};
+use whowas::store::sled::{InspectionKeys, SledOptions, SledStore};
 use whowas::store::{LedgerStore, StoreError};
 
 const ONE: TenantId = TenantId::from_bytes([1; 16]);
@@ -309,7 +309,7 @@ fn on_disk_a_restore_that_was_not_completed_is_no_ledger_yet() {
     let refused = SledStore::open(folder.path(), options(false)).unwrap_err();
     assert!(matches!(refused, StoreError::HalfRestored { .. }), "{refused}");
     let workspace = TempDir::new().unwrap();
-    let seen = whowas::store::sled::inspect(folder.path(), workspace.path(), NOW, None);
+    let seen = whowas::store::sled::inspect(folder.path(), workspace.path(), NOW, InspectionKeys::default());
     assert!(matches!(seen, Err(StoreError::HalfRestored { .. })), "{seen:?}");
     let store = std::sync::Arc::new(SledStore::open(folder.path(), options(true)).unwrap());
     let ledger = Ledger::shared(store.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Patient, Sheet};
 use crate::domain::time::Instant;
 use crate::store::StoreError;
-use crate::store::sled::{FREE_BYTES_MIN, Inspection, LedgerKey, inspect};
+use crate::store::sled::{FREE_BYTES_MIN, Inspection, InspectionKeys, inspect};
 use crate::sync::with_causes;
 
 pub(super) fn ledger_sheet(patient: &Patient<'_>) -> Sheet {
@@ -26,7 +26,7 @@ fn ledger(sheet: &mut Sheet, patient: &Patient<'_>) -> u64 {
     let shown = path.display();
     let mut tries = 0;
     let found = loop {
-        match look(path, now, patient.key) {
+        match look(path, now, &patient.keys) {
             Err(Fault { holder: Holder::Somebody, .. }) if tries < PATIENCE.0 => {
                 tries += 1;
                 std::thread::sleep(PATIENCE.1);
@@ -78,13 +78,13 @@ enum Holder {
     Service,
 }
 
-fn look(path: &Path, now: Instant, key: Option<&LedgerKey>) -> Result<Inspection, Fault> {
+fn look(path: &Path, now: Instant, keys: &InspectionKeys) -> Result<Inspection, Fault> {
     let workspace = tempfile::tempdir().map_err(|error| Fault {
         said: format!("make a copy of the ledger to look at: {error}"),
         cure: "set TMPDIR to a directory with room".to_owned(),
         holder: Holder::Nobody,
     })?;
-    inspect(path, workspace.path(), now, key.cloned()).map_err(|error| {
+    inspect(path, workspace.path(), now, keys.clone()).map_err(|error| {
         let holder = match &error {
             StoreError::Held { holder, .. } if holder.command == "serve" => Holder::Service,
             StoreError::Held { .. } | StoreError::HeldBySomeone { .. } => Holder::Somebody,

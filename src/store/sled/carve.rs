@@ -123,7 +123,7 @@ impl Carved {
     }
 
     fn walk_segment(&mut self, segment: &[u8], offset: u64, segment_bytes: u64, pass: Pass) {
-        let began = segment_began(segment);
+        let began = SegmentHeader::read(segment).map(|header| header.began);
         let source = |at: usize, sound: bool| {
             let written = began.map_or(0, |began| began.saturating_add(at as u64));
             Source { file: 0, offset, written, sound }
@@ -328,13 +328,25 @@ pub(super) fn segment_bytes(engine: &Path) -> usize {
         .unwrap_or(SEGMENT_BYTES)
 }
 
-/// The place in the log of a segment's first byte, if its header is sound.
-pub(super) fn segment_began(segment: &[u8]) -> Option<u64> {
-    let header = segment.get(..SEGMENT_HEADER_BYTES)?;
-    let (sum, rest) = header.split_first_chunk::<4>()?;
-    let (began, _) = rest.split_first_chunk::<8>()?;
-    let sound = u32::from_le_bytes(*sum) ^ u32::MAX == crc32fast::hash(rest);
-    sound.then_some(u64::from_le_bytes(*began) ^ 0x7fff_ffff_ffff_ffff)
+/// What a segment's header tells, as places in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// Of the segment's first byte.
+    pub(super) began: u64,
+    /// Up to which all of the log was on the disk when the segment was begun.
+    pub(super) stable: u64,
+}
+
+impl SegmentHeader {
+    /// Reads it, if it is sound.
+    pub(super) fn read(segment: &[u8]) -> Option<Self> {
+        let header = segment.get(..SEGMENT_HEADER_BYTES)?;
+        let (sum, rest) = header.split_first_chunk::<4>()?;
+        let (began, stable) = rest.split_first_chunk::<8>()?;
+        let place = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes) ^ 0x7fff_ffff_ffff_ffff;
+        let sound = u32::from_le_bytes(*sum) ^ u32::MAX == crc32fast::hash(rest);
+        sound.then_some(Self { began: place(began), stable: place(stable.first_chunk()?) })
+    }
 }
 
 /// What a segment's messages come to.

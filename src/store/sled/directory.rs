@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::swap;
 use crate::domain::id::{Sequence, TenantId};
+use crate::private;
 use crate::store::{Hash, Holder, StoreError};
 
 /// The newest format that this release reads, and the one it writes.
@@ -47,7 +48,7 @@ impl Directory {
     /// Locks the directory. Nothing in a directory that is no ledger is touched.
     pub(super) fn lock(path: &Path, create: bool) -> Result<Self, StoreError> {
         if create && !path.is_file() {
-            fs::create_dir_all(path).map_err(|error| io_error(path, "create the directory", error))?;
+            private::make_folder(path).map_err(|error| io_error(path, "create the directory", error))?;
         }
         check_is_ours(path, create)?;
         let file = OpenOptions::new()

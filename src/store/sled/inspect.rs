@@ -4,12 +4,13 @@
 //! only kept from being written while it is copied.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::directory::{Quiet, io_error};
 use super::{FREE_BYTES_MIN, LedgerKey, LedgerStore, SledOptions, SledStore};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
-use crate::store::StoreError;
+use crate::store::{ErasureKey, StoreError, Veil};
 
 /// What a directory holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,15 @@ pub enum Inspection {
     },
 }
 
+/// The keys that a ledger may need, as far as they are there.
+#[derive(Clone, Default)]
+pub struct InspectionKeys {
+    /// That of an encrypted ledger.
+    pub ledger: Option<LedgerKey>,
+    /// That of a ledger from which names were erased.
+    pub erasure: Option<ErasureKey>,
+}
+
 /// The largest ledger that is copied, in bytes. While it is copied nobody can write to it.
 const COPY_BYTES_MAX: u64 = 512 << 20;
 /// How much the engine may keep in memory while the copy is looked at.
@@ -37,7 +47,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 
 /// Looks at the ledger in `path` by way of a copy in `workspace`, an empty directory. The errors are those of opening it, with
 /// the copy's path in place of its own where the copy is what failed.
-pub fn inspect(path: &Path, workspace: &Path, now: Instant, key: Option<LedgerKey>) -> Result<Inspection, StoreError> {
+pub fn inspect(path: &Path, workspace: &Path, now: Instant, keys: InspectionKeys) -> Result<Inspection, StoreError> {
     let Some(quiet) = Quiet::keep(path)? else { return Ok(Inspection::Nothing) };
     if quiet.is_rebuilding() {
         return Err(StoreError::NeedsRebuild { path: path.display().to_string() });
@@ -52,8 +62,10 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant, key: Option<LedgerKe
     }
     quiet.copy_to(workspace)?;
     drop(quiet);
-    let options = SledOptions { cache_capacity_bytes: CACHE_BYTES, key, ..SledOptions::new("doctor", now) };
-    let store = SledStore::open(workspace, options)?;
+    let options =
+        SledOptions { cache_capacity_bytes: CACHE_BYTES, key: keys.ledger, ..SledOptions::new("doctor", now) };
+    let store = Arc::new(SledStore::open(workspace, options)?);
+    let veil = Veil::new(store.clone(), keys.erasure);
     let mut tenants = Vec::new();
     for tenant in store.tenants()? {
         let head = store.head(tenant)?;
@@ -66,6 +78,8 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant, key: Option<LedgerKe
                 why: "it is not the one that the head names".to_owned(),
             });
         }
+        // Without the key by which erased names are recognised nothing of the tenant is answered.
+        veil.erasure(tenant)?;
         tenants.push((tenant, head.sequence));
     }
     Ok(Inspection::Whole { bytes, tenants })

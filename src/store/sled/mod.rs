@@ -17,6 +17,7 @@ mod directory;
 mod encrypt;
 mod engine;
 mod inspect;
+mod opening;
 mod ordered;
 mod prove;
 mod read;
@@ -36,13 +37,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use self::carve::Carved;
 use self::changes::Changes;
-use self::cipher::{Cipher, cipher_of, remove_wrapped};
-use self::directory::{Directory, Note, Noted, SCRATCH, bytes_below, copy_below, io_error, remove_half_snapshots};
+use self::cipher::Cipher;
+use self::directory::{Directory, Note, Noted, SCRATCH};
 use self::engine::{Engine, EngineOptions, Range};
+use self::opening::{check_heads, commits_lost, count_commits, find_cipher, lost, open_engine, try_on_copy};
 use self::read::{all, damaged, get, scan};
-use self::readable::End;
 use self::unseen::Unseen;
 use super::key::{Key, Prefix};
 use super::prepare::{Prepared, head_after, prepare, prepare_raw, prepare_restore};
@@ -68,7 +68,7 @@ use crate::domain::time::Instant;
 pub use self::cipher::{KeyId, LedgerKey};
 pub use self::compact::{CompactStep, Compaction};
 pub use self::directory::FORMAT;
-pub use self::inspect::{Inspection, inspect};
+pub use self::inspect::{Inspection, InspectionKeys, inspect};
 pub use self::repair::{LostCommits, RepairHow, RepairOutcome, RepairReport, TenantRepair, repair};
 
 /// How much sled may keep in memory unless told otherwise. It takes about twice as much.
@@ -472,6 +472,15 @@ impl LedgerStore for SledStore {
         self.write(tenant, derived, |before, derived| prepare(tenant, before, expected, commit, derived))
     }
 
+    fn foresee(&self, tenant: TenantId, objects: &[ObjectId], names: &[NameKey]) {
+        let objects = objects.iter().filter(|object| !self.unseen.lacks_object(tenant, **object));
+        let names = names.iter().filter(|name| !self.unseen.lacks_name(tenant, name));
+        let mut keys: Vec<Vec<u8>> =
+            objects.map(|object| Key::Object { tenant, object: *object, part: 0 }.encode()).collect();
+        keys.extend(names.map(|name| Prefix::postings(tenant, name.as_str()).bytes()));
+        self.engine.fetch(keys.iter().map(Vec::as_slice).collect());
+    }
+
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
         let newest = self.acknowledged(tenant)?.sequence;
         if self.unseen.lacks_object(tenant, object) {
@@ -866,176 +875,6 @@ impl Drop for Vanishing {
         // What stays is removed at the next opening of the ledger.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// How the ledger's records are encrypted: by the wrapped key in it, or in a new one by the key that is given.
-fn find_cipher(
-    directory: &Directory,
-    format: Option<u32>,
-    options: &SledOptions,
-) -> Result<Option<Arc<Cipher>>, StoreError> {
-    let path = directory.engine();
-    let is_new = format.is_none() && !engine::exists(&path);
-    if !is_new {
-        if let Some(cipher) = cipher_of(&path, &directory.shown(), options.key.as_ref())? {
-            // A disk that takes nothing must not keep anyone from reading.
-            let _ = cipher.mend(&path);
-            return Ok(Some(cipher));
-        }
-        if directory.is_encrypted()? {
-            return Err(cipher::missing(&path));
-        }
-    }
-    match &options.key {
-        // Its creation was interrupted, if it was begun at all.
-        Some(key) if format.is_none() => Ok(Some(Arc::new(Cipher::fresh(key)))),
-        Some(_) => Err(StoreError::NotEncrypted { path: directory.shown() }),
-        None => Ok(None),
-    }
-}
-
-/// sled takes a hole in its log for the end of it, and overwrites what stands behind. So a log with a hole is opened as a copy
-/// first, and if that shows that something acknowledged would be lost, the files stay as they are for a repair. So is a small
-/// one that ends raggedly, as most do whose file was used before: of what is damaged in the last message all before it is left.
-fn try_on_copy(
-    directory: &Directory,
-    note: Option<Note>,
-    options: &SledOptions,
-    cipher: Option<Arc<Cipher>>,
-) -> Result<(), StoreError> {
-    let engine = directory.engine();
-    let end = engine::read_first(&engine)?;
-    if end == End::Clean {
-        return Ok(());
-    }
-    let failed = |error| io_error(&engine, "copy the engine's files, whose log has a hole,", error);
-    let bytes = bytes_below(&engine).map_err(failed)?;
-    if end == End::Ragged && bytes > RAGGED_BYTES_MAX {
-        return Ok(());
-    }
-    // A full disk must not keep anyone from reading.
-    if directory.free_bytes()? < bytes.saturating_add(options.free_bytes_min) {
-        return Ok(());
-    }
-    let copy = directory.scratch_path("opening");
-    let _vanishing = Vanishing(copy.clone());
-    copy_below(&engine, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
-    // All of it was just read, in order to be copied.
-    let trial = EngineOptions { is_read: true, ..options.engine() };
-    let tried = Engine::open(&copy, trial, cipher).and_then(|engine| count_commits(&engine));
-    let left = "; the engine's files are left as they are";
-    match tried {
-        Ok(commits) => match lost(note, commits) {
-            lost if lost > 0 && !options.rebuild => Err(commits_lost(directory, commits, lost, left)),
-            _ => Ok(()),
-        },
-        Err(StoreError::Damaged { why, .. }) => {
-            let what = format!("the engine's files in {}", engine.display());
-            Err(StoreError::Damaged { what, why: why + left })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The largest engine that is copied because its log ends raggedly, in bytes.
-const RAGGED_BYTES_MAX: u64 = 32 << 20;
-
-/// How many acknowledged commits are not there.
-fn lost(note: Option<Note>, commits: u64) -> u64 {
-    note.map_or(0, |note| note.count).saturating_sub(commits)
-}
-
-fn commits_lost(directory: &Directory, commits: u64, lost: u64, left: &str) -> StoreError {
-    let what = format!("the newest commits of the ledger {}", directory.shown());
-    let why = format!(
-        "{lost} of {} that were acknowledged are gone; restore a backup, or see by `whowas repair --dry-run` what can be \
-         brought back{left}",
-        commits.saturating_add(lost)
-    );
-    StoreError::Damaged { what, why }
-}
-
-fn open_engine(
-    directory: &Directory,
-    format: Option<u32>,
-    options: &SledOptions,
-    cipher: Option<Arc<Cipher>>,
-) -> Result<Engine, StoreError> {
-    let path = directory.engine();
-    let there = engine::exists(&path);
-    match format {
-        Some(_) if !there => {
-            let what = format!("the engine's files in {}", path.display());
-            return Err(StoreError::Damaged { what, why: "they are missing".to_owned() });
-        }
-        None if !there && !options.create => {
-            return Err(directory.not_a_ledger("there is no ledger in it yet"));
-        }
-        _ => {}
-    }
-    let open = || {
-        if format.is_none() {
-            match &cipher {
-                Some(cipher) => cipher.place(&path)?,
-                None => remove_wrapped(&path)?,
-            }
-        }
-        Engine::open(&path, EngineOptions { is_read: true, ..options.engine() }, cipher.clone())
-    };
-    let engine = match open() {
-        Err(StoreError::Damaged { .. } | StoreError::Io { .. })
-            if format.is_none() && is_mere_beginning(directory)? =>
-        {
-            std::fs::remove_dir_all(&path).map_err(|error| io_error(&path, "remove an unfinished engine", error))?;
-            open()?
-        }
-        opened => opened?,
-    };
-    if format.is_none() {
-        // A creation that was interrupted left nothing in the engine. Anything else lost its format file.
-        if !engine.is_empty()? {
-            return Err(directory.not_a_ledger("its format file is missing, so its version is unknown"));
-        }
-        engine.persist_creation()?;
-        directory.write_format()?;
-    }
-    Ok(engine)
-}
-
-/// Whether the engine's files are what a creation left that a kill or a power cut ended: sled makes them in several steps, and
-/// cannot read what is between. Nobody was ever told of a commit in them, and there is none.
-fn is_mere_beginning(directory: &Directory) -> Result<bool, StoreError> {
-    let carved = Carved::of(&directory.engine(), None, &mut |_| ())?;
-    Ok(!directory.has_note() && carved.pieces.is_empty() && carved.heads.is_empty())
-}
-
-/// One seek a tenant: commits are numbered without gaps.
-fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
-    let tenants = read::tenants(engine)?.into_iter();
-    tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
-}
-
-/// Checks by a few seeks a tenant what an append relies on: that the head is that of the newest commit in the journal, and that
-/// the commit which was noted is there. `verify` checks the rest.
-fn check_heads(engine: &Engine, note: Option<Note>) -> Result<(), StoreError> {
-    for (tenant, has_journal) in read::tenants(engine)? {
-        let key = Key::Head { tenant };
-        let head = get::<HeadV1>(engine, &key)?.map(HeadV1::read).transpose();
-        let head = head.map_err(|error| damaged(&key, error.to_string()))?.unwrap_or_default();
-        let newest = read::newest_journaled(engine, tenant)?;
-        let hash = read::hash_of(engine, tenant, newest)?;
-        if !has_journal || head.sequence != newest || hash != Some(head.hash) {
-            let why = format!("it is at commit {}, and the journal ends with another at {newest}", head.sequence);
-            return Err(damaged(&key, why));
-        }
-    }
-    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest)
-        && read::hash_of(engine, tenant, sequence)? != Some(hash)
-    {
-        let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
-        return Err(damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why));
-    }
-    Ok(())
 }
 
 fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::LedgerKey;
+use super::super::{InspectionKeys, LedgerKey};
 use super::*;
 use crate::domain::fact::{Fact, Profile, Reading, Seen, Source};
 use crate::domain::id::{ObjectId, Sequence, TenantId};
@@ -119,7 +119,9 @@ fn a_compaction_that_ends_after_any_step_leaves_a_whole_ledger() {
         }
         // Whoever looks changes nothing, and sees a whole ledger in it all the same.
         let (left, workspace) = (entries(&folder), TempDir::new().unwrap());
-        let seen = super::super::inspect(folder.path(), workspace.path(), Instant::from_micros(0), None).unwrap();
+        let seen =
+            super::super::inspect(folder.path(), workspace.path(), Instant::from_micros(0), InspectionKeys::default())
+                .unwrap();
         assert!(
             matches!(&seen, super::super::Inspection::Whole { tenants, .. }
             if *tenants == [(TENANT, Sequence(COMMITS))]),
@@ -206,7 +208,13 @@ fn an_encryption_that_ends_after_any_step_leaves_a_whole_ledger_and_its_key() {
             let look = |key: Option<&LedgerKey>| {
                 let workspace = TempDir::new().unwrap();
                 let now = Instant::from_micros(0);
-                super::super::inspect(folder.path(), workspace.path(), now, key.cloned()).is_ok()
+                super::super::inspect(
+                    folder.path(),
+                    workspace.path(),
+                    now,
+                    InspectionKeys { ledger: key.cloned(), erasure: None },
+                )
+                .is_ok()
             };
             let is_marked = folder.path().join("compacted").exists() || died.is_ok();
             assert_eq!((look(from), look(to)), (!is_marked, is_marked), "{died:?}");
