@@ -479,6 +479,14 @@ impl TenantConfig {
             );
         }
         if let Some(name) = &credential.secret_env {
+            if !is_variable(name) {
+                // Not shown: who mistook the field has put the secret itself there.
+                return Err(self.bad_credential(
+                    "secret_env holds something that is no name of an environment variable (letters, digits and _); write the \
+                     variable's name there and put the secret into that variable. If it was the secret, take it out of this file"
+                        .to_owned(),
+                ));
+            }
             let secret = variable(name).filter(|secret| !secret.is_empty());
             return secret.map(|secret| Proof::Secret(SecretString::from(secret))).ok_or_else(|| {
                 self.bad_credential(format!("the environment variable {name} is not set; put the secret there"))
@@ -614,6 +622,12 @@ pub fn rules_in(text: &str, file: &Path, tenant: TenantId) -> Result<Mapping, Co
 
 fn global() -> String {
     "global".to_owned()
+}
+
+/// Whether this can be the name of an environment variable (POSIX, 8.1), in either case.
+fn is_variable(name: &str) -> bool {
+    let is_part = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    name.bytes().all(is_part) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 fn nearest(key: &str, known: &[&str]) -> Nearest {
@@ -765,6 +779,8 @@ mod tests {
         };
         assert!(with("").contains("secret_env"));
         assert!(with("credential = { secret_env = \"NOWHERE\" }").contains("NOWHERE"));
+        let secret = with("credential = { secret_env = \"aBc8Q~x.y-z\" }");
+        assert!(secret.contains("no name of an environment variable") && !secret.contains("8Q~"), "{secret}");
         assert!(with("credential = { key = \"k.pem\" }").contains("key is set without certificate"));
         let absent = with("credential = { certificate = \"/nowhere/c.pem\" }");
         assert!(absent.contains("/nowhere/c.pem: it cannot be read"), "{absent}");

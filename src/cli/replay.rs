@@ -11,6 +11,7 @@ use super::evidence::read;
 use super::open::{App, How};
 use super::output::{self, word_of};
 use super::source::{Asking, Judge, source};
+use crate::domain::erase::DOMAIN;
 use crate::domain::id::Sequence;
 use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
@@ -108,7 +109,7 @@ impl Judge for ByBasis<'_> {
 pub fn replay(app: &App, file: &Path, max_age: Option<Duration>) -> Result<Exit, CliError> {
     let saved = saved_answers(file)?;
     let source = source(app, "check", How::Existing)?;
-    let (mut same, mut different) = (0usize, Vec::new());
+    let (mut same, mut different, mut names_erased) = (0usize, Vec::new(), false);
     for (place, saved) in (1usize..).zip(&saved) {
         let bad = |error: serde_json::Error| {
             CliError::usage(format!("--replay: answer {place} of {} is none of `check`: {error}", file.display()))
@@ -132,18 +133,22 @@ pub fn replay(app: &App, file: &Path, max_age: Option<Duration>) -> Result<Exit,
         if differs.is_empty() {
             same += 1;
         } else {
+            names_erased |= tells_erased(&again) && !tells_erased(saved);
             different.push((place, differs, now));
         }
     }
     let told = different.iter().take(NAMED_MAX);
     let told: Vec<Value> =
         told.map(|(place, differs, now)| json!({"answer": place, "differs": differs, "now": now})).collect();
-    let report = json!({"answers": saved.len(), "same": same, "different": different.len(), "which": told});
+    let report = json!({"answers": saved.len(), "same": same, "different": different.len(), "names_erased": names_erased, "which": told});
     output::answer(&app.global, &report, || {
         let mut text = format!("{} saved answers, {same} the same again, {} not\n", saved.len(), different.len());
         for (place, differs, now) in different.iter().take(NAMED_MAX) {
             let now = format!("{} → {}", word_of(&now.verdict), word_of(&now.action));
             text.push_str(&format!("  answer {place} differs in {}; it is now {now}\n", differs.join(", ")));
+        }
+        if names_erased {
+            text.push_str("  names were erased from the ledger since; the answers have pseudonyms in their place\n");
         }
         if !different.is_empty() {
             text.push_str("  what was asked with --max-age, or by other settings, is to be replayed with the same\n");
@@ -167,6 +172,11 @@ fn saved_answers(file: &Path) -> Result<Vec<Value>, CliError> {
         return Err(CliError::usage(format!("--replay: {} has no answer in it", file.display())));
     }
     Ok(answers)
+}
+
+/// Whether pseudonyms of erased names stand in an answer.
+fn tells_erased(answer: &Value) -> bool {
+    answer.to_string().contains(&format!("@{DOMAIN}"))
 }
 
 /// The fields in which two answers differ.

@@ -6,12 +6,31 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output::{self, word_of};
 use super::source::source;
-use crate::service::status::StatusAnswer;
+use crate::domain::id::TenantId;
+use crate::service::status::{StatusAnswer, TenantStatus};
 
 pub fn status(app: &App) -> Result<Exit, CliError> {
-    let answer = source(app, "status", How::Existing)?.status()?;
+    let mut answer = source(app, "status", How::Existing)?.status()?;
+    if let Some(wanted) = &app.global.tenant {
+        keep_only(&mut answer, wanted)?;
+    }
     output::answer(&app.global, &answer, || say(&answer))?;
     Ok(Exit::Done)
+}
+
+/// Leaves of all tenants the one that was asked for.
+fn keep_only(answer: &mut StatusAnswer, wanted: &str) -> Result<(), CliError> {
+    let called = |tenant: &TenantStatus| tenant.alias.clone().unwrap_or_else(|| tenant.tenant.to_string());
+    let all: Vec<String> = answer.tenants.iter().map(called).collect();
+    let is_meant = |tenant: &TenantStatus| {
+        tenant.alias.as_deref() == Some(wanted) || tenant.tenant.to_string().eq_ignore_ascii_case(wanted)
+    };
+    answer.tenants.retain(is_meant);
+    // One of which nothing is known yet is no slip of the pen.
+    if answer.tenants.is_empty() && wanted.parse::<TenantId>().is_err() {
+        return Err(CliError::usage(format!("--tenant {wanted}: there is none called so; known: {}", all.join(", "))));
+    }
+    Ok(())
 }
 
 fn say(answer: &StatusAnswer) -> String {

@@ -107,6 +107,18 @@ fn status_before_and_after_the_first_sync() {
     assert_eq!(status["horizon"], json!("2026-03-02T08:55:00Z"));
     let said = w.say(&["status"]).stdout;
     assert!(said.contains("run 1 (full), completed") && said.contains("1 active"), "{said}");
+    let known = |tenant: &str| w.run(&["status", "--tenant", tenant]).done()["tenants"].as_array().unwrap().len();
+    assert_eq!((known("x"), known("00000000-0000-4000-8000-0000000000ff")), (1, 0));
+    w.run(&["status", "--tenant", "nosuch"]).failed(2, &["nosuch", "x"]);
+}
+
+/// Names are personal data.
+#[cfg(unix)]
+#[test]
+fn a_new_ledger_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (w, _) = one();
+    assert_eq!(fs::metadata(w.ledger()).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
