@@ -51,7 +51,7 @@ use world::{TENANT, World, ask_by_chain, ask_by_object, name_now, raw, stamp};
 
 /// As in the program, and for the engine alone as well.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Questions a round.
 const ASKS: usize = 20_000;
@@ -108,7 +108,7 @@ fn settings() -> Settings {
         match name.as_str() {
             "--users" => settings.users = value.replace('_', "").parse().expect("a number of users"),
             "--dir" => settings.dir = value.into(),
-            "--binary" => settings.binary = value.into(),
+            "--binary" => settings.binary = std::path::absolute(value).unwrap(),
             "--cache-mb" => settings.cache_capacity_bytes = value.parse::<u64>().expect("a number of MB") << 20,
             "--encrypted" => settings.encrypted = value.parse().expect("true or false"),
             "--phase" => settings.phase = Some(value),

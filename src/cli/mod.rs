@@ -1,7 +1,6 @@
 //! The command line. Data goes to standard output, everything else to standard error; exit codes are those of the outer
 //! contract, mapped in `error.rs` and nowhere else.
 
-mod arenas;
 mod args;
 mod ask;
 mod batch;

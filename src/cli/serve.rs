@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tracing::Level;
 
-use super::arenas;
 use super::args::{Global, Output, ServeOptions};
 use super::error::{CliError, Exit};
 use super::log;
@@ -43,7 +42,6 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
     if app.global.now.is_some() && !options.rehearsal {
         return Err(CliError::usage("serve: --now stands still, so nothing would ever be due; leave it out"));
     }
-    arenas::limit();
     let kept = if options.no_schedule { Vec::new() } else { kept(&app)? };
     let folder = app.config.file.as_deref().and_then(std::path::Path::parent);
     let place = Place::take(&app.config.server, options.listen.as_deref(), options.rehearsal, folder)?;

@@ -146,19 +146,6 @@ fn signal(child: &Child) {
 
 const SECRETLY: &str = "credential = { secret_env = \"WHOWAS_TEST_SECRET\" }\nsync_every = \"1s\"";
 
-/// Without a limit the allocator's hoard grows with every thread, and only the environment can tell it one.
-#[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn a_service_bounds_what_the_allocator_hoards() {
-    let place = Place::new([SECRETLY, SECRETLY]);
-    let serving = place.serve();
-    let told = fs::read(format!("/proc/{}/environ", serving.child.id())).unwrap();
-    let told = String::from_utf8_lossy(&told).into_owned();
-    let limit = told.split('\0').find_map(|set| set.strip_prefix("MALLOC_ARENA_MAX=")).unwrap();
-    assert!((2..=8).contains(&limit.parse::<u32>().unwrap()), "{limit}");
-    assert_eq!(serving.terminate().code, 0);
-}
-
 #[test]
 fn every_tenant_is_read_at_its_rhythm_and_others_ask_in_between() {
     let place = Place::new([SECRETLY, SECRETLY]);
