@@ -123,6 +123,12 @@ impl Client {
             .gzip(true)
             .connect_timeout(options.connect_timeout)
             .read_timeout(options.answer_timeout);
+        // Of many asks in one request the service takes in no more than it can answer. While it takes none, the system would count
+        // what waits to be sent as lost, and end the connection after half a minute.
+        #[cfg(target_os = "linux")]
+        {
+            builder = builder.tcp_user_timeout(None);
+        }
         if address.is_here() {
             // What goes to this machine in plain text must not pass through a proxy.
             builder = builder.no_proxy();

@@ -60,6 +60,9 @@ impl Served {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // A connection each: one on which a body was refused in its middle is closed, and no good for the next request.
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
+        // Whoever sends more than is taken in must be able to wait for longer than half a minute.
+        #[cfg(target_os = "linux")]
+        let client = client.tcp_user_timeout(None);
         let client = client.build().unwrap();
         Self { url, child, runtime, client, said }
     }
