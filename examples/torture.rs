@@ -24,6 +24,9 @@ use std::time::Instant;
 
 use tortured::{Options, Program, can_trace, play_if_asked, torture};
 
+/// The bytes that copies of a small ledger may take at one time, and some to spare.
+const ROOM: u64 = 256 << 20;
+
 fn main() -> ExitCode {
     if play_if_asked() {
         return ExitCode::SUCCESS;
@@ -40,6 +43,18 @@ fn main() -> ExitCode {
     };
     if options.faults + options.power > 0 && !can_trace() {
         eprintln!("faults and power losses need strace; install it, or say --faults 0 --power 0");
+        return ExitCode::from(2);
+    }
+    // On a full disk every trial would end as a fault of the disk does, and say nothing about what was to be tried.
+    let folder = std::env::temp_dir();
+    let free = fs4::available_space(&folder).unwrap();
+    if free < ROOM {
+        eprintln!(
+            "{} has {} MiB left, and the trials need {}; make room, or set TMPDIR",
+            folder.display(),
+            free >> 20,
+            ROOM >> 20
+        );
         return ExitCode::from(2);
     }
     let began = Instant::now();

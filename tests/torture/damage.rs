@@ -52,7 +52,7 @@ pub fn damages(options: &Options, program: &Program) -> Vec<Row> {
             _ => damage(&mut dice, kind, &path, &originals).map(|what| (what, *heads)),
         };
         let Some((what, heads)) = what else { continue };
-        let kept = place::copied(&path);
+        let kept = options.keep.as_ref().map(|_| place::copied(&path));
         let trial = format!("{nth}: {what}");
         let row = &mut rows[kind];
         row.trials += 1;
@@ -73,7 +73,7 @@ pub fn damages(options: &Options, program: &Program) -> Vec<Row> {
         if let Found::Told(_) = found {
             mend(row, &trial, &path, &mut truth, heads, more);
         }
-        if options.keep.is_some() && !row.is_sound() {
+        if let Some(kept) = kept.filter(|_| !row.is_sound()) {
             place::keep(options, kept.path(), &trial);
         }
         if options.tells && nth % 50 == 49 {
