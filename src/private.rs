@@ -7,8 +7,8 @@ use std::path::Path;
 #[cfg(feature = "evidence")]
 use std::path::PathBuf;
 
-#[cfg(feature = "evidence")]
 /// The folder that belongs to the ledger in this directory: it has the ledger's own name, and an ending.
+#[cfg(feature = "evidence")]
 pub fn folder_beside(ledger: &Path, ending: &str) -> PathBuf {
     let mut name = ledger.file_name().unwrap_or(std::ffi::OsStr::new("ledger")).to_owned();
     name.push(ending);
@@ -27,8 +27,8 @@ pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-#[cfg(feature = "evidence")]
 /// How a file is opened to be written: made readable for its owner alone.
+#[cfg(feature = "evidence")]
 pub fn file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);

@@ -20,8 +20,7 @@ pub fn status(app: &App) -> Result<Exit, CliError> {
 
 /// Leaves of all tenants the one that was asked for.
 fn keep_only(answer: &mut StatusAnswer, wanted: &str) -> Result<(), CliError> {
-    let called = |tenant: &TenantStatus| tenant.alias.clone().unwrap_or_else(|| tenant.tenant.to_string());
-    let all: Vec<String> = answer.tenants.iter().map(called).collect();
+    let all: Vec<String> = answer.tenants.iter().map(TenantStatus::label).collect();
     let is_meant = |tenant: &TenantStatus| {
         tenant.alias.as_deref() == Some(wanted) || tenant.tenant.to_string().eq_ignore_ascii_case(wanted)
     };

@@ -66,6 +66,13 @@ pub struct UnloggedPart {
     pub why: String,
 }
 
+impl TenantStatus {
+    /// Its short name, else its id.
+    pub fn label(&self) -> String {
+        self.alias.clone().unwrap_or_else(|| self.tenant.to_string())
+    }
+}
+
 impl From<Unlogged> for UnloggedPart {
     fn from(Unlogged { at, why }: Unlogged) -> Self {
         Self { at, why }

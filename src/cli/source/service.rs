@@ -101,8 +101,7 @@ impl<'a> Remote<'a> {
             [only] => Ok(only.tenant.to_string()),
             [] => Err(CliError::usage("the service has no tenant for this token yet; say --tenant ID")),
             several => {
-                let named = |status: &TenantStatus| status.alias.clone().unwrap_or_else(|| status.tenant.to_string());
-                let all: Vec<String> = several.iter().map(named).collect();
+                let all: Vec<String> = several.iter().map(TenantStatus::label).collect();
                 Err(CliError::usage(format!("the service has several tenants, say --tenant ({})", all.join(", "))))
             }
         }
