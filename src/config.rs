@@ -59,6 +59,8 @@ pub struct LedgerConfig {
     pub key_file: Option<PathBuf>,
     /// How many MiB the storage engine may keep in memory; it takes about twice as much.
     pub cache_mib: Option<u64>,
+    /// How many MiB a service may take for copies of the records that questions read most.
+    pub resident_mib: Option<u64>,
 }
 
 /// The most requests a second that can be told apart from no limit at all.
@@ -236,6 +238,7 @@ const KEYS: &[&str] = &[
     "path",
     "url",
     "cache_mib",
+    "resident_mib",
     "key_file",
     "server",
     "listen",

@@ -46,21 +46,36 @@ struct OnDisk {
     store: Option<SledStore>,
     directory: TempDir,
     key: Option<LedgerKey>,
+    /// Whether it has copies in memory, as in a service.
+    is_copied: bool,
 }
 
 impl OnDisk {
     fn new() -> Self {
-        Self::with(None)
+        Self::with(None, false)
     }
 
     fn encrypted() -> Self {
-        Self::with(Some(LedgerKey::new([7; 32], [8; 32])))
+        Self::with(Some(LedgerKey::new([7; 32], [8; 32])), false)
     }
 
-    fn with(key: Option<LedgerKey>) -> Self {
-        let directory = TempDir::new().unwrap();
-        let store = SledStore::open(directory.path(), SledOptions { key: key.clone(), ..options(true) }).unwrap();
-        Self { store: Some(store), directory, key }
+    fn copied() -> Self {
+        Self::with(None, true)
+    }
+
+    fn with(key: Option<LedgerKey>, is_copied: bool) -> Self {
+        let mut kept = Self { store: None, directory: TempDir::new().unwrap(), key, is_copied };
+        kept.open(true);
+        kept
+    }
+
+    fn open(&mut self, create: bool) {
+        let options = SledOptions { key: self.key.clone(), ..options(create) };
+        let store = SledStore::open(self.directory.path(), options).unwrap();
+        if self.is_copied {
+            copy(&store);
+        }
+        self.store = Some(store);
     }
 }
 
@@ -71,9 +86,16 @@ impl Kept for OnDisk {
 
     fn reopen(&mut self) {
         self.store = None;
-        let options = SledOptions { key: self.key.clone(), ..options(false) };
-        self.store = Some(SledStore::open(self.directory.path(), options).unwrap());
+        self.open(false);
     }
+}
+
+/// Copies into memory whatever is copied.
+fn copy(store: &SledStore) {
+    store.keep_resident(1 << 30);
+    while store.fill_resident().unwrap() {}
+    let copied = store.residency();
+    assert!(copied.names && copied.chains && copied.snapshots, "{copied:?}");
 }
 
 fn options(create: bool) -> SledOptions {
@@ -88,6 +110,9 @@ macro_rules! suite {
         }
         mod sled {
             $(#[test] fn $sentence() { super::$sentence(&mut super::OnDisk::new()); })+
+        }
+        mod copied {
+            $(#[test] fn $sentence() { super::$sentence(&mut super::OnDisk::copied()); })+
         }
         mod encrypted {
             $(#[test] fn $sentence() { super::$sentence(&mut super::OnDisk::encrypted()); })+
@@ -917,47 +942,58 @@ proptest! {
     /// Model: whatever is done, the store on disk answers as the one in memory.
     #[test]
     fn the_store_on_disk_answers_as_the_one_in_memory(operations in operations()) {
-        let (memory, mut disk) = (MemoryStore::new(), OnDisk::new());
-        let mut kept: Vec<(TenantId, Derived)> = Vec::new();
-        for operation in operations {
-            match operation {
-                Operation::Append(tenant, both) => {
-                    let (commit, derived) = *both;
-                    let expected = memory.head(tenant).unwrap().sequence;
-                    let derived = renumbered(derived, expected.next());
-                    let a = memory.append(tenant, expected, commit.clone(), derived.clone()).unwrap();
-                    let b = disk.store().append(tenant, expected, commit, derived.clone()).unwrap();
-                    prop_assert_eq!(a, b);
-                    kept.push((tenant, derived));
-                }
-                Operation::Late(tenant) => {
-                    let late = |store: &dyn LedgerStore| {
-                        let commit = commit(0, Vec::new());
-                        store.append(tenant, Sequence(77), commit, Derived::default()).unwrap_err().to_string()
-                    };
-                    prop_assert_eq!(late(&memory), late(disk.store()));
-                }
-                Operation::Reopen => disk.reopen(),
-                Operation::Rebuild => {
-                    for store in [&memory as &dyn LedgerStore, disk.store()] {
-                        let before = derived_bytes(store);
-                        store.drop_derived().unwrap();
-                        for tenant in store.tenants().unwrap() {
-                            let derived = kept.iter().filter(|(of, _)| *of == tenant).map(|(_, derived)| derived);
-                            for (entry, derived) in store.journal(tenant, Sequence(1), 99).unwrap().iter().zip(derived) {
-                                store.restore_derived(tenant, entry, derived.clone()).unwrap();
-                            }
+        both_answer_alike(operations, OnDisk::new())?;
+    }
+
+    /// So it does with copies in memory.
+    #[test]
+    fn the_store_with_copies_answers_as_the_one_in_memory(operations in operations()) {
+        both_answer_alike(operations, OnDisk::copied())?;
+    }
+}
+
+fn both_answer_alike(operations: Vec<Operation>, mut disk: OnDisk) -> Result<(), TestCaseError> {
+    let memory = MemoryStore::new();
+    let mut kept: Vec<(TenantId, Derived)> = Vec::new();
+    for operation in operations {
+        match operation {
+            Operation::Append(tenant, both) => {
+                let (commit, derived) = *both;
+                let expected = memory.head(tenant).unwrap().sequence;
+                let derived = renumbered(derived, expected.next());
+                let a = memory.append(tenant, expected, commit.clone(), derived.clone()).unwrap();
+                let b = disk.store().append(tenant, expected, commit, derived.clone()).unwrap();
+                prop_assert_eq!(a, b);
+                kept.push((tenant, derived));
+            }
+            Operation::Late(tenant) => {
+                let late = |store: &dyn LedgerStore| {
+                    let commit = commit(0, Vec::new());
+                    store.append(tenant, Sequence(77), commit, Derived::default()).unwrap_err().to_string()
+                };
+                prop_assert_eq!(late(&memory), late(disk.store()));
+            }
+            Operation::Reopen => disk.reopen(),
+            Operation::Rebuild => {
+                for store in [&memory as &dyn LedgerStore, disk.store()] {
+                    let before = derived_bytes(store);
+                    store.drop_derived().unwrap();
+                    for tenant in store.tenants().unwrap() {
+                        let derived = kept.iter().filter(|(of, _)| *of == tenant).map(|(_, derived)| derived);
+                        for (entry, derived) in store.journal(tenant, Sequence(1), 99).unwrap().iter().zip(derived) {
+                            store.restore_derived(tenant, entry, derived.clone()).unwrap();
                         }
-                        store.sync().unwrap();
-                        prop_assert!(before == derived_bytes(store));
                     }
+                    store.sync().unwrap();
+                    prop_assert!(before == derived_bytes(store));
                 }
             }
-            prop_assert_eq!(everything(&memory, &kept), everything(disk.store(), &kept));
         }
-        disk.reopen();
         prop_assert_eq!(everything(&memory, &kept), everything(disk.store(), &kept));
     }
+    disk.reopen();
+    prop_assert_eq!(everything(&memory, &kept), everything(disk.store(), &kept));
+    Ok(())
 }
 
 /// Holds the compiler to the types that a ledger's state is made of.

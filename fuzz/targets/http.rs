@@ -94,6 +94,7 @@ fn place() -> Place {
         is_behind_proxy: false,
         is_encrypted: false,
         health: Box::new(|| Ok(())),
+        resident: Box::new(whowas::store::Residency::default),
         ended: Box::new(|_, _| ()),
         streams: Streams::new(4, 4, Duration::from_secs(20)),
         journals: Streams::new(4, 4, Duration::from_secs(20)),

@@ -15,7 +15,8 @@ const TEMPLATE: &str = r#"# whowas: identity ledger for Microsoft 365 backup.
 path = "whowas-data"                    # relative to this file
 # keys = "whowas-data.keys"               # the keys that sign checkpoints; keep them out of copies of the ledger
 # key_file = "ledger.key"               # encrypts the ledger: `openssl rand -hex 32 > ledger.key`; keep it out of copies too
-# cache_mib = 128                       # what the storage engine may keep in memory; it takes about twice as much
+# cache_mib = 128                       # what the storage engine may keep in memory; it takes about twice as much. A service: 8
+# resident_mib = 384                    # what a service may take for copies of the records that it reads most; 0: none
 
 [[tenant]]
 id = "00000000-0000-0000-0000-000000000000"     # Entra admin center > Overview > Tenant ID

@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod batch;
 mod compact;
+mod copies;
 mod demo;
 mod doctor;
 mod emulate;

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::args::Global;
+use super::copies;
 use super::error::CliError;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, FILE_NAME, TenantConfig};
@@ -104,17 +105,21 @@ impl App {
 
     /// Opens the ledger. Another short command that holds it is waited for; a sync or a service is not.
     pub fn open(&self, command: &str, how: How) -> Result<Opened, CliError> {
-        self.open_for(command, how, None, None)
+        self.open_for(command, how, None)
     }
 
     /// The same in order to sync a tenant, which is told from the first moment to whoever finds the ledger held.
     pub fn open_to_sync(&self, tenant: TenantId) -> Result<Opened, CliError> {
-        self.open_for("sync", How::Create, Some(tenant), None)
+        self.open_for("sync", How::Create, Some(tenant))
     }
 
     /// The same for a service that answers at this URL as long as it holds the ledger.
     pub fn open_to_serve(&self, url: String) -> Result<Opened, CliError> {
-        self.open_for("serve", How::Create, None, Some(url))
+        let mut options = self.store_options("serve")?;
+        if self.config.ledger.cache_mib.is_none() {
+            options.cache_capacity_bytes = copies::cache_capacity_bytes(&self.config.ledger);
+        }
+        self.open_with(How::Create, (None, Some(url)), options)
     }
 
     /// Opens a ledger that is not encrypted, whatever key is given.
@@ -123,14 +128,8 @@ impl App {
         self.open_with(how, (None, None), options)
     }
 
-    fn open_for(
-        &self,
-        command: &str,
-        how: How,
-        syncing: Option<TenantId>,
-        url: Option<String>,
-    ) -> Result<Opened, CliError> {
-        self.open_with(how, (syncing, url), self.store_options(command)?)
+    fn open_for(&self, command: &str, how: How, syncing: Option<TenantId>) -> Result<Opened, CliError> {
+        self.open_with(how, (syncing, None), self.store_options(command)?)
     }
 
     fn open_with(
@@ -187,7 +186,7 @@ impl App {
         let mut options = SledOptions::new(command, self.clock.now());
         options.key = self.ledger_key()?;
         if let Some(mib) = self.config.ledger.cache_mib {
-            options.cache_capacity_bytes = mib.max(1) << 20;
+            options.cache_capacity_bytes = mib.max(1).saturating_mul(1 << 20);
         }
         Ok(options)
     }

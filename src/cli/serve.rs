@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tracing::Level;
 
 use super::args::{Global, Output, ServeOptions};
+use super::copies::{self, Copying};
 use super::error::{CliError, Exit};
 use super::log;
 use super::open::{App, Opened, runtime};
@@ -62,6 +63,10 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         let store = Arc::clone(&store);
         move || store.is_writable().map_err(|error| with_causes(&error))
     };
+    let resident = {
+        let store = Arc::clone(&store);
+        move || store.residency()
+    };
     let config = Arc::new(app.config);
     let flights = Flights::default();
     let ended = {
@@ -88,6 +93,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         is_behind_proxy: place.is_behind_proxy,
         is_encrypted: place.has_tls() || place.is_behind_proxy,
         health: Box::new(health),
+        resident: Box::new(resident),
         ended: Box::new(ended),
         streams: Streams::new(STREAMS.0, STREAMS.1, STREAM_WAIT),
         journals: Streams::new(STREAMS.0, STREAMS.1, STREAM_WAIT),
@@ -108,8 +114,9 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         let logging = tokio::spawn(keep_log(service.access_log.clone()));
         let counting = tokio::spawn(metrics::keep(counted.clone()));
         let watching = tokio::spawn(systemd::keep(Arc::clone(&service)));
-        let telling = tokio::spawn(tell_others(service.flights.clone(), store));
+        let telling = tokio::spawn(tell_others(service.flights.clone(), Arc::clone(&store)));
         output::note(&format!("listening on {url}"));
+        let copying = Copying::begin(&store, copies::bytes_max(&service.config.ledger));
         systemd::ready(&url);
         let ending = {
             let stop = stop.clone();
@@ -129,6 +136,7 @@ pub fn serve(app: App, options: &ServeOptions) -> Result<Exit, CliError> {
         telling.abort();
         watching.abort();
         service.access_log.sync().map_err(CliError::io("bring the access log to the disk"))?;
+        drop(copying);
         served?;
         kept.map_err(|error| CliError::failed("keep the tenants current", &error))
     })?;

@@ -73,6 +73,13 @@ pub fn look(service: &Service) -> Result<(), Problem> {
     let found = status(&service.ledger, &service.all_configured(), &service.flights, now)?;
     metrics::gauge!("whowas_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("whowas_ledger_bytes").set(found.ledger.bytes as f64);
+    let resident = (service.resident)();
+    metrics::gauge!("whowas_resident_bytes").set(resident.bytes as f64);
+    for (records, is_whole) in
+        [("names", resident.names), ("chains", resident.chains), ("snapshots", resident.snapshots)]
+    {
+        metrics::gauge!("whowas_resident", "records" => records).set(if is_whole { 1.0 } else { 0.0 });
+    }
     metrics::gauge!("whowas_ledger_writable").set(if (service.health)().is_ok() { 1.0 } else { 0.0 });
     for tenant in found.tenants {
         let called = service.config.label_of(tenant.tenant);

@@ -20,7 +20,7 @@ use crate::keyring::Keyring;
 use crate::ledger::{Ledger, LedgerError};
 use crate::service::status::Configured;
 use crate::service::{Desk, directory};
-use crate::store::Run;
+use crate::store::{Residency, Run};
 use crate::sync::{Context, Flights, Stop};
 
 /// The header by which a rehearsal tells what time it is.
@@ -61,6 +61,8 @@ pub struct Service {
     pub is_encrypted: bool,
     /// Whether the ledger can be written, or why not. It may block.
     pub health: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// What of the ledger is in memory.
+    pub resident: Box<dyn Fn() -> Residency + Send + Sync>,
     /// Is told of every run that ended and has its entry, whoever asked for it.
     pub ended: Box<Ended>,
     /// How many arrays of asks are answered at once.

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::domain::time::Instant;
 use crate::keyring::Keyring;
 use crate::ledger::Ledger;
+use crate::store::Residency;
 use crate::store::memory::MemoryStore;
 use crate::sync::{Flights, Stop};
 
@@ -40,6 +41,7 @@ pub fn service(folder: &Path, limits: Limits) -> Shared {
         is_behind_proxy: false,
         is_encrypted: false,
         health: Box::new(|| Ok(())),
+        resident: Box::new(Residency::default),
         ended: Box::new(|_, _| ()),
         streams: Streams::new(1, 1, Duration::ZERO),
         journals: Streams::new(1, 1, Duration::ZERO),

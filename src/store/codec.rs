@@ -50,11 +50,13 @@ pub(crate) fn seal<R: Record>(key: &[u8], record: &R) -> Result<Vec<u8>, RecordE
 
 /// Reads a sealed record after checking that it is what was written under this key.
 pub(crate) fn unseal<R: Record>(key: &[u8], bytes: &[u8]) -> Result<R, RecordError> {
+    decode(check_seal(key, bytes)?)
+}
+
+/// The record in a sealed one, after checking that it is what was written under this key.
+pub(crate) fn check_seal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], RecordError> {
     let (record, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RecordError::Empty)?;
-    if *sum != checksum(key, record) {
-        return Err(RecordError::Checksum);
-    }
-    decode(record)
+    if *sum == checksum(key, record) { Ok(record) } else { Err(RecordError::Checksum) }
 }
 
 /// Why bytes are no record.
@@ -81,7 +83,8 @@ pub(crate) enum RecordError {
 const DECODE_BYTES_MAX: usize = 1 << 29;
 const LAYOUT: Configuration<LittleEndian, Varint, Limit<DECODE_BYTES_MAX>> =
     bincode::config::standard().with_limit::<DECODE_BYTES_MAX>();
-const CHECKSUM_BYTES: usize = 4;
+/// How many bytes a seal has.
+pub(crate) const CHECKSUM_BYTES: usize = 4;
 
 fn checksum(key: &[u8], record: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let digest: [u8; 32] = Sha256::new().chain_update(key).chain_update(record).finalize().into();

@@ -410,6 +410,17 @@ impl Prefix {
         Self::of(tenant, HEAD)
     }
 
+    /// What begins with these bytes.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Everything of one kind of a tenant.
+    pub(crate) fn kind(beginning: &[u8; FIELDS_AT]) -> Self {
+        Self(beginning.to_vec())
+    }
+
     /// Everything of a tenant.
     pub(crate) fn tenant(tenant: TenantId) -> Self {
         Self(tenant.as_bytes().to_vec())
@@ -501,17 +512,17 @@ impl<'a> Rest<'a> {
 
 const JOURNAL: u8 = 0x01;
 const HEAD: u8 = 0x02;
-const OBJECT: u8 = 0x03;
-const POSTING: u8 = 0x04;
-const VACANCY: u8 = 0x05;
-const SNAPSHOT: u8 = 0x06;
-const SNAPSHOT_PLACE: u8 = 0x07;
-const OBJECT_CHAIN: u8 = 0x08;
-const NAME_SNAPSHOT: u8 = 0x09;
+pub(crate) const OBJECT: u8 = 0x03;
+pub(crate) const POSTING: u8 = 0x04;
+pub(crate) const VACANCY: u8 = 0x05;
+pub(crate) const SNAPSHOT: u8 = 0x06;
+pub(crate) const SNAPSHOT_PLACE: u8 = 0x07;
+pub(crate) const OBJECT_CHAIN: u8 = 0x08;
+pub(crate) const NAME_SNAPSHOT: u8 = 0x09;
 const TENANT_FACT: u8 = 0x0a;
 const RUN: u8 = 0x0b;
 const ENDING: u8 = 0x0c;
-const TALLY: u8 = 0x0d;
+pub(crate) const TALLY: u8 = 0x0d;
 const OWNED: u8 = 0x0e;
 const FINDING: u8 = 0x0f;
 const ANCHOR: u8 = 0x10;

@@ -16,6 +16,7 @@ pub mod open;
 mod prepare;
 mod raw;
 mod record;
+mod residency;
 pub mod sled;
 #[cfg(test)]
 mod testing;
@@ -26,6 +27,7 @@ pub use forget::{Instead, Places};
 pub use log::LogNode;
 pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 pub use raw::RawEntry;
+pub use residency::Residency;
 pub use veil::{ErasureKey, Veil};
 
 use std::collections::BTreeMap;

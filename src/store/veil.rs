@@ -9,8 +9,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
+use crossbeam_utils::sync::ShardedLock;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -98,7 +99,7 @@ impl Tokens for Keyed {
 pub struct Veil {
     store: Arc<dyn LedgerStore>,
     key: Option<ErasureKey>,
-    seen: RwLock<Seen>,
+    seen: ShardedLock<Seen>,
     /// What was erased stays as it was given, because what is in the store is only being put there.
     is_fixed: bool,
 }
@@ -114,7 +115,7 @@ struct Seen {
 impl Veil {
     /// Looks at a store, with the key if there is one.
     pub fn new(store: Arc<dyn LedgerStore>, key: Option<ErasureKey>) -> Self {
-        Self { store, key, seen: RwLock::default(), is_fixed: false }
+        Self { store, key, seen: ShardedLock::default(), is_fixed: false }
     }
 
     /// Looks at a store that is only being filled, as if this had been erased from one tenant already.
@@ -123,7 +124,7 @@ impl Veil {
         key: ErasureKey,
         erasures: HashMap<TenantId, Option<Arc<Erasure>>>,
     ) -> Self {
-        Self { store, key: Some(key), seen: RwLock::new(Seen { forgotten: 0, erasures }), is_fixed: true }
+        Self { store, key: Some(key), seen: ShardedLock::new(Seen { forgotten: 0, erasures }), is_fixed: true }
     }
 
     fn through(&self, tenant: TenantId) -> Result<Option<Arc<Erasure>>, StoreError> {
@@ -466,7 +467,7 @@ impl LedgerStore for Veil {
             erasures.insert(tenant, self.through(tenant)?);
         }
         let (store, key) = (Arc::from(self.store.scratch()?), self.key.clone());
-        Ok(Box::new(Self { store, key, seen: RwLock::new(Seen { forgotten: 0, erasures }), is_fixed: true }))
+        Ok(Box::new(Self { store, key, seen: ShardedLock::new(Seen { forgotten: 0, erasures }), is_fixed: true }))
     }
 
     fn bytes(&self) -> Result<u64, StoreError> {

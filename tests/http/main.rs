@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "the world tells more stories elsewhere")]
 
 mod access;
+mod copies;
 mod counts;
 mod crash;
 mod document;

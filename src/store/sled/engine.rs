@@ -27,6 +27,7 @@ use super::cipher::Cipher;
 use super::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
 use super::ordered::{self, Texts};
 use super::readable::{End, check_readable};
+use super::resident::{Records, Resident};
 use super::writer::{Silent, Writer, none_hangs};
 use crate::store::{Order, StoreError};
 
@@ -49,11 +50,13 @@ pub(super) struct Engine {
     /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
     cipher: Option<Arc<Cipher>>,
     texts: Texts,
+    /// Copies of what is read most, if they are wanted.
+    resident: Arc<Resident>,
 }
 
 /// Records to be put and removed at once.
 #[derive(Debug, Default)]
-pub(super) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+pub(super) struct Batch(Records);
 
 impl Batch {
     pub(super) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -97,6 +100,7 @@ impl Engine {
             writer,
             cipher,
             texts: Texts::default(),
+            resident: Arc::default(),
         })
     }
 
@@ -107,6 +111,10 @@ impl Engine {
 
     pub(super) fn texts(&self) -> &Texts {
         &self.texts
+    }
+
+    pub(super) fn resident(&self) -> &Resident {
+        &self.resident
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
@@ -135,12 +143,17 @@ impl Engine {
         mut each: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.scan_stored((Vec::new(), None), Order::Forward, |key, value| {
-            let (key, value) = match &self.cipher {
-                Some(cipher) => cipher.open(key, value)?,
-                None => (key.to_vec(), value.to_vec()),
-            };
+            let (key, value) = self.opened(key, value)?;
             each(key, value).map(ControlFlow::Continue)
         })
+    }
+
+    /// The true key and value of a record as it is stored.
+    pub(super) fn opened(&self, key: &[u8], value: &[u8]) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+        match &self.cipher {
+            Some(cipher) => cipher.open(key, value),
+            None => Ok((key.to_vec(), value.to_vec())),
+        }
     }
 
     /// Removes all records of whole kinds. Readers wait behind a batch, so it is done in several.
@@ -155,7 +168,8 @@ impl Engine {
             if count == 0 {
                 return Ok(());
             }
-            self.write(move |inner| inner.apply(batch))?;
+            let resident = Arc::clone(&self.resident);
+            self.write(move |inner| resident.overturning(|| inner.apply(batch)))?;
         }
     }
 
@@ -201,8 +215,8 @@ impl Engine {
 
     /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        let batch = self.stored(batch)?;
-        self.write(move |inner| inner.apply(batch))
+        let (stored, resident) = (self.stored(&batch)?, Arc::clone(&self.resident));
+        self.write(move |inner| resident.writing(batch.0, || inner.apply(stored)))
     }
 
     /// Hands everything applied to the operating system.
@@ -236,11 +250,14 @@ impl Engine {
         if batch.0.len() <= FETCHED_MAX {
             self.fetch(batch.0.iter().map(|(key, _)| key.as_slice()).collect());
         }
-        let batch = self.stored(batch)?;
-        self.write(move |inner| inner.apply(batch).and_then(|()| inner.persist()))
+        let (stored, resident) = (self.stored(&batch)?, Arc::clone(&self.resident));
+        self.write(move |inner| {
+            resident.writing(batch.0, || inner.apply(stored))?;
+            inner.persist()
+        })
     }
 
-    /// Has the engine read the pages of these keys, which are about to be read or written one after the other, from its file in two
+    /// Has the engine read the pages of these keys, which are about to be read or written one after the other, from its file in several
     /// threads. It applies a batch while all readers wait, so the less it must read then the better.
     pub(super) fn fetch(&self, keys: Vec<&[u8]>) {
         if keys.len() < FETCHED_MIN {
@@ -255,29 +272,31 @@ impl Engine {
                 })
             });
         };
-        let (one, other) = keys.split_at(keys.len() / 2);
+        let threads = (keys.len() / FETCHED_A_THREAD).clamp(1, FETCHING_THREADS);
+        let mut shares = keys.chunks(keys.len().div_ceil(threads));
+        let own = shares.next().unwrap_or_default();
         thread::scope(|scope| {
-            let beside = thread::Builder::new().spawn_scoped(scope, || fetch(other));
-            fetch(one);
-            if beside.is_err() {
-                fetch(other);
+            for share in shares {
+                // What no thread can be had for is read when it is needed.
+                let _ = thread::Builder::new().spawn_scoped(scope, || fetch(share));
             }
+            fetch(own);
         });
     }
 
     /// A batch as the engine takes it.
-    fn stored(&self, batch: Batch) -> Result<::sled::Batch, StoreError> {
+    fn stored(&self, batch: &Batch) -> Result<::sled::Batch, StoreError> {
         let mut stored = ::sled::Batch::default();
-        for (key, value) in batch.0 {
+        for (key, value) in &batch.0 {
             match (&self.cipher, value) {
-                (None, Some(value)) => stored.insert(key, value),
-                (None, None) => stored.remove(key),
+                (None, Some(value)) => stored.insert(key.as_slice(), value.as_slice()),
+                (None, None) => stored.remove(key.as_slice()),
                 (Some(cipher), Some(value)) => {
-                    let (sealed_key, sealed) = cipher.seal(&key, &value)?;
-                    self.texts.note(&key, &sealed_key);
+                    let (sealed_key, sealed) = cipher.seal(key, value)?;
+                    self.texts.note(key, &sealed_key);
                     stored.insert(sealed_key, sealed);
                 }
-                (Some(cipher), None) => stored.remove(cipher.key(&key)),
+                (Some(cipher), None) => stored.remove(cipher.key(key)),
             }
         }
         Ok(stored)
@@ -399,8 +418,11 @@ impl Drop for Engine {
     }
 }
 
-/// How many keys are worth a second thread.
+/// How many keys are worth fetching, and a thread.
 const FETCHED_MIN: usize = 64;
+const FETCHED_A_THREAD: usize = 32;
+/// How many threads fetch: more than there are processors, because they mostly wait for a disk if anything of it is slow.
+const FETCHING_THREADS: usize = 8;
 /// Up to how many keys of a commit are fetched: as many as a page of changes has. With a page of a first sync, most of whose pages the
 /// engine has at hand, it was measured to cost more than it brings.
 const FETCHED_MAX: usize = 2_000;

@@ -23,7 +23,9 @@ mod prove;
 mod read;
 mod readable;
 mod repair;
+mod resident;
 mod search;
+mod shelf;
 mod swap;
 mod unseen;
 mod upgrade;
@@ -34,8 +36,10 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crossbeam_utils::sync::ShardedLock;
 
 use self::changes::Changes;
 use self::cipher::Cipher;
@@ -54,8 +58,8 @@ use super::record::snapshot::SnapshotRecordV1;
 use super::record::tenant::{HeadV1, LoggedRunV1};
 use super::{
     Commit, Derived, Description, EndingPlace, Entry, Hash, Head, Holder, Known, LedgerStore, LinkRecord, LogNode,
-    NamedPlace, Order, Posting, Proved, RawEntry, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject, Syncing,
-    Tally,
+    NamedPlace, Order, Posting, Proved, RawEntry, Residency, Run, SnapshotPlace, SnapshotRecord, StoreError, Subject,
+    Syncing, Tally,
 };
 use crate::domain::erase::{Erased, Fingerprint};
 use crate::domain::fact::Vacant;
@@ -73,6 +77,10 @@ pub use self::repair::{LostCommits, RepairHow, RepairOutcome, RepairReport, Tena
 
 /// How much sled may keep in memory unless told otherwise. It takes about twice as much.
 pub const CACHE_CAPACITY_BYTES: u64 = 128 << 20;
+/// How much sled keeps in memory unless told otherwise where most is answered from copies.
+pub const SERVING_CACHE_CAPACITY_BYTES: u64 = 8 << 20;
+/// How much copies of records may take in a service unless told otherwise: enough for a million users with three names each.
+pub const RESIDENT_BYTES: u64 = 384 << 20;
 /// How much space must be left on the disk for a commit to be begun.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// How long a write is waited for unless told otherwise.
@@ -141,7 +149,7 @@ pub struct SledStore {
     directory: Directory,
     options: SledOptions,
     /// Heads that are acknowledged, and nothing newer.
-    heads: RwLock<HashMap<TenantId, Arc<Head>>>,
+    heads: ShardedLock<HashMap<TenantId, Arc<Head>>>,
     /// What the tenants that are being enumerated for the first time do not have.
     unseen: Unseen,
     /// Held by the one writer; says why nothing more is written.
@@ -201,6 +209,25 @@ impl SledStore {
             return Err(StoreError::Stopped { path: self.directory.shown(), why });
         }
         self.check_space()
+    }
+
+    /// Begins to keep copies in memory of the records that questions read most, of so many bytes at most; whatever would need
+    /// more is read from the engine. [`Self::fill_resident`] makes them.
+    pub fn keep_resident(&self, bytes_max: u64) {
+        self.engine.resident().begin(bytes_max);
+    }
+
+    /// Makes some more of the copies, for some milliseconds while writers wait. Says whether there is more to do.
+    ///
+    /// # Errors
+    /// A record that cannot be read. No copies are kept then, and everything is read from the engine as before.
+    pub fn fill_resident(&self) -> Result<bool, StoreError> {
+        self.engine.resident().fill(&self.engine)
+    }
+
+    /// What is in memory of the records that questions read most.
+    pub fn residency(&self) -> Residency {
+        self.engine.resident().residency()
     }
 
     /// The ledger's directory.
@@ -266,7 +293,7 @@ impl SledStore {
             engine,
             directory,
             options,
-            heads: RwLock::default(),
+            heads: ShardedLock::default(),
             unseen: Unseen::default(),
             stopped: Mutex::default(),
             rebuilding: AtomicBool::new(rebuilding || lost > 0),
@@ -298,6 +325,14 @@ impl SledStore {
         }
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(heads.entry(tenant).or_insert_with(|| Arc::new(head))))
+    }
+
+    /// The newest acknowledged commit.
+    fn newest(&self, tenant: TenantId) -> Result<Sequence, StoreError> {
+        if let Some(head) = self.heads.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
+            return Ok(head.sequence);
+        }
+        Ok(self.acknowledged(tenant)?.sequence)
     }
 
     /// Pins what readers see while a write is under way.
@@ -353,7 +388,7 @@ impl SledStore {
     /// How far the journal may be read.
     fn journal_end(&self, tenant: TenantId) -> Result<Sequence, StoreError> {
         // Heads are derived: during a rebuild there are none, or old ones, while all of the journal is acknowledged.
-        if self.needs_rebuild() { Ok(Sequence(u64::MAX)) } else { Ok(self.acknowledged(tenant)?.sequence) }
+        if self.needs_rebuild() { Ok(Sequence(u64::MAX)) } else { Ok(self.newest(tenant)?) }
     }
 
     /// Commits are numbered without gaps, so fewer than asked for means that the last of them is the newest.
@@ -439,7 +474,7 @@ impl SledStore {
 
     fn is_whole(&self) -> Result<bool, StoreError> {
         for (tenant, _) in read::tenants(&self.engine)? {
-            if read::newest_journaled(&self.engine, tenant)? != self.acknowledged(tenant)?.sequence {
+            if read::newest_journaled(&self.engine, tenant)? != self.newest(tenant)? {
                 return Ok(false);
             }
         }
@@ -473,6 +508,9 @@ impl LedgerStore for SledStore {
     }
 
     fn foresee(&self, tenant: TenantId, objects: &[ObjectId], names: &[NameKey]) {
+        if self.residency().names {
+            return;
+        }
         let objects = objects.iter().filter(|object| !self.unseen.lacks_object(tenant, **object));
         let names = names.iter().filter(|name| !self.unseen.lacks_name(tenant, name));
         let mut keys: Vec<Vec<u8>> =
@@ -482,7 +520,7 @@ impl LedgerStore for SledStore {
     }
 
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         if self.unseen.lacks_object(tenant, object) {
             return Ok(Vec::new());
         }
@@ -531,7 +569,7 @@ impl LedgerStore for SledStore {
     }
 
     fn vacancies(&self, tenant: TenantId, name: &NameKey) -> Result<Vec<(Sequence, Vacant)>, StoreError> {
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         let mut vacancies = Vec::new();
         let range = all(Prefix::vacancies(tenant, name.as_str()));
         scan(&self.engine, range, Order::Forward, |key, record: VacanciesV1| {
@@ -554,7 +592,7 @@ impl LedgerStore for SledStore {
         chain: &ChainId,
         id: &SnapshotId,
     ) -> Result<Option<SnapshotRecord>, StoreError> {
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         let place = Key::SnapshotPlace { tenant, chain: chain.clone(), id: id.clone() };
         let mut tried = None;
         while let Some(from) = get::<PlaceV1>(&self.engine, &place)?.map(PlaceV1::read) {
@@ -583,7 +621,7 @@ impl LedgerStore for SledStore {
         if limit == 0 {
             return Ok(found);
         }
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         let (mut start, mut end) = all(Prefix::snapshots(tenant, chain));
         if let Some((from, id)) = after {
             let place = Key::Snapshot { tenant, chain: chain.clone(), from: *from, id: id.clone() }.encode();
@@ -622,7 +660,7 @@ impl LedgerStore for SledStore {
             start = Key::NameSnapshot { tenant, name: name.as_str().to_owned(), chain, until, id }.encode();
             start.push(0);
         }
-        self.indexed((start, end), limit, self.acknowledged(tenant)?.sequence)
+        self.indexed((start, end), limit, self.newest(tenant)?)
     }
 
     fn snapshots_ending(
@@ -647,7 +685,7 @@ impl LedgerStore for SledStore {
             start.push(0);
         }
         let range = (start, prefix(tenant, through).end());
-        self.indexed(range, limit, self.acknowledged(tenant)?.sequence)
+        self.indexed(range, limit, self.newest(tenant)?)
     }
 
     fn tallies(&self, tenant: TenantId, chain: &ChainId) -> Result<Vec<Tally>, StoreError> {
@@ -668,14 +706,14 @@ impl LedgerStore for SledStore {
     }
 
     fn finding(&self, tenant: TenantId, id: FindingId) -> Result<Option<Finding>, StoreError> {
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         let key = Key::Finding { tenant, id: *id.as_bytes() };
         let finding = get::<FindingV1>(&self.engine, &key)?.map(|record| record.read(id)).transpose();
         Ok(audit::finding_as_of(finding.map_err(|error| damaged(&key, error.to_string()))?, newest))
     }
 
     fn findings(&self, tenant: TenantId, after: Option<FindingId>, limit: usize) -> Result<Vec<Finding>, StoreError> {
-        audit::findings(&self.engine, tenant, after, limit, self.acknowledged(tenant)?.sequence)
+        audit::findings(&self.engine, tenant, after, limit, self.newest(tenant)?)
     }
 
     fn anchored(&self, tenant: TenantId, anchor: &Anchor) -> Result<Vec<ObjectId>, StoreError> {
@@ -687,7 +725,7 @@ impl LedgerStore for SledStore {
     }
 
     fn links(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<LinkRecord>, StoreError> {
-        audit::links(&self.engine, tenant, object, self.acknowledged(tenant)?.sequence)
+        audit::links(&self.engine, tenant, object, self.newest(tenant)?)
     }
 
     fn notable(&self, tenant: TenantId, after: Option<&NameKey>, limit: usize) -> Result<Vec<NameKey>, StoreError> {
@@ -707,7 +745,7 @@ impl LedgerStore for SledStore {
     }
 
     fn tenant_facts(&self, tenant: TenantId, through: Sequence) -> Result<Vec<Known>, StoreError> {
-        let through = through.min(self.acknowledged(tenant)?.sequence);
+        let through = through.min(self.newest(tenant)?);
         let mut facts = Vec::new();
         scan(&self.engine, all(Prefix::tenant_facts(tenant)), Order::Forward, |key, record: FactV1| {
             let Key::TenantFact { sequence, .. } = key else { return Ok(ControlFlow::Break(())) };
@@ -726,7 +764,7 @@ impl LedgerStore for SledStore {
         if limit == 0 {
             return Ok(runs);
         }
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         scan(&self.engine, all(Prefix::runs(tenant)), Order::Backward, |_, record: LoggedRunV1| {
             if Sequence(record.sequence) <= newest {
                 runs.push(record.run.read());
@@ -755,7 +793,7 @@ impl LedgerStore for SledStore {
     }
 
     fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
-        let newest = self.acknowledged(tenant)?.sequence;
+        let newest = self.newest(tenant)?;
         let read = |node: &LogNode| match node.completed_by() {
             Some(at) if at <= newest => read::log_node(&self.engine, tenant, *node),
             _ => Err(node.missing(tenant)),

@@ -17,6 +17,9 @@ use crate::store::{Entry, Hash, Known, LogNode, Order, RawEntry, StoreError};
 /// The sealed record under a key.
 pub(super) fn get<R: Record>(engine: &Engine, key: &Key) -> Result<Option<R>, StoreError> {
     let encoded = key.encode();
+    if let Some(found) = engine.resident().get(&encoded, codec::decode) {
+        return found.map_err(|error| damaged(key, error.to_string()));
+    }
     let Some(bytes) = engine.get(&encoded)? else { return Ok(None) };
     codec::unseal(&encoded, &bytes).map(Some).map_err(|error| damaged(key, error.to_string()))
 }
@@ -28,11 +31,15 @@ pub(super) fn scan<R: Record>(
     order: Order,
     mut each: impl FnMut(Key, R) -> Result<ControlFlow<()>, StoreError>,
 ) -> Result<(), StoreError> {
-    engine.scan(range, order, |encoded, bytes| {
+    let mut each = |encoded: &[u8], record: Result<R, RecordError>| {
         let key = decode_key(encoded)?;
-        let record = codec::unseal(encoded, bytes).map_err(|error| damaged(&key, error.to_string()))?;
+        let record = record.map_err(|error| damaged(&key, error.to_string()))?;
         each(key, record)
-    })
+    };
+    let resident = engine.resident();
+    let left = resident.scan(range, order, |encoded, record| each(encoded, record.and_then(codec::decode)))?;
+    let Some(left) = left else { return Ok(()) };
+    engine.scan(left, order, |encoded, bytes| each(encoded, codec::unseal(encoded, bytes)))
 }
 
 /// All keys with a prefix.

@@ -1,0 +1,462 @@
+//! An ordered map of short byte strings that takes little more memory than they do.
+//!
+//! Neighbouring keys begin alike, so a key stands as what it has beyond the key before it (front coding; I. H. Witten, A. Moffat,
+//! T. C. Bell, "Managing Gigabytes", 1999), in blocks of about two kilobytes that begin with a whole key. A tree leads to the
+//! blocks by as much of their first keys as tells them from the block before. A change packs its block anew.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use smallvec::SmallVec;
+
+use crate::store::Order;
+
+/// A key, and the value that it has from now on; `None` if it is to go.
+pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The map.
+#[derive(Default)]
+pub(super) struct Shelf {
+    /// Blocks, by a text that is after all keys of the block before and not after their own.
+    blocks: BTreeMap<Name, Box<[u8]>>,
+    /// What they take in memory.
+    bytes: usize,
+}
+
+/// What leads to a block: most are short, and stand in the tree itself, where looking at them costs no further access.
+type Name = SmallVec<[u8; 16]>;
+
+/// Records of a shelf, copied out of it.
+pub(super) struct Gathered {
+    bytes: Vec<u8>,
+    /// Where each key begins, its value, and what comes behind.
+    places: SmallVec<[(usize, usize, usize); 4]>,
+}
+
+impl Shelf {
+    /// About how many bytes of memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let (_, mut block) = self.block_of(key)?;
+        let (entry, is_it) = seek(&mut block, key)?;
+        is_it.then_some(entry.value)
+    }
+
+    /// The block in which a key would be, and what leads to it; `None` if it would be in a new one before all others.
+    fn block_of(&self, key: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (name, block) = self.blocks.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back()?;
+        Some((name, block))
+    }
+
+    /// Copies the first records of a range in an order, as many as wanted at most, each key with a beginning put before it. Says
+    /// whether that were all.
+    pub(super) fn gather(
+        &self,
+        (start, end): (&[u8], Option<&[u8]>),
+        order: Order,
+        limit: usize,
+        beginning: &[u8],
+        into: &mut Gathered,
+    ) -> bool {
+        if end.is_some_and(|end| end <= start) {
+            return true;
+        }
+        match order {
+            Order::Forward => self.gather_forward((start, end), limit, beginning, into),
+            Order::Backward => self.gather_backward((start, end), limit, beginning, into),
+        }
+    }
+
+    fn gather_forward(
+        &self,
+        (start, end): (&[u8], Option<&[u8]>),
+        limit: usize,
+        beginning: &[u8],
+        into: &mut Gathered,
+    ) -> bool {
+        let first = self.block_of(start).map_or(&[] as &[u8], |(name, _)| name);
+        let mut key = Vec::with_capacity(KEY_BYTES);
+        for (_, block) in self.blocks.range::<[u8], _>((Bound::Included(first), Bound::Unbounded)) {
+            let mut within = Within::of(block, start, end);
+            while let Some(value) = within.next(&mut key) {
+                if into.places.len() >= limit {
+                    return false;
+                }
+                into.push(beginning, &key, value);
+            }
+            if within.is_ended {
+                return true;
+            }
+        }
+        true
+    }
+
+    fn gather_backward(
+        &self,
+        (start, end): (&[u8], Option<&[u8]>),
+        limit: usize,
+        beginning: &[u8],
+        into: &mut Gathered,
+    ) -> bool {
+        let bound = end.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut key, mut found) = (Vec::with_capacity(KEY_BYTES), Gathered::default());
+        for (name, block) in self.blocks.range::<[u8], _>((Bound::Unbounded, bound)).rev() {
+            // A block can only be read forward.
+            found.clear();
+            let mut within = Within::of(block, start, end);
+            while let Some(value) = within.next(&mut key) {
+                found.push(&[], &key, value);
+            }
+            for (key, value) in found.iter().rev() {
+                if into.places.len() >= limit {
+                    return false;
+                }
+                into.push(beginning, key, value);
+            }
+            if **name <= *start {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Makes changes, which stand in the order of their keys, one a key.
+    pub(super) fn apply(&mut self, mut changes: &[Change<'_>]) {
+        while let Some((first, _)) = changes.first() {
+            let (name, block) = self.block_of(first).unwrap_or_default();
+            let mut behind = self.blocks.range::<[u8], _>((Bound::Excluded(name), Bound::Unbounded));
+            let count = match behind.next() {
+                Some((next, _)) => changes.partition_point(|(key, _)| **key < **next),
+                None => changes.len(),
+            };
+            let (own, others) = changes.split_at(count);
+            changes = others;
+            let packed = pack(name, block, own);
+            let name = Name::from_slice(name);
+            if let Some(old) = self.blocks.remove(&name) {
+                self.bytes -= cost(&name, &old);
+            }
+            for (name, block) in packed {
+                self.bytes += cost(&name, &block);
+                self.blocks.insert(name, block);
+            }
+        }
+    }
+}
+
+/// Room for the few records that most questions want.
+impl Default for Gathered {
+    fn default() -> Self {
+        Self { bytes: Vec::with_capacity(1024), places: SmallVec::new() }
+    }
+}
+
+impl Gathered {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
+    /// The records in their order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.places
+            .iter()
+            .filter_map(|(start, middle, end)| Some((self.bytes.get(*start..*middle)?, self.bytes.get(*middle..*end)?)))
+    }
+
+    fn push(&mut self, beginning: &[u8], key: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(beginning);
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.places.push((start, middle, self.bytes.len()));
+    }
+}
+
+/// Room for most keys.
+const KEY_BYTES: usize = 128;
+/// How large a block may become, unless a single record is larger.
+const BLOCK_BYTES: usize = 2048;
+/// What the tree takes for a block beside its bytes: a name and a fat pointer, at two thirds of a node on average.
+const PLACE_BYTES: usize = 60;
+
+/// What a block takes in memory. Allocators have sizes some eighth apart.
+fn cost(name: &Name, block: &[u8]) -> usize {
+    block.len() + block.len() / 16 + PLACE_BYTES + if name.spilled() { name.len() } else { 0 }
+}
+
+/// A record in a block.
+struct Packed<'a> {
+    /// How much the key has of the key before it.
+    shared: usize,
+    rest: &'a [u8],
+    value: &'a [u8],
+}
+
+/// The records of a block that are within a range.
+struct Within<'a> {
+    block: &'a [u8],
+    start: &'a [u8],
+    end: Option<&'a [u8]>,
+    is_begun: bool,
+    /// Whether there are records beyond the range, so that no later block has any within it.
+    is_ended: bool,
+}
+
+impl<'a> Within<'a> {
+    fn of(block: &'a [u8], start: &'a [u8], end: Option<&'a [u8]>) -> Self {
+        Self { block, start, end, is_begun: false, is_ended: false }
+    }
+
+    /// The value of the next record, whose key is put in the place of the one before.
+    fn next(&mut self, key: &mut Vec<u8>) -> Option<&'a [u8]> {
+        let entry = if self.is_begun {
+            take_entry(&mut self.block)?
+        } else {
+            let (entry, _) = seek(&mut self.block, self.start)?;
+            self.is_begun = true;
+            key.clear();
+            key.extend_from_slice(self.start.get(..entry.shared).unwrap_or_default());
+            entry
+        };
+        key.truncate(entry.shared);
+        key.extend_from_slice(entry.rest);
+        self.is_ended = self.end.is_some_and(|end| key.as_slice() >= end);
+        (!self.is_ended).then_some(entry.value)
+    }
+}
+
+/// The first record of a block whose key is not before a wanted one, and whether it is that. What its key shares with the one before
+/// it, it has in common with the wanted one.
+fn seek<'a>(block: &mut &'a [u8], wanted: &[u8]) -> Option<(Packed<'a>, bool)> {
+    // How much of the wanted key the one before has, which is before it. So one that shares more with that than this is
+    // before it too, and one that shares less is after it.
+    let mut alike = 0;
+    while let Some(entry) = take_entry(block) {
+        match entry.shared.cmp(&alike) {
+            Ordering::Greater => {}
+            Ordering::Less => return Some((entry, false)),
+            Ordering::Equal => {
+                let left = wanted.get(alike..)?;
+                let common = alike_at(entry.rest, left);
+                match (entry.rest.get(common), left.get(common)) {
+                    (None, None) => return Some((entry, true)),
+                    (Some(_), None) => return Some((entry, false)),
+                    (Some(found), Some(left)) if found > left => return Some((entry, false)),
+                    _ => alike += common,
+                }
+            }
+        }
+    }
+    None
+}
+
+fn take_entry<'a>(block: &mut &'a [u8]) -> Option<Packed<'a>> {
+    let (shared, rest, value) = (take_number(block)?, take_number(block)?, take_number(block)?);
+    Some(Packed { shared, rest: take(block, rest)?, value: take(block, value)? })
+}
+
+fn take<'a>(block: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = block.split_at_checked(bytes)?;
+    *block = rest;
+    Some(taken)
+}
+
+/// A number in groups of seven bits, the lowest first (LEB128).
+fn take_number(block: &mut &[u8]) -> Option<usize> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, rest) = block.split_first()?;
+        *block = rest;
+        number |= usize::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+        shift += 7;
+    }
+}
+
+fn put_number(block: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        // Seven bits of it and a mark that more follow.
+        block.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    block.push(number as u8);
+}
+
+/// How many bytes two texts have in common at their beginning.
+fn alike_at(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+/// A block with changes made in it, as one or several of about the same size; none if nothing is left.
+fn pack(name: &[u8], mut block: &[u8], changes: &[Change<'_>]) -> Vec<(Name, Box<[u8]>)> {
+    let added = changes.iter().filter_map(|(key, value)| value.map(|value| key.len() + value.len()));
+    let bytes = block.len() + added.sum::<usize>();
+    let mut packer = Packer { limit: bytes.div_ceil(bytes.div_ceil(BLOCK_BYTES).max(1)), ..Packer::new(name) };
+    let mut changes = changes.iter().peekable();
+    let mut key = Vec::new();
+    while let Some(entry) = take_entry(&mut block) {
+        key.truncate(entry.shared);
+        key.extend_from_slice(entry.rest);
+        while let Some((new, value)) = changes.next_if(|(new, _)| *new < key.as_slice()) {
+            value.iter().for_each(|value| packer.push(new, value));
+        }
+        match changes.next_if(|(new, _)| *new == key.as_slice()) {
+            Some((_, value)) => value.iter().for_each(|value| packer.push(&key, value)),
+            None => packer.push(&key, entry.value),
+        }
+    }
+    for (new, value) in changes {
+        value.iter().for_each(|value| packer.push(new, value));
+    }
+    packer.end()
+}
+
+/// Packs records that come in the order of their keys.
+struct Packer {
+    /// How large a block may become.
+    limit: usize,
+    packed: Vec<(Name, Box<[u8]>)>,
+    name: Name,
+    block: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl Packer {
+    fn new(name: &[u8]) -> Self {
+        Self { limit: BLOCK_BYTES, packed: Vec::new(), name: name.into(), block: Vec::new(), last: Vec::new() }
+    }
+
+    fn push(&mut self, key: &[u8], value: &[u8]) {
+        let common = alike_at(&self.last, key);
+        // Three numbers stand before each record.
+        let bytes = key.len() - common + value.len() + 3;
+        if !self.block.is_empty() && self.block.len() + bytes > self.limit {
+            self.close();
+            // It comes after the last one, so it has a byte more than what both have in common.
+            self.name = key.get(..=common).unwrap_or(key).into();
+        }
+        let shared = if self.block.is_empty() { 0 } else { common };
+        let rest = key.get(shared..).unwrap_or_default();
+        [shared, rest.len(), value.len()].into_iter().for_each(|number| put_number(&mut self.block, number));
+        self.block.extend_from_slice(rest);
+        self.block.extend_from_slice(value);
+        self.last.truncate(common);
+        self.last.extend_from_slice(key.get(common..).unwrap_or_default());
+    }
+
+    fn close(&mut self) {
+        let name = std::mem::take(&mut self.name);
+        self.packed.push((name, self.block.as_slice().into()));
+        self.block.clear();
+    }
+
+    fn end(mut self) -> Vec<(Name, Box<[u8]>)> {
+        if !self.block.is_empty() {
+            self.close();
+        }
+        self.packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Twin = BTreeMap<Vec<u8>, Vec<u8>>;
+    type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// Keys that often begin alike, of which some are the beginning of others.
+    fn keys() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(0_u8..3, 0..6),
+            (0_u16..2_000).prop_map(|number| number.to_be_bytes().to_vec()),
+            prop::collection::vec(prop_oneof![Just(0), Just(255)], 0..300),
+        ]
+    }
+
+    fn values() -> impl Strategy<Value = Option<Vec<u8>>> {
+        prop_oneof![
+            3 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Some),
+            1 => (0_usize..20_000).prop_map(|bytes| Some(vec![7; bytes])),
+            2 => Just(None),
+        ]
+    }
+
+    fn batches() -> impl Strategy<Value = Vec<BTreeMap<Vec<u8>, Option<Vec<u8>>>>> {
+        prop::collection::vec(prop::collection::btree_map(keys(), values(), 0..60), 0..20)
+    }
+
+    fn gathered(shelf: &Shelf, range: (&[u8], Option<&[u8]>), order: Order, limit: usize) -> (Records, bool) {
+        let mut into = Gathered::default();
+        let all = shelf.gather(range, order, limit, b"at", &mut into);
+        let found = into.iter().map(|(key, value)| (key.strip_prefix(b"at").unwrap().to_vec(), value.to_vec()));
+        (found.collect(), all)
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_map_that_a_plain_one_is(
+            batches in batches(),
+            asked in prop::collection::vec(keys(), 20),
+            ranges in prop::collection::vec((keys(), prop::option::of(keys()), 0_usize..200), 20),
+        ) {
+            let (mut shelf, mut twin) = (Shelf::default(), Twin::new());
+            for batch in &batches {
+                let changes: Vec<Change<'_>> = batch.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+                shelf.apply(&changes);
+                for (key, value) in batch {
+                    match value {
+                        Some(value) => drop(twin.insert(key.clone(), value.clone())),
+                        None => drop(twin.remove(key)),
+                    }
+                }
+                let whole = gathered(&shelf, (&[], None), Order::Forward, usize::MAX).0;
+                prop_assert_eq!(whole, twin.clone().into_iter().collect::<Vec<_>>());
+            }
+            for key in asked.iter().chain(twin.keys()) {
+                prop_assert_eq!(shelf.get(key), twin.get(key).map(Vec::as_slice));
+            }
+            for (start, end, limit) in &ranges {
+                let mut within: Vec<_> = twin.iter().filter(|(key, _)| *key >= start && end.as_ref().is_none_or(|end| *key < end)).collect();
+                for order in [Order::Forward, Order::Backward] {
+                    let (found, all) = gathered(&shelf, (start, end.as_deref()), order, *limit);
+                    let expected: Vec<_> = within.iter().take(*limit).map(|(key, value)| ((*key).clone(), (*value).clone())).collect();
+                    prop_assert_eq!(&found, &expected);
+                    prop_assert_eq!(all, within.len() <= *limit);
+                    within.reverse();
+                }
+            }
+            let bytes: usize = shelf.blocks.iter().map(|(name, block)| cost(name, block)).sum();
+            prop_assert_eq!(shelf.bytes(), bytes);
+            prop_assert!(!twin.is_empty() || shelf.bytes() == 0, "nothing is kept for nothing");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_order_is_packed_closely() {
+        let (mut shelf, mut plain) = (Shelf::default(), 0);
+        let records: Vec<(Vec<u8>, Vec<u8>)> = (0_u32..20_000)
+            .map(|number| ([b"someone".as_slice(), &(number * 77).to_be_bytes()].concat(), vec![1; 90]))
+            .collect();
+        for some in records.chunks(500) {
+            let changes: Vec<Change<'_>> =
+                some.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice()))).collect();
+            shelf.apply(&changes);
+            plain += some.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        }
+        assert!(shelf.bytes() < plain + plain / 10, "{} for {plain}", shelf.bytes());
+        let last = gathered(&shelf, (&[], None), Order::Backward, 1);
+        assert_eq!(last, (records.last().cloned().into_iter().collect(), false));
+    }
+}
