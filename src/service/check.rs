@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Desk;
 use super::parts::{CandidatePart, NamesPart};
+use super::{Desk, parallel};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
@@ -123,6 +123,11 @@ impl From<&Asked> for Ask {
 pub fn check(desk: &Desk, ask: &Ask, known_at: KnownAt) -> Result<CheckAnswer, LedgerError> {
     let checked = desk.ledger.check(desk.tenant, ask, &desk.policy, desk.clock.now(), known_at, None)?;
     Ok(answer(desk, ask, checked))
+}
+
+/// Judges many asks by what the ledger holds, on all processors. The answers stand in the order of the asks.
+pub fn check_together(desk: &Desk, asks: &[Ask], known_at: KnownAt) -> Result<Vec<CheckAnswer>, LedgerError> {
+    parallel::each(asks, |ask| check(desk, ask, known_at))
 }
 
 /// Reads the directory first, then judges. If the directory cannot be read the verdict says so; only a ledger that fails

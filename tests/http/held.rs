@@ -170,6 +170,8 @@ fn the_verdicts_of_an_array_take_no_longer_together_than_the_array_itself() {
     };
     assert_eq!(value("whowas_check_duration_seconds_count"), 400.0);
     let sum = value("whowas_check_duration_seconds_sum");
-    assert!(sum <= took, "{sum} s of verdicts in {took} s");
+    // They are judged on all processors.
+    let processors = std::thread::available_parallelism().unwrap().get() as f64;
+    assert!(sum <= took * processors, "{sum} s of verdicts in {took} s on {processors}");
     assert!(told.contains("# HELP whowas_check_duration_seconds How long verdicts took."), "{told}");
 }

@@ -184,12 +184,12 @@ impl Judge for LocalJudge {
             Some((runtime, context)) if !asks.is_empty() => {
                 Ok(runtime.block_on(check_live_together(&self.desk, context, asks))?)
             }
-            _ => Ok(asks.iter().map(|ask| check::check(&self.desk, ask, self.known_at)).collect::<Result<_, _>>()?),
+            _ => Ok(check::check_together(&self.desk, asks, self.known_at)?),
         }
     }
 
     fn together(&self) -> usize {
-        if self.live.is_some() { TOGETHER_MAX } else { 1 }
+        TOGETHER_MAX
     }
 }
 

@@ -28,8 +28,8 @@ use crate::http::service::{Shared, blocking};
 use crate::http::streams::SLOWEST;
 use crate::import::split::{Piece, Splitter};
 use crate::ledger::KnownAt;
-use crate::service::Desk;
 use crate::service::check::{CheckAnswer, CheckRequest, check as judge, check_live_together};
+use crate::service::{Desk, parallel};
 use crate::sync::{Context, with_causes};
 
 /// How many asks share their live reads, and stand in one entry of the access log. More would make the first of them wait, and
@@ -239,35 +239,35 @@ impl Judge {
         let asks: Vec<Ask> = waiting.iter().flatten().cloned().collect();
         asks.iter().for_each(|ask| note(&self.looks, ask));
         let failed = |error: &dyn std::error::Error| std::io::Error::other(with_causes(error));
-        let answers: Vec<CheckAnswer> = match &self.context {
+        let told = |found: &CheckAnswer| {
+            metrics::judged(&self.service, found);
+            serde_json::to_vec(found).map_err(std::io::Error::other)
+        };
+        let answers: Vec<Vec<u8>> = match &self.context {
             Some(context) if !asks.is_empty() => {
                 let timer = metrics::Timer::start();
                 let found = runtime.block_on(check_live_together(&self.desk, context, &asks));
                 metrics::took(true, &timer);
-                found.map_err(|error| failed(&error))?
+                found.map_err(|error| failed(&error))?.iter().map(told).collect::<Result<_, _>>()?
             }
-            _ => asks
-                .iter()
-                .map(|ask| {
-                    let timer = metrics::Timer::start();
-                    let found = judge(&self.desk, ask, self.known_at);
-                    metrics::took(false, &timer);
-                    found
-                })
-                .collect::<Result<_, _>>()
-                .map_err(|error| failed(&error))?,
+            _ => parallel::each(&asks, |ask| {
+                let timer = metrics::Timer::start();
+                let found = judge(&self.desk, ask, self.known_at);
+                metrics::took(false, &timer);
+                told(&found.map_err(|error| failed(&error))?)
+            })?,
         };
-        answers.iter().for_each(|found| metrics::judged(&self.service, found));
         if !asks.is_empty() {
             let entry = self.logged.with(self.desk.tenant, StatusCode::OK.as_u16(), &self.looks);
             caller::write(&self.service, &entry).map_err(|problem| std::io::Error::other(problem.detail))?;
         }
-        let mut answers = answers.iter();
+        let mut answers = answers.into_iter();
         waiting
             .iter()
             .enumerate()
             .map(|(index, asked)| match asked {
-                Ok(_) => Ok(serde_json::to_vec(&answers.next())?),
+                // There is an answer for each ask.
+                Ok(_) => Ok(answers.next().unwrap_or_else(|| b"null".to_vec())),
                 Err(why) => Ok(serde_json::to_vec(&CheckFault { index: answered + index, error: why.clone() })?),
             })
             .collect()
