@@ -28,6 +28,8 @@ mod growth;
 mod postgres;
 #[path = "measure/running.rs"]
 mod running;
+#[path = "measure/statements.rs"]
+mod statements;
 #[path = "../benches/world/mod.rs"]
 mod world;
 
@@ -42,7 +44,9 @@ use std::time::Instant as Clock;
 use whowas::domain::name::{Name, NameKind};
 use whowas::domain::verdict::{Ask, Outcome, Policy};
 use whowas::ledger::{KnownAt, Ledger};
-use whowas::store::sled::{CACHE_CAPACITY_BYTES, LedgerKey, SledOptions, SledStore};
+use whowas::store::sled::{
+    CACHE_CAPACITY_BYTES, LedgerKey, RESIDENT_BYTES, SERVING_CACHE_CAPACITY_BYTES, SledOptions, SledStore,
+};
 
 use budgets::{Figures, figure};
 use world::raw::{Read, Recording};
@@ -401,8 +405,30 @@ fn store(settings: &Settings) -> SledStore {
 }
 
 fn store_in(settings: &Settings, dir: &Path) -> SledStore {
+    store_with(settings, dir, settings.cache_capacity_bytes)
+}
+
+/// What a service may keep in memory of a ledger, and so whoever is compared with one.
+const SERVING_BYTES: u64 = RESIDENT_BYTES + SERVING_CACHE_CAPACITY_BYTES;
+
+/// The ledger as a service has it once what it copies into memory is there.
+fn serving_in(settings: &Settings, dir: &Path) -> SledStore {
+    let store = store_with(settings, dir, SERVING_CACHE_CAPACITY_BYTES);
+    let start = Clock::now();
+    store.keep_resident(RESIDENT_BYTES);
+    while store.fill_resident().unwrap() {}
+    eprintln!(
+        "copied in {:.2} s: {:?}, {} MB resident",
+        seconds(start),
+        store.residency(),
+        resident().unwrap_or(0) >> 20
+    );
+    store
+}
+
+fn store_with(settings: &Settings, dir: &Path, cache_capacity_bytes: u64) -> SledStore {
     let options = SledOptions {
-        cache_capacity_bytes: settings.cache_capacity_bytes,
+        cache_capacity_bytes,
         create: true,
         key: settings.encrypted.then(|| LedgerKey::new([1; 32], [2; 32])),
         ..SledOptions::new("measure", World::now())

@@ -20,14 +20,14 @@ const SCHEMA: &str = "
     CREATE TABLE snapshot (chain TEXT NOT NULL, taken INTEGER NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, object BLOB NOT NULL, PRIMARY KEY (chain, taken, id)) WITHOUT ROWID;
     CREATE INDEX snapshot_by_object ON snapshot (object, until);
 ";
-const FIRST: &str = "SELECT object FROM snapshot WHERE chain = ?1 ORDER BY taken LIMIT 1";
-const NEWEST: &str = "SELECT id, until, object FROM snapshot WHERE chain = ?1 ORDER BY taken DESC LIMIT 1";
-const CHAIN_OF: &str = "SELECT chain FROM snapshot WHERE object = ?1 ORDER BY until DESC LIMIT 1";
-const OBJECT: &str = "SELECT live, seen FROM object WHERE object = ?1";
-const NAMES: &str = "SELECT kind, name, valid_from, valid_to FROM held WHERE object = ?1";
+pub const FIRST: &str = "SELECT object FROM snapshot WHERE chain = ?1 ORDER BY taken LIMIT 1";
+pub const NEWEST: &str = "SELECT id, until, object FROM snapshot WHERE chain = ?1 ORDER BY taken DESC LIMIT 1";
+pub const CHAIN_OF: &str = "SELECT chain FROM snapshot WHERE object = ?1 ORDER BY until DESC LIMIT 1";
+pub const OBJECT: &str = "SELECT live, seen FROM object WHERE object = ?1";
+pub const NAMES: &str = "SELECT kind, name, valid_from, valid_to FROM held WHERE object = ?1";
 const WHO: &str =
     "SELECT DISTINCT object FROM held WHERE name = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2)";
-const HOLDERS: &str = "SELECT object, max(valid_from) FROM held WHERE name = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) GROUP BY object";
+pub const HOLDERS: &str = "SELECT object, max(valid_from) FROM held WHERE name = ?1 AND valid_from <= ?2 AND (valid_to IS NULL OR valid_to > ?2) GROUP BY object";
 const UPN: i64 = 0;
 const PRIMARY: i64 = 1;
 const ALIAS: i64 = 2;

@@ -8,17 +8,19 @@ use whowas::domain::id::SnapshotId;
 use whowas::domain::verdict::{Ask, Outcome, Policy};
 use whowas::ledger::{KnownAt, Ledger};
 use whowas::service::Desk;
-use whowas::service::check::{CheckRequest, check};
+use whowas::service::check::{CheckAnswer, CheckRequest, check, check_together};
 
 use crate::budgets::{figure, missing};
 use crate::postgres::{Postgres, Question};
 use crate::running::Running;
 use crate::world::sql::Sql;
 use crate::world::{TENANT, World, ask_by_chain, ask_by_name};
-use crate::{Settings, seconds, store};
+use crate::{SERVING_BYTES, Settings, seconds, serving_in};
 
 const ASKS: usize = 1_000;
 const BATCHES: usize = 20;
+/// How long a service may take to copy what it copies.
+const COPIED_WITHIN: Duration = Duration::from_secs(300);
 /// How old the evidence for a name may be; by default it must be read from the directory at once.
 const NAME_MAX_AGE: Duration = Duration::from_secs(7_200);
 
@@ -32,26 +34,29 @@ pub fn run(settings: &Settings, world: World) {
         users.chunks(ASKS).map(|users| users.iter().copied().map(ask).collect()).collect()
     };
     let questions = [("chain", batches(12, ask_by_chain)), ("name", batches(13, ask_by_name))];
-    let sql = Sql::open(&settings.dir.join("sqlite"), settings.cache_capacity_bytes);
+    let sql = Sql::open(&settings.dir.join("sqlite"), SERVING_BYTES);
     let desk = Desk {
-        ledger: Ledger::new(store(settings)),
+        ledger: Ledger::new(serving_in(settings, &settings.dir.join("ledger"))),
         tenant: TENANT,
         policy: Policy { name_max_age: NAME_MAX_AGE, ..Policy::default() },
         clock: whowas::clock::Clock::new(Some(World::now())),
     };
-    let postgres = Postgres::of(&settings.dir, &sql, settings.cache_capacity_bytes);
+    let postgres = Postgres::of(&settings.dir, &sql, SERVING_BYTES);
     let mut answers: Vec<Vec<Vec<Answer>>> = Vec::new();
     for (kind, batches) in &questions {
         let mut rates = Rates::default();
         let mut expected = Vec::new();
         for batch in batches {
-            let ours = rates.of("whowas", || judged(&desk, batch));
-            let halves = rates.of("two threads", || in_two(&desk, batch));
+            let ours = rates.of("whowas", || told(check_together(&desk, batch, KnownAt::Now).unwrap()));
+            let alone = rates
+                .of("one thread", || told(batch.iter().map(|ask| check(&desk, ask, KnownAt::Now).unwrap()).collect()));
             let theirs = rates.of("sqlite", || batch.iter().map(|ask| by_sqlite(&sql, ask, now, horizon)).collect());
             same(kind, "SQLite", batch, &ours, &theirs);
-            same(kind, "two threads", batch, &ours, &halves);
+            same(kind, "one thread", batch, &ours, &alone);
             if let Ok(postgres) = &postgres {
                 let questions: Vec<Question> = batch.iter().map(|ask| question(ask, now)).collect();
+                let theirs = rates.of("statements", || postgres.by_statements(&questions, now, horizon));
+                same(kind, "PostgreSQL, by statements", batch, &ours, &theirs);
                 let theirs = rates.of("postgres", || postgres.one_by_one(&questions, now, horizon));
                 same(kind, "PostgreSQL", batch, &ours, &theirs);
                 let theirs = rates.of("pipelined", || postgres.pipelined(&questions, now, horizon));
@@ -61,6 +66,7 @@ pub fn run(settings: &Settings, world: World) {
         }
         rates.tell(kind);
         if let Err(why) = &postgres {
+            missing(&format!("batch {kind}, statements"), why);
             missing(&format!("batch {kind}, postgres"), why);
             missing(&format!("batch {kind}, pipelined"), why);
         }
@@ -84,21 +90,9 @@ fn same(kind: &str, who: &str, asks: &[Ask], ours: &[Answer], theirs: &[Answer])
     assert_eq!(ours.len(), theirs.len());
 }
 
-fn judged(desk: &Desk, asks: &[Ask]) -> Vec<Answer> {
-    let told = |base: Option<SnapshotId>| base.map(|base| base.to_string()).unwrap_or_default();
-    let found = asks.iter().map(|ask| check(desk, ask, KnownAt::Now).unwrap());
-    found.map(|found| (found.verdict, told(found.base))).collect()
-}
-
-/// As two requests at the same time are answered.
-fn in_two(desk: &Desk, asks: &[Ask]) -> Vec<Answer> {
-    let (one, other) = asks.split_at(asks.len() / 2);
-    std::thread::scope(|scope| {
-        let beside = scope.spawn(|| judged(desk, other));
-        let mut found = judged(desk, one);
-        found.extend(beside.join().unwrap());
-        found
-    })
+fn told(answers: Vec<CheckAnswer>) -> Vec<Answer> {
+    let base = |base: Option<SnapshotId>| base.map(|base| base.to_string()).unwrap_or_default();
+    answers.into_iter().map(|found| (found.verdict, base(found.base))).collect()
 }
 
 fn by_sqlite(sql: &Sql, ask: &Ask, now: i64, horizon: i64) -> Answer {
@@ -134,9 +128,8 @@ fn over_http(
         return Err(format!("there is no {}: run `cargo build --release --bin whowas`", settings.binary.display()));
     }
     let config = format!(
-        "[ledger]\npath = \"ledger\"\ncache_mib = {}\n[server]\nrequests_per_second = 1000000\nburst = 1000000\n\
-         [[tenant]]\nid = \"{TENANT}\"\nalias = \"measure\"\n",
-        settings.cache_capacity_bytes >> 20
+        "[ledger]\npath = \"ledger\"\n[server]\nrequests_per_second = 1000000\nburst = 1000000\n\
+         [[tenant]]\nid = \"{TENANT}\"\nalias = \"measure\"\n"
     );
     std::fs::write(settings.dir.join("whowas.toml"), config).unwrap();
     let program = || {
@@ -150,6 +143,7 @@ fn over_http(
     let now = World::now().to_string();
     let words = ["--now", &now, "serve", "--no-schedule", "--rehearsal", "--listen", "127.0.0.1:0"];
     let served = Running::start(program().args(words));
+    await_copies(&served.url);
     let url = format!("{}/v1/tenants/measure/checks?max_age={}s", served.url, NAME_MAX_AGE.as_secs());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
@@ -174,6 +168,22 @@ fn over_http(
     }
     figure("serving", served.resident_mib() as f64);
     Ok(())
+}
+
+/// Waits until the service has copied into memory what it copies. Whoever stands on the same machine may read its metrics.
+fn await_copies(url: &str) {
+    let begun = Clock::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let read = async || client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    while begun.elapsed() < COPIED_WITHIN {
+        if runtime.block_on(read()).contains("whowas_resident{records=\"snapshots\"} 1") {
+            eprintln!("the service copied in {:.2} s", seconds(begun));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    panic!("the service has not copied what it copies");
 }
 
 /// Answers a second of each that was asked, batch by batch.

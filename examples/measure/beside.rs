@@ -12,7 +12,7 @@ use crate::budgets::figure;
 use crate::first::{self, Alone};
 use crate::world::raw::{self, Read, Recording};
 use crate::world::{World, ask_by_chain, stamp};
-use crate::{ASKS, Settings, check, seconds, store, store_in};
+use crate::{ASKS, Settings, check, seconds, serving_in, store};
 
 /// How long the reader is alone, and at least how long the other tenants are synced beside it.
 const LASTS: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ pub fn run(settings: &Settings, world: World) {
     let reads = reads(settings, &asks);
 
     raw::copy_directory(&original, &copy);
-    let ledger = Ledger::new(store_in(settings, &copy));
+    let ledger = Ledger::new(serving_in(settings, &copy));
     let read = |nth: usize| drop(std::hint::black_box(check(&ledger, &asks[nth % ASKS])));
     let sync = |tenant: TenantId, is_late: &dyn Fn() -> bool| {
         let mut pages = 0;

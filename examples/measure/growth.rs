@@ -6,7 +6,7 @@ use whowas::ledger::Ledger;
 
 use crate::budgets::figure;
 use crate::world::{TENANT, World, stamp};
-use crate::{Settings, bytes_below, store, store_in};
+use crate::{Settings, bytes_below, serving_in, store};
 
 const SMALL: u64 = 10_000;
 const ROUNDS: u64 = 60;
@@ -14,9 +14,9 @@ const CHANGES: usize = 100;
 
 pub fn delta(settings: &Settings, world: World) {
     let dir = settings.dir.join("small");
-    let small = (Ledger::new(store_in(settings, &dir)), World::new(SMALL), "delta small");
+    let small = (Ledger::new(serving_in(settings, &dir)), World::new(SMALL), "delta small");
     small.1.load(&small.0);
-    let large = (Ledger::new(store(settings)), world, "delta");
+    let large = (Ledger::new(serving_in(settings, &settings.dir.join("ledger"))), world, "delta");
     let mut times: [Vec<f64>; 2] = Default::default();
     for nth in 0..ROUNDS {
         for ((ledger, world, _), times) in [&small, &large].into_iter().zip(&mut times) {

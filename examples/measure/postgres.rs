@@ -1,5 +1,5 @@
-//! The same table in PostgreSQL, asked over loopback as backup agents ask theirs: one prepared query an ask, which brings back all
-//! that the answer needs. The server is the one that `WHOWAS_PG` names, or one that is started here for the while.
+//! The same table in PostgreSQL, asked over loopback: by the statements that SQLite is asked by, and by one prepared query an ask, which
+//! brings back all that the answer needs. The server is the one that `WHOWAS_PG` names, or one that is started here for the while.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
 use whowas::domain::verdict::Outcome;
 
+use crate::statements::Statements;
 use crate::world::sql::{Names, Sql, stale};
 
 const HOW: &str = "no PostgreSQL: run `sh benches/postgres.sh`, or name a server by WHOWAS_PG=postgresql://…";
@@ -67,6 +68,7 @@ pub struct Postgres {
     client: Client,
     by_chain: Statement,
     by_name: Statement,
+    statements: Statements,
     // Dropped last.
     _server: Option<Server>,
 }
@@ -91,10 +93,11 @@ impl Postgres {
             client.batch_execute("VACUUM ANALYZE").await?;
             client.batch_execute(SESSION).await?;
             let prepare = async |wanted| client.prepare(&format!("WITH wanted AS ({wanted}) {REST}")).await;
-            Ok::<_, tokio_postgres::Error>((prepare(BY_CHAIN).await?, prepare(BY_NAME).await?))
+            let statements = Statements::prepare(&client).await?;
+            Ok::<_, tokio_postgres::Error>((prepare(BY_CHAIN).await?, prepare(BY_NAME).await?, statements))
         });
-        let (by_chain, by_name) = prepared.map_err(|error| said(&error))?;
-        Ok(Self { runtime, client, by_chain, by_name, _server: server })
+        let (by_chain, by_name, statements) = prepared.map_err(|error| said(&error))?;
+        Ok(Self { runtime, client, by_chain, by_name, statements, _server: server })
     }
 
     fn statement(&self, question: &Question) -> &Statement {
@@ -102,6 +105,17 @@ impl Postgres {
             Question::Chain(..) => &self.by_chain,
             Question::Name(..) => &self.by_name,
         }
+    }
+
+    /// Each statement of each ask is sent when the one before it is answered.
+    pub fn by_statements(&self, questions: &[Question], now: i64, horizon: i64) -> Vec<(Outcome, String)> {
+        self.runtime.block_on(async {
+            let mut answers = Vec::with_capacity(questions.len());
+            for question in questions {
+                answers.push(self.statements.answer(&self.client, question, now, horizon).await.unwrap());
+            }
+            answers
+        })
     }
 
     /// Each ask is sent when the one before it is answered.
