@@ -27,6 +27,8 @@ impl Record for Word {
 #[derive(Clone, Debug)]
 enum Step {
     Write(Vec<(Key, Option<String>)>),
+    /// Changes or removes records that were written before.
+    Again(Vec<(prop::sample::Index, Option<String>)>),
     /// Removes all of a kind of a tenant.
     Remove(Key),
     Begin(u64),
@@ -50,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let record = (crowded(), prop::option::weighted(0.8, "[a-z]{0,40}"));
     let step = prop_oneof![
         8 => prop::collection::vec(record, 0..80).prop_map(Step::Write),
+        4 => prop::collection::vec((any::<prop::sample::Index>(), prop::option::of("[a-z]{0,40}")), 1..20).prop_map(Step::Again),
         1 => crowded().prop_map(Step::Remove),
         2 => prop_oneof![Just(PLENTY), 0_u64..20_000].prop_map(Step::Begin),
         3 => Just(Step::Fill),
@@ -99,6 +102,8 @@ fn step(engine: &Engine, step: &Step) {
         Step::Begin(bytes) => engine.resident().begin(*bytes),
         Step::Fill => drop(engine.resident().fill(engine).unwrap()),
         Step::FillAll => while engine.resident().fill(engine).unwrap() {},
+        // Whoever knows what was written before makes a write of it.
+        Step::Again(_) => {}
     }
 }
 
@@ -130,7 +135,16 @@ proptest! {
         for engine in engines.each() {
             let mut written: Vec<Key> = Vec::new();
             for one in &steps {
-                step(engine, one);
+                match one {
+                    Step::Again(_) if written.is_empty() => {}
+                    Step::Again(records) => {
+                        let again = records.iter().map(|(nth, word)| (nth.get(&written).clone(), word.clone()));
+                        let again: Vec<_> = again.collect();
+                        written.extend(again.iter().map(|(key, _)| key.clone()));
+                        step(engine, &Step::Write(again));
+                    }
+                    one => step(engine, one),
+                }
                 if let Step::Write(records) = one {
                     written.extend(records.iter().map(|(key, _)| key.clone()));
                 }
