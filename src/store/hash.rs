@@ -27,9 +27,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Hash;
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
+
+/// SHA-256 of a commit, chained to the one before.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Hash(pub [u8; 32]);
 
 /// How a commit is hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,6 +116,52 @@ const SALT: u8 = 2;
 
 fn node(left: &Hash, right: &Hash) -> Hash {
     Hash(Sha256::new().chain_update([NODE]).chain_update(left.0).chain_update(right.0).finalize().into())
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+/// Text that is no hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no hash, which has 64 hexadecimal digits")]
+pub struct NoHash;
+
+impl std::str::FromStr for Hash {
+    type Err = NoHash;
+
+    fn from_str(text: &str) -> Result<Self, NoHash> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(NoHash);
+        }
+        for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            let digits = text.get(place..place + 2).ok_or(NoHash)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NoHash)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,11 @@
 mod advice;
 mod audit;
 mod codec;
+mod error;
 mod forget;
 pub mod hash;
+mod head;
+mod holder;
 mod key;
 mod log;
 pub mod memory;
@@ -17,40 +20,39 @@ mod prepare;
 mod raw;
 mod record;
 mod residency;
+mod run;
 pub mod sled;
+mod snapshot;
 #[cfg(test)]
 mod testing;
 mod veil;
 
 pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
+pub use error::StoreError;
 pub use forget::{Instead, Places};
+pub use hash::{Hash, NoHash};
+pub use head::{Counts, FindingCounts, Head, OpenHold, Stint, TenantState};
+pub use holder::{Holder, Syncing};
 pub use log::LogNode;
 pub use prepare::{FACTS_MAX, PAYLOAD_BYTES_MAX};
 pub use raw::RawEntry;
 pub use residency::Residency;
+pub use run::{Outcome, Run, RunKind, Trigger};
+pub use snapshot::{SnapshotPlace, SnapshotRecord};
 pub use veil::{ErasureKey, Veil};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::hash::HeaderVersion;
-use crate::domain::attribution::{Judgement, Settling};
-use crate::domain::coverage::Coverage;
 use crate::domain::erase::{Erased, Erasure, Fingerprint};
 pub use crate::domain::fact::Known;
-use crate::domain::fact::{Addressed, Fact, ObjectKind, Receipt, Snapshot, Vacant};
-use crate::domain::finding::{Finding, FindingId, Severity};
-use crate::domain::guard::HeldPart;
-use crate::domain::holder::HolderConfidence;
+use crate::domain::fact::{Fact, ObjectKind, Vacant};
+use crate::domain::finding::{Finding, FindingId};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
-use crate::domain::mapping::MappingState;
 use crate::domain::name::{NameKey, Namespace};
 use crate::domain::time::Instant;
-
-/// SHA-256 of a commit, chained to the one before.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Hash(pub [u8; 32]);
 
 /// What one append brings: facts, and the sync state that must never part from them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,186 +118,6 @@ pub enum Link {
     },
 }
 
-/// An entry of the run log.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Run {
-    /// The run's number within the tenant, from 1.
-    pub run: u64,
-    /// Who asked for it.
-    pub trigger: Trigger,
-    /// What it read.
-    pub kind: RunKind,
-    /// When it started.
-    pub started: Instant,
-    /// When it ended.
-    pub ended: Option<Instant>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Pages read.
-    pub pages: u64,
-    /// Items read.
-    pub seen: u64,
-    /// Objects whose names or life changed.
-    pub changed: u64,
-    /// Objects found removed.
-    pub removed: u64,
-    /// Objects found live that were known as deleted.
-    pub restored: u64,
-    /// Facts appended.
-    pub facts: u64,
-    /// Requests made to the directory, those that were asked again included; a batch is one. Tokens are not counted.
-    pub requests: u64,
-    /// How long the directory made it wait, in milliseconds.
-    pub throttled_ms: u64,
-    /// The horizon that it reached.
-    pub horizon: Option<Instant>,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// What a run that went well could not see.
-    pub note: Option<String>,
-}
-
-/// Who asked for a sync run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// The schedule.
-    Schedule,
-    /// A person or program.
-    Demand,
-    /// The service's start.
-    Startup,
-}
-
-/// What a sync run read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RunKind {
-    /// Every object, anew.
-    Full,
-    /// What changed since the last horizon.
-    Delta,
-    /// Deleted items and a full listing beside the feed.
-    Reconcile,
-}
-
-/// How a sync run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It reached its horizon.
-    Completed,
-    /// An error stopped it; what it had committed stays.
-    Failed,
-    /// A guard stopped it before it was applied.
-    Held,
-    /// It was stopped from outside or its process died; what it had committed stays.
-    Interrupted,
-}
-
-/// The newest state of a tenant, in one small record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Head {
-    /// The newest commit's number; 0 before the first.
-    pub sequence: Sequence,
-    /// Its hash; zeros before the first.
-    pub hash: Hash,
-    /// When it was recorded.
-    pub recorded: Option<Instant>,
-    /// The derived part.
-    pub state: TenantState,
-}
-
-/// What is derived for a tenant as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TenantState {
-    /// What time the feeds cover.
-    pub coverage: Coverage,
-    /// The sync cursor.
-    pub cursor: Option<Cursor>,
-    /// The start of a round of which only some pages are committed.
-    pub open_round: Option<Instant>,
-    /// What a guard holds; at most one round and one reconcile.
-    pub holds: Vec<OpenHold>,
-    /// How many runs the log has; the newest run's number.
-    pub runs: u64,
-    /// How many objects and snapshots there are.
-    pub counts: Counts,
-    /// The terms by which snapshots are attributed.
-    pub settling: Settling,
-    /// How many findings are open.
-    pub findings: FindingCounts,
-    /// Snapshots still to be judged anew, in the order of the work. While there are any, the judgements stored may be older
-    /// than the evidence.
-    pub backlog: Vec<Stint>,
-    /// What is known of the mapping and of what its rules look at.
-    pub mapping: MappingState,
-}
-
-/// A stretch of the snapshots addressed by a name, in order of their ends, that is to be judged anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stint {
-    /// Which of them.
-    pub proved: Proved,
-    /// The first end.
-    pub from: Instant,
-    /// The last end.
-    pub through: Instant,
-    /// The place up to which the work is done.
-    pub after: Option<EndingPlace>,
-}
-
-/// A round that a guard holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenHold {
-    /// The run that was held.
-    pub run: u64,
-    /// What of it.
-    pub part: HeldPart,
-}
-
-/// How many there are, by the facts about each object alone. What only a horizon adds to them (that someone deleted did not
-/// come back by then) is not counted, or every horizon would have to look at every object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Live objects.
-    pub active: u64,
-    /// Objects that can come back.
-    pub soft_deleted: u64,
-    /// Objects gone for good.
-    pub purged: u64,
-    /// Snapshots recorded, expired ones included.
-    pub snapshots: u64,
-    /// Those of them that were addressed by a name.
-    #[serde(skip)]
-    pub named: u64,
-}
-
-/// How many findings are open, by how bad they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct FindingCounts {
-    /// Critical ones.
-    pub critical: u64,
-    /// Warnings.
-    pub warning: u64,
-    /// Notices.
-    pub notice: u64,
-}
-
-impl FindingCounts {
-    /// The counter of a severity.
-    pub fn of(&mut self, severity: Severity) -> &mut u64 {
-        match severity {
-            Severity::Critical => &mut self.critical,
-            Severity::Warning => &mut self.warning,
-            Severity::Notice => &mut self.notice,
-        }
-    }
-}
-
 /// An object that held a name at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Posting {
@@ -305,67 +127,6 @@ pub struct Posting {
     pub upn: bool,
     /// Ever as an SMTP address.
     pub smtp: bool,
-}
-
-/// A snapshot with all that was said about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotRecord {
-    /// The snapshot.
-    pub snapshot: Snapshot,
-    /// The commit that recorded it.
-    pub taken: Sequence,
-    /// What the agent really read, newest last, each with its commit.
-    pub receipts: Vec<(Sequence, Receipt)>,
-    /// The commit that said it is no longer kept.
-    pub expired: Option<Sequence>,
-    /// Whose data it holds, as of the newest commit and by the tenant's terms.
-    pub judgement: Judgement,
-    /// The commit that changed the judgement last.
-    pub judged: Sequence,
-}
-
-impl SnapshotRecord {
-    /// The mailbox instance that it was read from, as its newest receipt that tells one has it, else as it was recorded.
-    pub fn mailbox(&self) -> Option<MailboxId> {
-        let receipts = self.receipts.iter().rev().map(|(_, receipt)| receipt);
-        let read = receipts.map(|receipt| receipt.mailbox_end.or(receipt.mailbox)).find(Option::is_some).flatten();
-        read.or(self.snapshot.mailbox)
-    }
-
-    /// Whether it was addressed by a name and is not certainly anybody's.
-    pub fn is_unproved(&self) -> bool {
-        let is_named = matches!(self.snapshot.addressed, Addressed::Name(..));
-        is_named && self.judgement.confidence != HolderConfidence::Certain
-    }
-
-    /// Whether it was addressed so, or receipted for the object.
-    pub fn is_about(&self, subject: &Subject) -> bool {
-        match (subject, &self.snapshot.addressed) {
-            (Subject::Object(object), Addressed::Object(addressed)) if object == addressed => true,
-            (Subject::Object(object), _) => self
-                .receipts
-                .iter()
-                .any(|(_, receipt)| receipt.object == *object || receipt.object_end == Some(*object)),
-            (Subject::Name(key), Addressed::Name(name, _)) => key == name.key(),
-            (Subject::Name(_), Addressed::Object(_)) => false,
-        }
-    }
-
-    /// The mailbox instances from which this object was read, as it says itself and its receipts say.
-    pub fn mailboxes_of(&self, object: ObjectId) -> Vec<MailboxId> {
-        let own = (self.snapshot.addressed == Addressed::Object(object)).then_some(self.snapshot.mailbox).flatten();
-        let receipted = self.receipts.iter().flat_map(|(_, receipt)| {
-            let begun = (receipt.object == object).then_some(receipt.mailbox).flatten();
-            let ended = (receipt.object_end == Some(object)).then_some(receipt.mailbox_end).flatten();
-            [begun, ended].into_iter().flatten()
-        });
-        own.into_iter().chain(receipted).collect()
-    }
-
-    /// With what other snapshots of its chain it is counted.
-    pub fn class(&self) -> TallyClass {
-        TallyClass { judgement: self.judgement, mailbox: self.mailbox() }
-    }
 }
 
 /// What a chain's snapshots are addressed by.
@@ -431,9 +192,6 @@ pub enum Order {
     /// Newest first.
     Backward,
 }
-
-/// A place in a chain's snapshots, which are ordered by `(from, id)`.
-pub type SnapshotPlace = (Instant, SnapshotId);
 
 /// The storage of a ledger. All verbs block; answers are of the last acknowledged commit.
 pub trait LedgerStore: Send + Sync {
@@ -620,235 +378,6 @@ pub struct Description {
     pub encrypted: bool,
 }
 
-/// Why a store could not do as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// Another commit came first.
-    #[error("append commit {expected} of tenant {tenant}: the ledger has moved on to commit {found}")]
-    Conflict {
-        /// The tenant.
-        tenant: TenantId,
-        /// The head that the caller had read.
-        expected: Sequence,
-        /// The head there is.
-        found: Sequence,
-    },
-    /// Another process has the ledger open.
-    #[error("open the ledger {path}: it is held by {holder}")]
-    Held {
-        /// The ledger's directory.
-        path: String,
-        /// Who: process id, command, since when, and how far it is.
-        holder: Box<Holder>,
-    },
-    /// Another process has the ledger open, and who it is cannot be told.
-    #[error("open the ledger {path}: another process holds it, and its holder.json does not tell which ({why})")]
-    HeldBySomeone {
-        /// The ledger's directory.
-        path: String,
-        /// Why the holder's file could not be read.
-        why: String,
-    },
-    /// The derived records are gone or only partly rebuilt; the journal is whole.
-    #[error(
-        "open the ledger {path}: a rebuild of what is derived from its journal has not been completed; run `whowas rebuild`"
-    )]
-    NeedsRebuild {
-        /// The ledger's directory.
-        path: String,
-    },
-    /// Only a part of an export is in it.
-    #[error(
-        "open the ledger {path}: a restore into it has not been completed; run `whowas restore FILE` again with the same export, or remove the directory"
-    )]
-    HalfRestored {
-        /// The ledger's directory.
-        path: String,
-    },
-    /// A ledger with commits of its own cannot take in an export.
-    #[error("restore into the ledger {path}: it has {commits} commits of its own; name a new directory with --ledger")]
-    NotEmpty {
-        /// The ledger's directory.
-        path: String,
-        /// How many.
-        commits: u64,
-    },
-    /// The caller's records contradict one another or what is stored. Nothing was written.
-    #[error("write {what}: {why}")]
-    Unsound {
-        /// What was to be written.
-        what: String,
-        /// The contradiction.
-        why: String,
-    },
-    /// The ledger was written by a newer release.
-    #[error(
-        "open the ledger {path}: its format {found} is newer than {known}, the newest that this release reads; upgrade whowas"
-    )]
-    NewerFormat {
-        /// The ledger's directory.
-        path: String,
-        /// The version found.
-        found: u32,
-        /// The newest version known here.
-        known: u32,
-    },
-    /// The directory is no ledger.
-    #[error("open the ledger {path}: {why}")]
-    NotALedger {
-        /// The directory.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A commit in which something would have to be replaced is hashed as a whole.
-    #[error(
-        "forget something of commit {sequence} of tenant {tenant}: it was written by an earlier release, which hashed a commit as a whole, so nothing of it can be replaced without breaking the chain; nothing was changed. Begin a new ledger for what must be erased, and keep the old one apart"
-    )]
-    CannotForget {
-        /// The tenant.
-        tenant: TenantId,
-        /// The commit.
-        sequence: Sequence,
-    },
-    /// Names were erased, and without the key nobody can tell which.
-    #[error("look at tenant {tenant}: names were erased from it with the key {wanted}, and {found}")]
-    NoErasureKey {
-        /// The tenant.
-        tenant: TenantId,
-        /// The fingerprint of the key.
-        wanted: Fingerprint,
-        /// What there is instead.
-        found: String,
-    },
-    /// The ledger is encrypted.
-    #[error("open the ledger {path}: it is encrypted with the key {wanted}, and no key is given; nothing was changed")]
-    NoKey {
-        /// The ledger's directory.
-        path: String,
-        /// By what the key is told.
-        wanted: String,
-    },
-    /// The ledger is encrypted with another key.
-    #[error(
-        "open the ledger {path}: it is encrypted with the key {wanted}, and the key given is {found}; nothing was changed"
-    )]
-    WrongKey {
-        /// The ledger's directory.
-        path: String,
-        /// By what the key is told.
-        wanted: String,
-        /// By what the one given is told.
-        found: String,
-    },
-    /// A key is given for a ledger that is not encrypted.
-    #[error("open the ledger {path}: a key is given, and the ledger is not encrypted; nothing was changed")]
-    NotEncrypted {
-        /// The ledger's directory.
-        path: String,
-    },
-    /// Without the data key nothing in the ledger can be read.
-    #[error("open the wrapped key {path}: {why}; nothing was changed")]
-    WrappedKey {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Stored bytes are not what was written.
-    #[error("read {what}: the stored bytes are damaged ({why}); run `whowas verify`")]
-    Damaged {
-        /// Which record.
-        what: String,
-        /// How it shows.
-        why: String,
-    },
-    /// There is no room left.
-    #[error(
-        "write to the ledger {path}: the disk has {free} bytes left and {needed} are kept free; make room and try again, nothing was lost"
-    )]
-    DiskFull {
-        /// The ledger's directory.
-        path: String,
-        /// Bytes left.
-        free: u64,
-        /// Bytes wanted.
-        needed: u64,
-    },
-    /// A second copy of the ledger does not fit beside it.
-    #[error(
-        "compact the ledger {path}: it is written anew beside itself, which needs {needed} bytes, and the disk has {free} left; make room and try again, nothing was changed"
-    )]
-    NoRoom {
-        /// The ledger's directory.
-        path: String,
-        /// Bytes left.
-        free: u64,
-        /// Bytes wanted.
-        needed: u64,
-    },
-    /// A write failed before; nothing more is written through this handle.
-    #[error(
-        "write to the ledger {path}: an earlier write failed ({why}), so nothing more is written until it is opened again; what was acknowledged is safe"
-    )]
-    Stopped {
-        /// The ledger's directory.
-        path: String,
-        /// The first failure.
-        why: String,
-    },
-    /// A value too large for the engine's safe size.
-    #[error("write {what}: it has {bytes} bytes and at most {limit} are allowed")]
-    TooLarge {
-        /// Which record.
-        what: String,
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// The operating system or the engine failed.
-    #[error("{step}")]
-    Io {
-        /// What was being done.
-        step: String,
-        /// Why it failed.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-/// Who holds a ledger. Written beside the lock by its holder, read by whoever finds the lock taken.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Holder {
-    /// The process id.
-    pub pid: u32,
-    /// The command that it runs, for example `sync`.
-    pub command: String,
-    /// Since when.
-    pub since: Instant,
-    /// The tenant it is syncing, if it is.
-    pub tenant: Option<TenantId>,
-    /// How far it is, in words and figures.
-    pub progress: Option<serde_json::Value>,
-    /// The others that it is syncing, if they are several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub others: Vec<Syncing>,
-    /// Where it answers questions about the ledger, if it does.
-    #[serde(default)]
-    pub url: Option<String>,
-}
-
-/// A sync that a ledger's holder is making.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Syncing {
-    /// Whose directory it reads.
-    pub tenant: TenantId,
-    /// How far it is, in words and figures.
-    pub progress: Option<serde_json::Value>,
-}
-
 /// Reads a stored record, its key and value as the engine has them, in full.
 ///
 /// # Errors
@@ -859,76 +388,4 @@ pub fn check_record(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         return Err(damaged(format!("a record under a key of {} bytes", key.len()), &"its key is none of this format"));
     };
     record::any::check(&known, value).map_err(|error| damaged(format!("a record of tenant {}", known.tenant()), &error))
-}
-
-impl Holder {
-    /// Whether the holder is syncing this tenant.
-    pub fn syncs(&self, tenant: TenantId) -> bool {
-        self.tenant == Some(tenant) || self.others.iter().any(|other| other.tenant == tenant)
-    }
-
-    /// How far the sync of this tenant is, as far as the holder tells.
-    pub fn progress_of(&self, tenant: TenantId) -> Option<&serde_json::Value> {
-        if self.tenant == Some(tenant) {
-            return self.progress.as_ref();
-        }
-        self.others.iter().find(|other| other.tenant == tenant)?.progress.as_ref()
-    }
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} (`whowas {}`) since {}", self.pid, self.command, self.since)?;
-        match (self.others.len(), &self.progress) {
-            (0, Some(progress)) => write!(f, ", at {progress}"),
-            (0, None) => Ok(()),
-            (others, _) => write!(f, ", syncing {} tenants", others + 1),
-        }
-    }
-}
-
-impl std::fmt::Display for Hash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for Hash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hash({self})")
-    }
-}
-
-/// Text that is no hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no hash, which has 64 hexadecimal digits")]
-pub struct NoHash;
-
-impl std::str::FromStr for Hash {
-    type Err = NoHash;
-
-    fn from_str(text: &str) -> Result<Self, NoHash> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(NoHash);
-        }
-        for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            let digits = text.get(place..place + 2).ok_or(NoHash)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| NoHash)?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Hash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl serde::Serialize for Hash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

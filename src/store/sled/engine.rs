@@ -71,6 +71,15 @@ impl Batch {
 /// Keys from the first on and before the second; to the end if that is `None`.
 pub(super) type Range = (Vec<u8>, Option<Vec<u8>>);
 
+/// Leaves of a range what is still to come behind one of its keys.
+pub(super) fn pass((start, end): &mut Range, key: &[u8], order: Order) {
+    match order {
+        // No key is the beginning of another, so the place with one more byte is just after it.
+        Order::Forward => *start = [key, &[0]].concat(),
+        Order::Backward => *end = Some(key.to_vec()),
+    }
+}
+
 /// How the engine is opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EngineOptions {
@@ -176,17 +185,17 @@ impl Engine {
     /// Gives the records of a range as they are stored to `each` until it breaks off.
     pub(super) fn scan_stored(
         &self,
-        (mut start, end): Range,
+        mut range: Range,
         order: Order,
         mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut end = end;
         // What `each` says is no failure of the engine, so it is kept apart; after one, the scan goes on behind what was given.
         self.read(|inner| {
-            if end.as_ref().is_some_and(|end| *end <= start) {
+            let (start, end) = &range;
+            if end.as_ref().is_some_and(|end| end <= start) {
                 return Ok(Ok(()));
             }
-            let mut records = match &end {
+            let mut records = match end {
                 Some(end) => inner.db.range(start.clone()..end.clone()),
                 None => inner.db.range(start.clone()..),
             };
@@ -204,11 +213,7 @@ impl Engine {
                     Ok(ControlFlow::Break(())) => return Ok(Ok(())),
                     Err(error) => return Ok(Err(error)),
                 }
-                match order {
-                    // No key is the beginning of another, so the place with one more byte is just after it.
-                    Order::Forward => start = [&key, [0].as_slice()].concat(),
-                    Order::Backward => end = Some(key.to_vec()),
-                }
+                pass(&mut range, &key, order);
             }
         })?
     }

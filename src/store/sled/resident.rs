@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
-use super::engine::{Engine, Range};
+use super::engine::{Engine, Range, pass};
 use super::read::{damaged, decode_key};
 use super::shelf::{Change, Gathered, Shelf};
 use crate::domain::id::TenantId;
@@ -153,11 +153,7 @@ impl Resident {
                 }
             }
             let Some((last, _)) = some.iter().next_back().filter(|_| !is_all) else { return Ok(None) };
-            match order {
-                // No key is the beginning of another, so the place with one more byte is just after it.
-                Order::Forward => range.0 = [last, &[0]].concat(),
-                Order::Backward => range.1 = Some(last.to_vec()),
-            }
+            pass(&mut range, last, order);
             limit = (limit * 4).min(GATHERED_MAX);
         }
     }

@@ -300,7 +300,7 @@ fn alike_at(one: &[u8], other: &[u8]) -> usize {
 fn pack(name: &[u8], mut block: &[u8], changes: &[Change<'_>]) -> Vec<(Name, Box<[u8]>)> {
     let added = changes.iter().filter_map(|(key, value)| value.map(|value| key.len() + value.len()));
     let bytes = block.len() + added.sum::<usize>();
-    let mut packer = Packer { limit: bytes.div_ceil(bytes.div_ceil(BLOCK_BYTES).max(1)), ..Packer::new(name) };
+    let mut packer = Packer::new(name, bytes.div_ceil(bytes.div_ceil(BLOCK_BYTES).max(1)));
     let mut changes = changes.iter().peekable();
     let mut key = Vec::new();
     while let Some(entry) = take_entry(&mut block) {
@@ -331,8 +331,8 @@ struct Packer {
 }
 
 impl Packer {
-    fn new(name: &[u8]) -> Self {
-        Self { limit: BLOCK_BYTES, packed: Vec::new(), name: name.into(), block: Vec::new(), last: Vec::new() }
+    fn new(name: &[u8], limit: usize) -> Self {
+        Self { limit, packed: Vec::new(), name: name.into(), block: Vec::new(), last: Vec::new() }
     }
 
     fn push(&mut self, key: &[u8], value: &[u8]) {
