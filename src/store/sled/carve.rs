@@ -50,6 +50,8 @@ pub(super) struct Carved {
     /// Pages that were seen, by their numbers, and what the keys of those begin with that may hold a journal.
     pages: HashSet<u64>,
     beginnings: HashMap<u64, BTreeSet<Vec<u8>>>,
+    /// The same of all pages, by their lengths.
+    beginnings_of: BTreeMap<usize, BTreeSet<Vec<u8>>>,
     /// The same of pages in files of their own, by the names of these.
     filed: HashMap<u64, Vec<u8>>,
     /// How the records are encrypted, if they are. The keys of what is looked for hide nothing.
@@ -194,6 +196,7 @@ impl Carved {
         if let Some(beginning) = beginning.filter(|_| source.sound) {
             self.pages.insert(message.page);
             if may_begin(&beginning) {
+                self.beginnings_of.entry(beginning.len()).or_default().insert(beginning.clone());
                 self.beginnings.entry(message.page).or_default().insert(beginning);
             }
         }
@@ -228,19 +231,22 @@ impl Carved {
         let key = (walk.byte() == Some(0)).then(|| walk.text()).flatten();
         let Some(key) = key.filter(|key| key.bytes.len() <= KEY_BYTES_MAX) else { return };
         let Some(value) = walk.text() else { return };
-        let beginnings: Vec<Vec<u8>> = match page.filter(|page| self.pages.contains(page)) {
-            Some(page) => self.beginnings.get(&page).into_iter().flatten().cloned().collect(),
-            // Of a page that is lost, or of an unknown one. Whatever a piece is taken for, the hashes tell.
-            None => {
-                let fits = |beginning: &&Vec<u8>| KEY_BYTES.contains(&(beginning.len() + key.bytes.len()));
-                let mut fitting: BTreeSet<&Vec<u8>> = self.beginnings.values().flatten().filter(fits).collect();
-                let none = Vec::new();
-                fitting.insert(&none);
-                fitting.into_iter().take(GUESSES_MAX).cloned().collect()
+        if let Some(page) = page.filter(|page| self.pages.contains(page)) {
+            let beginnings = self.beginnings.remove(&page).unwrap_or_default();
+            beginnings.iter().for_each(|beginning| self.take_record(&[beginning, key.bytes].concat(), &value, source));
+            self.beginnings.insert(page, beginnings);
+            return;
+        }
+        // Of a page that is lost, or of an unknown one. Whatever a piece is taken for, the hashes tell. This is tried at every byte of
+        // what is damaged, so it must not look at all pages of a large ledger each time.
+        self.take_record(key.bytes, &value, source);
+        let lengths = KEY_BYTES.iter().filter_map(|bytes| bytes.checked_sub(key.bytes.len()).filter(|left| *left > 0));
+        for length in lengths {
+            let beginnings = self.beginnings_of.remove(&length).unwrap_or_default();
+            for beginning in beginnings.iter().take(GUESSES_MAX) {
+                self.take_record(&[beginning, key.bytes].concat(), &value, source);
             }
-        };
-        for beginning in beginnings {
-            self.take_record(&[beginning.as_slice(), key.bytes].concat(), &value, source);
+            self.beginnings_of.insert(length, beginnings);
         }
     }
 
@@ -286,7 +292,7 @@ const PAGE_RECORDS_MAX: u64 = 4_096;
 const KEY_BYTES_MAX: usize = 27;
 /// How long the keys are that are looked for: heads and pieces of commits.
 const KEY_BYTES: [usize; 2] = [17, KEY_BYTES_MAX];
-/// How many beginnings are tried for a change whose page is not known.
+/// How many beginnings of a length are tried for a change whose page is not known.
 const GUESSES_MAX: usize = 256;
 const PLACES_MAX: usize = 64;
 
