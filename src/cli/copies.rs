@@ -41,9 +41,12 @@ impl Copying {
         if bytes_max == 0 {
             return Self { stop, thread: None };
         }
-        store.keep_resident(bytes_max);
         let (store, asked) = (Arc::downgrade(store), Arc::clone(&stop));
-        let thread = thread::Builder::new().name("copies".to_owned()).spawn(move || copy(&store, &asked));
+        let thread = thread::Builder::new().name("copies".to_owned()).spawn(move || {
+            // Whoever writes is waited for, which the service must not.
+            store.upgrade().inspect(|store| store.keep_resident(bytes_max));
+            copy(&store, &asked);
+        });
         if let Err(error) = &thread {
             log::say(Level::WARN, &format!("no copies are made in memory: failed to start a thread: {error}"));
         }

@@ -28,14 +28,13 @@ pub fn each<T: Send, E: Send>(asks: &[Ask], judge: impl Fn(&Ask) -> Result<T, E>
         let beside: Vec<_> = shares
             .map(|share| (share, thread::Builder::new().spawn_scoped(scope, move || judged(share)).ok()))
             .collect();
-        let mut answers = judged(own)?;
-        for (share, thread) in beside {
-            answers.extend(match thread {
-                Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic))?,
-                None => judged(share)?,
-            });
-        }
-        Ok(answers)
+        let mut answers = vec![judged(own)];
+        // All are waited for, also after a failure: a thread that nobody waits for would turn its panic into everybody's.
+        answers.extend(beside.into_iter().map(|(share, thread)| match thread {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => judged(share),
+        }));
+        Ok(answers.into_iter().collect::<Result<Vec<_>, E>>()?.into_iter().flatten().collect())
     })
 }
 

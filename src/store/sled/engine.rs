@@ -49,7 +49,7 @@ pub(super) struct Engine {
     writer: Writer,
     /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
     cipher: Option<Arc<Cipher>>,
-    texts: Texts,
+    texts: Arc<Texts>,
     /// Copies of what is read most, if they are wanted.
     resident: Arc<Resident>,
 }
@@ -108,7 +108,7 @@ impl Engine {
             reopened: AtomicU32::new(0),
             writer,
             cipher,
-            texts: Texts::default(),
+            texts: Arc::default(),
             resident: Arc::default(),
         })
     }
@@ -220,8 +220,7 @@ impl Engine {
 
     /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        let (stored, resident) = (self.stored(&batch)?, Arc::clone(&self.resident));
-        self.write(move |inner| resident.writing(batch.0, || inner.apply(stored)))
+        self.write(self.applying(batch)?)
     }
 
     /// Hands everything applied to the operating system.
@@ -255,9 +254,9 @@ impl Engine {
         if batch.0.len() <= FETCHED_MAX {
             self.fetch(batch.0.iter().map(|(key, _)| key.as_slice()).collect());
         }
-        let (stored, resident) = (self.stored(&batch)?, Arc::clone(&self.resident));
+        let apply = self.applying(batch)?;
         self.write(move |inner| {
-            resident.writing(batch.0, || inner.apply(stored))?;
+            apply(inner)?;
             inner.persist()
         })
     }
@@ -289,22 +288,33 @@ impl Engine {
         });
     }
 
-    /// A batch as the engine takes it.
-    fn stored(&self, batch: &Batch) -> Result<::sled::Batch, StoreError> {
-        let mut stored = ::sled::Batch::default();
+    /// What applies a batch, to the engine and then to all that is known of its records in memory.
+    fn applying(
+        &self,
+        batch: Batch,
+    ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<>, StoreError> {
+        let (resident, texts) = (Arc::clone(&self.resident), Arc::clone(&self.texts));
+        let (mut stored, mut sealed) = (::sled::Batch::default(), Vec::new());
         for (key, value) in &batch.0 {
             match (&self.cipher, value) {
                 (None, Some(value)) => stored.insert(key.as_slice(), value.as_slice()),
                 (None, None) => stored.remove(key.as_slice()),
                 (Some(cipher), Some(value)) => {
-                    let (sealed_key, sealed) = cipher.seal(key, value)?;
-                    self.texts.note(key, &sealed_key);
-                    stored.insert(sealed_key, sealed);
+                    let (sealed_key, sealed_value) = cipher.seal(key, value)?;
+                    sealed.push((key.clone(), sealed_key.clone()));
+                    stored.insert(sealed_key, sealed_value);
                 }
                 (Some(cipher), None) => stored.remove(cipher.key(key)),
             }
         }
-        Ok(stored)
+        Ok(move |inner: &Inner| {
+            resident.writing(batch.0, || {
+                inner.apply(stored)?;
+                // Whoever begins to collect the texts of a group from now on finds these in the engine, and who has begun is told.
+                sealed.iter().for_each(|(key, stored)| texts.note(key, stored));
+                Ok(())
+            })
+        })
     }
 
     /// Puts the engine's newly created files on the disk, names included.
@@ -628,6 +638,9 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::domain::id::TenantId;
+    use crate::store::key::{Key, Prefix};
+    use crate::store::sled::LedgerKey;
 
     const OPTIONS: EngineOptions = EngineOptions {
         cache_capacity_bytes: 1 << 20,
@@ -635,6 +648,35 @@ mod tests {
         fills: false,
         is_read: false,
     };
+
+    /// A write waits for its turn: whoever collects the texts of a large group meanwhile does not find what it brings.
+    #[test]
+    fn a_text_that_is_written_after_its_group_was_collected_is_found() {
+        let (folder, tenant) = (tempfile::TempDir::new().unwrap(), TenantId::from_bytes([3; 16]));
+        let cipher = Arc::new(Cipher::fresh(&LedgerKey::new([1; 32], [2; 32])));
+        let engine = Engine::open(folder.path(), OPTIONS, Some(cipher)).unwrap();
+        let batch = |names: &[&str]| {
+            let mut batch = Batch::default();
+            let keys = names.iter().map(|name| Key::Notable { tenant, name: (*name).to_owned() }.encode());
+            keys.for_each(|key| batch.insert(key, b"it".to_vec()));
+            batch
+        };
+        let kept = || {
+            let (mut count, all) = (0, (Prefix::tenant(tenant).bytes(), Prefix::tenant(tenant).end()));
+            engine
+                .scan(all, Order::Forward, |_, _| {
+                    count += 1;
+                    Ok(ControlFlow::Continue(()))
+                })
+                .unwrap();
+            count
+        };
+        engine.apply(batch(&["anna@x.test", "berta@x.test", "carl@x.test", "dora@x.test", "emil@x.test"])).unwrap();
+        let apply = engine.applying(batch(&["conrad@x.test"])).unwrap();
+        assert_eq!(kept(), 5);
+        engine.write(apply).unwrap();
+        assert_eq!(kept(), 6);
+    }
 
     /// sled's own threads can die while somebody waits for them.
     #[test]

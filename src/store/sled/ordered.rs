@@ -37,7 +37,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Notes the texts of a record that is about to be written. One whose last record goes stays, and leads to nothing.
+    /// Notes the texts of a record that was just written. One whose last record goes stays, and leads to nothing.
     pub(super) fn note(&self, plain: &[u8], stored: &[u8]) {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         if groups.is_empty() {

@@ -6,8 +6,9 @@
 //! at all, so that nobody reads one half of a commit here and the other from the engine.
 //!
 //! A copy never trails: whoever writes to the engine puts the same records here before anybody may know of them
-//! ([`Resident::writing`]), and what is copied from the engine is read while nobody writes. After a failed write the copies
-//! stay as they were before it, which is what is acknowledged. Each record has a checksum with its key, which is compared
+//! ([`Resident::writing`]), and what is copied from the engine is read while nobody writes. After a failed write whole groups
+//! stay as they were before it, which is what is acknowledged, and nothing more is copied. For a moment the engine is ahead of the
+//! copies, so a record that the engine alone leads to is read there as well. Each record has a checksum with its key, which is compared
 //! whenever it is read.
 
 use std::collections::HashMap;
@@ -103,8 +104,9 @@ impl Resident {
         records: Records,
         write: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let _turn = self.turn();
-        write()?;
+        let mut turn = self.turn();
+        // Nobody knows what of it is in the engine now, so what is not copied yet cannot be.
+        write().inspect_err(|_| self.end_filling(&mut turn))?;
         if self.is_on.load(Atomic::Acquire) {
             let records = checksummed(records);
             self.shelves_mut().put(&records);
@@ -172,6 +174,15 @@ impl Resident {
         };
         let Some(shelf) = group.shelves.get(beginning) else { return Some(true) };
         Some(shelf.gather((start, end), order, limit, beginning, into))
+    }
+
+    /// Copies no more groups; those that are whole stay.
+    fn end_filling(&self, turn: &mut Filling) {
+        turn.next = None;
+        let mut shelves = self.shelves_mut();
+        for group in shelves.groups.iter_mut().filter(|group| group.state == State::Filling) {
+            *group = Group::default();
+        }
     }
 
     fn forget(&self, turn: &mut Filling) {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::changes::Changes;
 use super::directory::{FORMAT, Note};
 use super::engine::Range;
-use super::read::{self, all, damaged, get, scan};
+use super::read::{self, all, damaged, get, get_stored, scan};
 use super::{SledStore, audit, search};
 use crate::domain::erase::{Erased, Fingerprint};
 use crate::domain::fact::Vacant;
@@ -421,13 +421,15 @@ impl SledStore {
             return Ok(found);
         }
         scan(&self.engine, range, Order::Forward, |key, place: PlaceV1| {
-            let from = place.read();
+            let (from, is_named) = (place.read(), matches!(key, Key::NameSnapshot { .. }));
             if let Key::NameSnapshot { tenant, chain, id, .. }
             | Key::Ending { tenant, chain, id, .. }
             | Key::Unproved { tenant, chain, id, .. } = key
             {
                 let key = Key::Snapshot { tenant, chain: chain.clone(), from, id: id.clone() };
-                let record = get::<SnapshotRecordV1>(&self.engine, &key)?;
+                // Only names lead to snapshots out of the copies; what is in the engine may not have come to these yet.
+                let read = if is_named { get } else { get_stored };
+                let record: Option<SnapshotRecordV1> = read(&self.engine, &key)?;
                 let record = record.ok_or_else(|| damaged(&key, "an index names it, and it is missing".to_owned()))?;
                 let record = record.read(chain, id, from).map_err(|error| damaged(&key, error.to_string()))?;
                 found.extend(as_of(record, newest));

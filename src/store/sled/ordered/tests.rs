@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::key::Key;
 use crate::store::key::tests::keys;
 use crate::store::sled::LedgerKey;
 use crate::store::sled::engine::{Batch, EngineOptions, Range};
@@ -126,9 +127,7 @@ proptest! {
 fn every_record_is_given_once_in_the_engines_own_order_and_whole_kinds_are_removed() {
     let twins = Twins::new();
     let tenant = crate::domain::id::TenantId::from_bytes([7; 16]);
-    let keys: Vec<_> = (0..50)
-        .map(|nth| crate::store::key::Key::Notable { tenant, name: format!("name{nth}@x.test") }.encode())
-        .collect();
+    let keys: Vec<_> = (0..50).map(|nth| Key::Notable { tenant, name: format!("name{nth}@x.test") }.encode()).collect();
     twins.put(&keys);
     let mut found = Vec::new();
     let each = |key, _| {
@@ -150,7 +149,7 @@ fn every_record_is_given_once_in_the_engines_own_order_and_whole_kinds_are_remov
 fn a_name_that_came_after_the_others_were_collected_is_found_among_them() {
     let twins = Twins::new();
     let tenant = crate::domain::id::TenantId::from_bytes([7; 16]);
-    let key = |nth: u32| crate::store::key::Key::Notable { tenant, name: format!("name{nth:03}@x.test") }.encode();
+    let key = |nth: u32| Key::Notable { tenant, name: format!("name{nth:03}@x.test") }.encode();
     let all = (key(0)[..FIELDS_AT].to_vec(), successor(&key(0)[..FIELDS_AT]));
     twins.put(&[2, 4, 6, 8, 10].map(key));
     for nth in [5, 1, 11, 7] {

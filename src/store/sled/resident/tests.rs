@@ -4,13 +4,15 @@ use bincode::{Decode, Encode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::id::Sequence;
+use crate::domain::time::Instant as Time;
 use crate::store::codec::Record;
 use crate::store::key::Key;
 use crate::store::key::tests::keys;
-use crate::store::sled::LedgerKey;
 use crate::store::sled::cipher::Cipher;
 use crate::store::sled::engine::{Batch, EngineOptions};
-use crate::store::sled::read;
+use crate::store::sled::{LedgerKey, SledOptions, SledStore, read};
+use crate::store::{Derived, LedgerStore, Proved, testing};
 
 const OPTIONS: EngineOptions =
     EngineOptions { cache_capacity_bytes: 1 << 20, patience: Duration::from_secs(20), fills: false, is_read: false };
@@ -244,6 +246,56 @@ fn what_is_whole_is_read_without_the_engine_and_the_rest_with_it() {
         step(engine, &Step::Remove(object(7)));
         assert!(asked(&object(8)).is_none(), "nobody trusts what was overturned");
         assert_eq!(resident.residency(), Residency::default());
+    }
+}
+
+/// What a failed write left in the engine must not be copied, though it may be read there.
+#[test]
+fn nothing_is_copied_after_a_failed_write() {
+    let engines = Engines::new();
+    for engine in engines.each() {
+        step(engine, &words((0..2 * COPIED_AT_ONCE as u16).map(object)));
+        step(engine, &words((0..40).map(chain)));
+        engine.resident().begin(PLENTY);
+        assert!(engine.resident().fill(engine).unwrap(), "there is more to do");
+        let failed = StoreError::Damaged { what: "it".to_owned(), why: "fails".to_owned() };
+        engine.resident().writing(Records::new(), || Err(failed)).unwrap_err();
+        assert!(!engine.resident().fill(engine).unwrap());
+        assert_eq!(engine.resident().residency(), Residency::default());
+        assert!(read::get::<Word>(engine, &object(1)).unwrap().is_some());
+    }
+}
+
+/// The engine has a commit a moment before the copies do. What stands in no copy then leads to records that no copy has yet.
+#[test]
+fn what_only_the_engine_leads_to_is_read_there() {
+    use proptest::strategy::ValueTree;
+
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (tenant, folder) = (TenantId::from_bytes([3; 16]), tempfile::TempDir::new().unwrap());
+    let (first, last) = (Time::from_micros(i64::MIN), Time::from_micros(i64::MAX));
+    let options = SledOptions { create: true, ..SledOptions::new("test", Time::from_micros(0)) };
+    let store = SledStore::open(folder.path().join("ledger"), options).unwrap();
+    let (commit, snapshot) = std::iter::repeat_with(|| testing::commits().new_tree(&mut runner).unwrap().current())
+        .find_map(|(commit, derived)| Some((commit, derived.snapshots.into_iter().find(|kept| kept.is_unproved())?)))
+        .unwrap();
+    let derived = Derived { snapshots: vec![snapshot], ..Derived::default() };
+    store.append(tenant, Sequence(0), commit, derived).unwrap();
+    filled(&store.engine, PLENTY);
+
+    let mut lagging = Records::new();
+    let kind = Prefix::kind(chain(0).encode().first_chunk().unwrap());
+    store
+        .engine
+        .scan(read::all(kind), Order::Forward, |key, _| {
+            lagging.push((key.to_vec(), None));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    assert_eq!(lagging.len(), 1);
+    store.engine.resident().shelves_mut().put(&lagging);
+    for proved in [Proved::Any, Proved::Not] {
+        assert_eq!(store.snapshots_ending(tenant, proved, first, last, None, 9).unwrap().len(), 1);
     }
 }
 
