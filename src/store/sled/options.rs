@@ -18,7 +18,7 @@ pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// How long a write is waited for unless told otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How to open a [`SledStore`].
+/// How to open a [`SledStore`](super::SledStore).
 #[derive(Clone, Debug)]
 pub struct SledOptions {
     /// How much sled may keep in memory.
