@@ -20,14 +20,17 @@ pub(super) fn get<R: Record>(engine: &Engine, key: &Key) -> Result<Option<R>, St
     if let Some(found) = engine.resident().get(&encoded, codec::decode) {
         return found.map_err(|error| damaged(key, error.to_string()));
     }
-    get_stored(engine, key)
+    unsealed(engine, key, &encoded)
 }
 
 /// The sealed record under a key, by the engine alone.
 pub(super) fn get_stored<R: Record>(engine: &Engine, key: &Key) -> Result<Option<R>, StoreError> {
-    let encoded = key.encode();
-    let Some(bytes) = engine.get(&encoded)? else { return Ok(None) };
-    codec::unseal(&encoded, &bytes).map(Some).map_err(|error| damaged(key, error.to_string()))
+    unsealed(engine, key, &key.encode())
+}
+
+fn unsealed<R: Record>(engine: &Engine, key: &Key, encoded: &[u8]) -> Result<Option<R>, StoreError> {
+    let Some(bytes) = engine.get(encoded)? else { return Ok(None) };
+    codec::unseal(encoded, &bytes).map(Some).map_err(|error| damaged(key, error.to_string()))
 }
 
 /// The sealed records of a range, with their keys.
