@@ -1,21 +1,25 @@
 //! Judging an ask: a pure function of the ask, the evidence gathered for it, the policy and the time.
 
+mod named;
+mod object;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::named::{by_name, last_shown, proof};
+pub use self::object::changes_since;
+use self::object::{by_object, frozen};
+use self::words::{now_called, now_what};
 use super::coverage::Coverage;
-use super::fact::{MailboxState, ObjectKind};
 use super::guard::Standstill;
 use super::holder::{Candidate, Holder, NameView};
 use super::id::{ObjectId, TenantId};
-use super::interval::Edge;
-use super::name::{Name, NameKey, NameKind};
+use super::name::{Name, NameKey};
 use super::scope::Scope;
 use super::time::Instant;
-use super::timeline::{Gap, Names, Role, State, Timeline};
+use super::timeline::{State, Timeline};
 use super::track::Confidence;
-use super::verdict::{
-    Action, Ask, Base, ChainCase, Change, ChangeKind, Freshness, Instead, LastChain, Outcome, Policy, Verdict,
-};
+use super::verdict::{Action, Ask, ChainCase, Freshness, Instead, LastChain, Outcome, Policy, Verdict};
 
 /// Everything that judging an ask looks at.
 #[derive(Debug)]
@@ -60,21 +64,6 @@ pub fn subject(ask: &Ask, view: Option<&NameView>) -> Option<ObjectId> {
         Holder::One(object) => Some(object),
         _ => None,
     })
-}
-
-/// The names that changed between a chain's last snapshot and now. A move to a quarantine placeholder is no rename.
-pub fn changes_since(timeline: &Timeline, last: Instant) -> Vec<Change> {
-    let (then, now) = (timeline.names_at(last), timeline.names());
-    let kinds =
-        [(ChangeKind::Upn, Role::Upn, then.upn, now.upn), (ChangeKind::Mail, Role::Primary, then.mail, now.mail)];
-    kinds
-        .into_iter()
-        .filter(|(_, _, from, to)| from != to && !to.as_ref().is_some_and(Name::is_quarantine_placeholder))
-        .map(|(kind, role, from, to)| {
-            let edge = end_of(timeline, role, from.as_ref()).or_else(|| start_of(timeline, role, to.as_ref()));
-            Change { kind, from, to, edge: edge.unwrap_or_else(|| Edge::new(Instant::MIN, Instant::MAX)) }
-        })
-        .collect()
 }
 
 /// Judges an ask.
@@ -130,21 +119,6 @@ fn held<'a>(case: &'a Case<'_>) -> Option<(ObjectId, &'a Standstill)> {
         _ => {}
     }
     about.into_iter().find_map(|object| Some((object, case.holds.iter().find(|hold| hold.names(object))?)))
-}
-
-/// How a name's holder is proved at the time of the ask.
-#[derive(Clone, Copy)]
-struct Proof {
-    at: Instant,
-    live: bool,
-}
-
-impl Proof {
-    /// The freshness of a verdict that rests on this proof.
-    fn evidence(self, rest: Freshness) -> Freshness {
-        let unproven_since = (!self.live).then_some(self.at);
-        Freshness { proved_at: Some(self.at), live: self.live, unproven_since, ..rest }
-    }
 }
 
 fn by_id(case: &Case<'_>, object: ObjectId, name: Option<&Name>) -> Verdict {
@@ -215,234 +189,6 @@ fn by_chain(case: &Case<'_>) -> Verdict {
     }
 }
 
-fn by_name(case: &Case<'_>, name: &Name) -> Verdict {
-    let bound = case.chain.and_then(|chain| chain.bound);
-    let holder = case.view.map_or(Holder::NeverSeen, |view| view.holder(case.ask.kind));
-    match holder {
-        Holder::One(holder) => held_by(case, name, holder),
-        Holder::Several(several) => {
-            if case.round_open && proof(case, None).is_none() {
-                return refresh(case, bound, half_round());
-            }
-            let why = format!("{name} is claimed by {} objects", several.len());
-            let mut answer = verdict(case, Outcome::Ambiguous, bound, vec![why]);
-            answer.candidates = now_candidates(case, &several);
-            answer
-        }
-        Holder::Nobody => match bound {
-            Some(object) => released_by(case, name, object),
-            None => released(case, name),
-        },
-        Holder::NeverSeen => {
-            if bound.is_some() && proof(case, None).is_none() {
-                let why = format!("{name} was never seen; it may be a new name that the next sync brings");
-                return refresh(case, bound, why);
-            }
-            let why = format!("{name} was never seen in this tenant; a live read (--verify) or a sync may know it");
-            verdict(case, Outcome::Unknown, bound, vec![why])
-        }
-    }
-}
-
-/// One object holds the name.
-fn held_by(case: &Case<'_>, name: &Name, holder: ObjectId) -> Verdict {
-    let proof = proof(case, Some(holder));
-    if let Some(chain) = case.chain
-        && chain.bound != Some(holder)
-        && chain.has_snapshots
-    {
-        let Some(bound) = chain.bound else { return unattributable(case, chain) };
-        if case.round_open && proof.is_none() {
-            return refresh(case, Some(bound), half_round());
-        }
-        let why = format!("{name} belongs to object {holder}{}{}", since(case, name, holder), now_what(case, holder));
-        return mismatch(case, [bound, holder], why);
-    }
-    match proof {
-        Some(proof) => by_object(case, holder, Some(proof)),
-        None => refresh(case, Some(holder), why_unproven(case, name)),
-    }
-}
-
-/// Nobody holds the name any more, and the chain belongs to an object that may have held it.
-fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
-    if let Some(frozen) = frozen(case, bound) {
-        return frozen;
-    }
-    let Some(proof) = proof(case, None) else { return refresh(case, Some(bound), why_unproven(case, name)) };
-    // That nobody holds the name does not prove that the chain's object lives.
-    let mut answer = by_object(case, bound, None);
-    if matches!(answer.outcome.action(), Action::Incremental | Action::Full) {
-        answer.evidence = proof.evidence(answer.evidence);
-    }
-    if answer.outcome == Outcome::Baseline {
-        // A new chain needs the name's holder proved, and it has none; a chain without a base no longer stands in for it.
-        let why = format!("nobody holds {name} now, and the chain keeps no snapshot to build on; ask by object id");
-        return verdict(case, Outcome::Unknown, Some(bound), vec![why]);
-    }
-    if answer.outcome == Outcome::Continue {
-        answer.outcome = Outcome::Renamed;
-    }
-    if answer.outcome == Outcome::Renamed {
-        answer.reasons.push(format!("nobody holds {name} now; the chain's object lives under other names"));
-        if !answer.changes.iter().any(|change| change.from.as_ref() == Some(name)) {
-            answer.changes.extend(asked_change(case, name, bound));
-        }
-    }
-    answer
-}
-
-/// Nobody holds the name any more, and there is no chain to go by.
-fn released(case: &Case<'_>, name: &Name) -> Verdict {
-    let former = case.view.map(|view| view.objects(case.ask.kind)).unwrap_or_default();
-    let last = former.iter().next().filter(|_| former.len() == 1);
-    let proof = proof(case, None);
-    // Whoever has the name now, the last holder known gets no backup by it; without a proof that says nothing of the name.
-    if let Some(frozen) = last.and_then(|object| frozen(case, *object)) {
-        return proven(frozen, proof);
-    }
-    if proof.is_none() {
-        return refresh(case, None, why_unproven(case, name));
-    }
-    let ids: Vec<String> = former.iter().map(ToString::to_string).collect();
-    let why = format!("nobody holds {name} now; it was held by {}; ask by object id", ids.join(", "));
-    verdict(case, Outcome::Unknown, None, vec![why])
-}
-
-/// The judgement of one object, however it was found.
-fn by_object(case: &Case<'_>, object: ObjectId, proof: Option<Proof>) -> Verdict {
-    let Some(timeline) = case.objects.get(&object).filter(|timeline| !timeline.is_empty()) else {
-        let why = format!("object {object} was never seen in this tenant");
-        return verdict(case, Outcome::Unknown, Some(object), vec![why]);
-    };
-    if let Some(chain) = case.chain.filter(|chain| chain.has_snapshots) {
-        match chain.bound {
-            None => return unattributable(case, chain),
-            Some(bound) if bound != object => {
-                let why = format!("object {object} was asked for");
-                return mismatch(case, [bound, object], why);
-            }
-            Some(_) => {}
-        }
-    }
-    if let Some(frozen) = frozen(case, object) {
-        return proven(frozen, proof);
-    }
-    let proved = timeline.last_seen_alive().max(proof.map(|proof| proof.at));
-    if proved.is_none_or(|at| case.now.since(at) > case.policy.id_max_age) {
-        let last = proved.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        return refresh(case, Some(object), format!("nothing proves that object {object} still lives (last: {last})"));
-    }
-    let mut answer = match case.chain.and_then(|chain| chain.base.as_ref().map(|base| (chain, base))) {
-        Some((chain, base)) => with_chain(case, timeline, chain, base),
-        None => {
-            let why = match case.chain.filter(|chain| chain.has_snapshots) {
-                Some(chain) => format!("chain {} keeps no snapshot to build on", chain.id),
-                None => no_chain_yet(case, object),
-            };
-            verdict(case, Outcome::Baseline, Some(object), vec![why])
-        }
-    };
-    answer.evidence.proved_at = proved;
-    answer.evidence.live = timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now));
-    proven(answer, proof)
-}
-
-fn no_chain_yet(case: &Case<'_>, object: ObjectId) -> String {
-    match (case.chain, case.chains.get(&object)) {
-        (Some(chain), Some(own)) if own.id != chain.id => {
-            format!("chain {} is new; object {object} has chain {} already", chain.id, own.id)
-        }
-        _ => format!("object {object} has no chain yet"),
-    }
-}
-
-/// The verdict with what proves the name it was asked by, if anything does.
-fn proven(mut answer: Verdict, proof: Option<Proof>) -> Verdict {
-    if let Some(proof) = proof {
-        answer.evidence = proof.evidence(answer.evidence);
-    }
-    answer
-}
-
-fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Base) -> Verdict {
-    let object = timeline.object();
-    if let (Some(asked), Some(before)) = (case.ask.mailbox, base.mailbox)
-        && asked != before
-    {
-        let why = format!("the mailbox is {asked}, the chain's is {before}: same object, another mailbox");
-        let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
-        // A full builds on nothing.
-        answer.base = None;
-        return answer;
-    }
-    if chain.has_several_mailboxes() {
-        let why = format!(
-            "chain {} holds snapshots of more than one mailbox of object {object}, and no incremental goes on over that; take \
-             a full into a new chain (`plan {}` takes the old one apart)",
-            chain.id, chain.id
-        );
-        let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why]);
-        answer.base = None;
-        return answer;
-    }
-    let verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
-    let gap = licence_gap(timeline, base.until);
-    if let Some(gap) = gap.filter(|gap| !verified && gap.longest() > case.policy.mailbox_grace) {
-        return after_long_gap(case, timeline, chain, gap);
-    }
-    let changes = changes_since(timeline, base.until);
-    let outcome = if changes.is_empty() { Outcome::Continue } else { Outcome::Renamed };
-    let mut reasons = match outcome {
-        Outcome::Renamed => changes.iter().map(say_change).collect(),
-        _ => vec![format!("chain {} belongs to object {object}, which is active under the same names", chain.id)],
-    };
-    reasons.extend(gap_since(timeline, base.until));
-    reasons.extend(gap.map(|gap| format!("gap: {}", say_gap(gap))));
-    if timeline.licence().is_some_and(|licence| matches!(licence, MailboxState::Suspended | MailboxState::LockedOut)) {
-        reasons.push("the Exchange licence is suspended; the mailbox may refuse to be read".to_owned());
-    }
-    let mut answer = verdict(case, outcome, Some(object), reasons);
-    answer.old_name_holder = changes.iter().find_map(|change| taken_over(case, change, object));
-    if let Some(holder) = answer.old_name_holder {
-        answer.reasons.push(format!("the old name now belongs to object {holder}"));
-    }
-    answer.changes = changes;
-    answer.evidence.mailbox_verified = verified;
-    if !verified {
-        answer.reasons.push("the mailbox instance was not verified".to_owned());
-    }
-    answer
-}
-
-/// The longest licence gap that the chain's last snapshot may lie before.
-fn licence_gap(timeline: &Timeline, last: Instant) -> Option<Gap> {
-    let after = |gap: &Gap| gap.lost.by().is_none_or(|by| by > last);
-    timeline.mailbox_gaps().into_iter().filter(after).max_by_key(|gap| gap.longest())
-}
-
-/// The licence was away for longer than a mailbox survives, and nothing shows that this is the same one. An incremental
-/// against a new, empty mailbox would record everything as deleted.
-fn after_long_gap(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, gap: Gap) -> Verdict {
-    let object = timeline.object();
-    let days = case.policy.mailbox_grace.as_secs() / 86_400;
-    let why = format!("{}, which may be longer than the {days} days for which a mailbox survives", say_gap(gap));
-    if !timeline.last_live_read().is_some_and(|at| case.policy.is_live(at, case.now)) {
-        let what = "ask with the mailbox id, or with a live read (--verify) if it cannot be obtained";
-        return refresh(case, Some(object), format!("{why}; {what}"));
-    }
-    let suspected =
-        "the mailbox is suspected to be another one, because its id was not given or the chain's is not known";
-    let keep = format!("keep chain {} as it is and take a full into a new chain", chain.id);
-    let mut answer = verdict(case, Outcome::MailboxReplaced, Some(object), vec![why, suspected.to_owned(), keep]);
-    answer.base = None;
-    answer
-}
-
-fn say_gap(gap: Gap) -> String {
-    format!("the Exchange licence went {} and came back {}", say_edge(gap.lost), say_edge(gap.back))
-}
-
 /// What was asked points to different objects. The verdict is about the chain's object, if the chain has one.
 fn mismatch(case: &Case<'_>, between: [ObjectId; 2], why: String) -> Verdict {
     let mut reasons = vec![why];
@@ -478,63 +224,6 @@ fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
         (true, Some(chain)) if chain.goes_on => Instead { object, action: Action::Incremental, chain: Some(chain.id) },
         (true, _) => Instead { object, action: Action::Full, chain: None },
     }
-}
-
-fn frozen(case: &Case<'_>, object: ObjectId) -> Option<Verdict> {
-    let timeline = case.objects.get(&object)?;
-    let why = match timeline.state() {
-        State::Active => match timeline.kind() {
-            ObjectKind::User => match no_mailbox(timeline) {
-                Some(why) => why,
-                None => {
-                    let why = out_of_scope(case, object)?;
-                    if let Some(stale) = stale_groups(case) {
-                        return Some(refresh(case, Some(object), stale));
-                    }
-                    why
-                }
-            },
-            ObjectKind::Group => format!("object {object} is a group, which has no user's mailbox"),
-            ObjectKind::Contact => format!("object {object} is a contact, which has no mailbox"),
-        },
-        State::SoftDeleted => format!("object {object} is soft-deleted and can still come back; keep the chain"),
-        State::Purged => format!("object {object} is gone for good; keep the chain"),
-        State::Unknown => format!("object {object} is not in the directory, neither live nor deleted; keep the chain"),
-    };
-    Some(verdict(case, Outcome::Frozen, Some(object), vec![why]))
-}
-
-/// Why an object that lives has no mailbox: its licence was seen, and then it went.
-fn no_mailbox(timeline: &Timeline) -> Option<String> {
-    let lost = say_edge(timeline.mailbox_lost()?);
-    Some(format!(
-        "object {} has no mailbox: its Exchange licence went {lost}; keep the chain (a mailbox that was made a shared one \
-         lives on without a licence, which the directory does not tell)",
-        timeline.object()
-    ))
-}
-
-/// Why the mapping does not protect an object.
-fn out_of_scope(case: &Case<'_>, object: ObjectId) -> Option<String> {
-    let Scope::Out { excluded_by } = case.scopes.get(&object)? else { return None };
-    let why = match excluded_by {
-        Some(rule) => format!("rule {rule:?} excludes it and no rule after that matches"),
-        None => "no rule matches it".to_owned(),
-    };
-    Some(format!("object {object} is out of the mapping's scope: {why}; keep the chain"))
-}
-
-/// Why nobody can be said to be out of the scope: groups of the mapping were not listed for too long.
-fn stale_groups(case: &Case<'_>) -> Option<String> {
-    let listed = case.groups_listed?;
-    let age = case.now.since(listed);
-    (age > case.policy.id_max_age).then(|| {
-        format!(
-            "the members of a group in the mapping were last read as of {listed}, {} h ago, so whether the mapping protects it \
-             is not known; the run log says why",
-            age.as_secs() / 3_600
-        )
-    })
 }
 
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {
@@ -621,112 +310,6 @@ fn findings_of(chain: &ChainCase) -> Vec<String> {
     reasons
 }
 
-/// What proves, at the time of the ask, who holds the name asked: this object, or nobody.
-fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> {
-    let view = case.view;
-    let (kind, now, policy) = (case.ask.kind, case.now, case.policy);
-    let fresh = |at| policy.is_live(at, now);
-    let live = match holder {
-        Some(holder) => view.and_then(|view| view.live_proof(holder, kind, fresh)),
-        None => case
-            .vacant_at
-            .filter(|at| fresh(*at))
-            .filter(|_| view.is_none_or(|view| view.is_freshly_released(kind, now, fresh))),
-    };
-    if let Some(at) = live {
-        return Some(Proof { at, live: true });
-    }
-    let horizon = case.coverage.horizon()?;
-    let fresh = !policy.name_max_age.is_zero() && now.since(horizon) <= policy.name_max_age;
-    let view = view?;
-    if !fresh || case.round_open || !case.holds.is_empty() || view.is_hot(kind, now, policy.hot_window) {
-        return None;
-    }
-    let mut claims = view.claims().iter().filter(|claim| kind.namespaces().contains(&claim.namespace)).peekable();
-    let proved = match holder {
-        Some(holder) => claims.any(|claim| claim.object == holder && claim.track.held().contains(horizon)),
-        None => claims.peek().is_some() && claims.all(|claim| claim.track.absent().contains(horizon)),
-    };
-    proved.then_some(Proof { at: horizon, live: false })
-}
-
-fn why_unproven(case: &Case<'_>, name: &Name) -> String {
-    let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
-    if case.round_open {
-        half_round()
-    } else if let Some(hold) = case.holds.first() {
-        format!("only a live read (--verify) can prove who holds {name} now: {}", hold.say())
-    } else if case.ask.kind == NameKind::Smtp
-        && case.view.is_some_and(|view| view.holder(NameKind::Smtp) == Holder::Nobody)
-    {
-        // The directory finds users by id and by user principal name alone, so whoever took the address stays unseen.
-        format!(
-            "nobody is known to hold {name} now, and no live read can show who took an address; sync, then ask by object id"
-        )
-    } else if hot {
-        format!(
-            "{name} had more than one holder or was released lately, so only a live read can prove who holds it now"
-        )
-    } else {
-        let age = case.coverage.horizon().map_or_else(
-            || "there is no completed sync".to_owned(),
-            |horizon| format!("the last completed sync proves it only through {horizon}"),
-        );
-        format!("nothing proves who holds {name} now: {age}; ask with a live read (--verify) or by object id")
-    }
-}
-
-fn half_round() -> String {
-    "a sync round is only half committed, so who holds a name now is not known; finish the sync or ask with a live read"
-        .to_owned()
-}
-
-fn since(case: &Case<'_>, name: &Name, holder: ObjectId) -> String {
-    let claim = case.view.and_then(|view| {
-        view.claims()
-            .iter()
-            .filter(|claim| case.ask.kind.namespaces().contains(&claim.namespace))
-            .find(|claim| claim.object == holder && claim.track.is_present_last() && view.key() == name.key())
-    });
-    claim
-        .and_then(|claim| claim.track.last_edge())
-        .map(|edge| format!(", which took it {}", say_edge(edge)))
-        .unwrap_or_default()
-}
-
-/// What a holder is, if it is no person.
-fn now_what(case: &Case<'_>, holder: ObjectId) -> &'static str {
-    match case.objects.get(&holder).map(Timeline::kind) {
-        Some(ObjectKind::Group) => ", now a group",
-        Some(ObjectKind::Contact) => ", now a contact",
-        _ => "",
-    }
-}
-
-/// The newest reading that showed this object under the name asked.
-fn last_shown(case: &Case<'_>, holder: ObjectId) -> Option<Instant> {
-    let claims = case.view?.claims().iter().filter(|claim| claim.object == holder && claim.track.is_present_last());
-    claims.flat_map(|claim| claim.track.last_evidence()).map(|origin| origin.at).max()
-}
-
-fn now_called(case: &Case<'_>, object: ObjectId) -> String {
-    let Some(timeline) = case.objects.get(&object) else { return String::new() };
-    let state = match timeline.state() {
-        State::Active => "now",
-        State::SoftDeleted => "soft-deleted, last",
-        State::Purged => "gone for good, last",
-        State::Unknown => "no longer found, last",
-    };
-    match main_name(&timeline.names()) {
-        Some(name) => format!(" ({state} {name})"),
-        None => format!(" ({state} without a name)"),
-    }
-}
-
-fn main_name(names: &Names) -> Option<&Name> {
-    names.upn.as_ref().or(names.mail.as_ref())
-}
-
 fn now_candidates<'a>(case: &Case<'_>, objects: impl IntoIterator<Item = &'a ObjectId>) -> Vec<Candidate> {
     objects
         .into_iter()
@@ -740,59 +323,4 @@ fn now_candidates<'a>(case: &Case<'_>, objects: impl IntoIterator<Item = &'a Obj
             Candidate { object: *object, confidence: Confidence::Possible, held }
         })
         .collect()
-}
-
-fn asked_change(case: &Case<'_>, name: &Name, bound: ObjectId) -> Option<Change> {
-    let timeline = case.objects.get(&bound)?;
-    let names = timeline.names();
-    let (kind, role, to) = if timeline.ever_had(Role::Upn, name.key()) {
-        (ChangeKind::Upn, Role::Upn, names.upn)
-    } else {
-        (ChangeKind::Mail, Role::Smtp, names.mail)
-    };
-    Some(Change { kind, from: Some(name.clone()), to, edge: end_of(timeline, role, Some(name))? })
-}
-
-fn taken_over(case: &Case<'_>, change: &Change, object: ObjectId) -> Option<ObjectId> {
-    let view = case.old_names.get(change.from.as_ref()?.key())?;
-    match view.holder(case.ask.kind) {
-        Holder::One(holder) if holder != object => Some(holder),
-        Holder::Several(several) => several.into_iter().find(|holder| *holder != object),
-        _ => None,
-    }
-}
-
-fn gap_since(timeline: &Timeline, last: Instant) -> Option<String> {
-    let gap = timeline.states().into_iter().find(|period| {
-        period.state != State::Active && period.until.is_some_and(|until| until.by().is_none_or(|by| by > last))
-    })?;
-    let until = gap.until.map(say_edge).unwrap_or_default();
-    Some(format!("gap: the object was deleted {} and came back {until}", say_edge(gap.from)))
-}
-
-fn end_of(timeline: &Timeline, role: Role, name: Option<&Name>) -> Option<Edge> {
-    timeline.track(role, name?.key())?.periods().into_iter().rev().find_map(|period| period.until)
-}
-
-fn start_of(timeline: &Timeline, role: Role, name: Option<&Name>) -> Option<Edge> {
-    timeline.track(role, name?.key())?.periods().last().map(|period| period.from)
-}
-
-fn say_change(change: &Change) -> String {
-    let text = |name: &Option<Name>| name.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let what = match change.kind {
-        ChangeKind::Upn => "user principal name",
-        ChangeKind::Mail => "primary address",
-    };
-    format!("{what} changed from {} to {} {}", text(&change.from), text(&change.to), say_edge(change.edge))
-}
-
-fn say_edge(edge: Edge) -> String {
-    match (edge.as_point(), edge.after(), edge.by()) {
-        (Some(at), ..) => format!("at {at}"),
-        (None, Some(after), Some(by)) => format!("after {after} and by {by}"),
-        (None, Some(after), None) => format!("after {after}"),
-        (None, None, Some(by)) => format!("by {by}"),
-        (None, None, None) => "at an unknown time".to_owned(),
-    }
 }
