@@ -87,16 +87,25 @@ fn copy(store: &Weak<SledStore>, stop: &AtomicBool) {
 fn tell(residency: &Residency, took: Duration) {
     let Residency { bytes, names, chains, snapshots, too_large, .. } = *residency;
     let seconds = took.as_secs_f64();
-    tracing::info!(bytes, names, chains, snapshots, seconds, "copied into memory what questions read most");
+    let is_all = names && chains && snapshots;
+    if is_all || too_large {
+        tracing::info!(bytes, names, chains, snapshots, seconds, "copied into memory what questions read most");
+    }
+    let what = match (names, chains) {
+        (true, true) => "snapshots",
+        (true, false) => "chains and snapshots",
+        (false, _) => "names, chains and snapshots",
+    };
     if too_large {
-        let what = match (names, chains) {
-            (true, true) => "snapshots",
-            (true, false) => "chains and snapshots",
-            (false, _) => "names, chains and snapshots",
-        };
         let text = format!(
             "the records of {what} do not fit into [ledger] resident_mib, so they are read from the storage engine; raise it, \
              or raise cache_mib"
+        );
+        log::say(Level::WARN, &text);
+    } else if !is_all {
+        let text = format!(
+            "the records of {what} were not copied into memory, because a write failed meanwhile, so they are read from the storage \
+             engine; they are copied when the service is started again"
         );
         log::say(Level::WARN, &text);
     }

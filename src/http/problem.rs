@@ -228,7 +228,9 @@ impl From<LedgerError> for Problem {
         let code = match &error {
             LedgerError::SnapshotConflict { .. } => Code::SnapshotConflict,
             LedgerError::NoSnapshot { .. } => Code::UnknownSnapshot,
-            LedgerError::SnapshotBackward { .. } | LedgerError::LinkToSelf { .. } => Code::InvalidBody,
+            LedgerError::SnapshotBackward { .. }
+            | LedgerError::SnapshotAhead { .. }
+            | LedgerError::LinkToSelf { .. } => Code::InvalidBody,
             LedgerError::NoFinding { .. } => Code::UnknownFinding,
             LedgerError::FindingWithdrawn { .. } => Code::FindingWithdrawn,
             LedgerError::NoSuchCommit { .. } => Code::UnknownCommit,

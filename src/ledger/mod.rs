@@ -117,6 +117,21 @@ pub enum LedgerError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
+    /// A snapshot that ends after the present. Its times are wrong, so it would be held against the wrong evidence.
+    #[error(
+        "record snapshot {snapshot} of chain {chain}: it ends at {until}, which lies after the present, {now}; set the agent's clock right, \
+         or check the offset"
+    )]
+    SnapshotAhead {
+        /// The chain.
+        chain: ChainId,
+        /// The snapshot.
+        snapshot: SnapshotId,
+        /// Its last instant.
+        until: Instant,
+        /// The ledger's time.
+        now: Instant,
+    },
     /// An object that was never seen.
     #[error("erase object {object}: the ledger has never seen it; `whowas who NAME` tells who a name is")]
     NoObject {

@@ -105,14 +105,22 @@ pub enum Wanted {
 }
 
 /// Records a snapshot. The same one again changes nothing.
+///
+/// # Errors
+/// It is refused if it ends before it begins, or after the present by more than the policy's `max_skew`.
 pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
+    refuse_ahead(desk, std::slice::from_ref(&snapshot))?;
     record(desk, vec![Fact::SnapshotTaken(snapshot)])?;
     found(desk, chain, id)
 }
 
 /// Records several snapshots together, or none of them.
+///
+/// # Errors
+/// As for one.
 pub fn add_all(desk: &Desk, snapshots: Vec<Snapshot>) -> Result<Vec<SnapshotAnswer>, LedgerError> {
+    refuse_ahead(desk, &snapshots)?;
     let keys: Vec<(ChainId, SnapshotId)> =
         snapshots.iter().map(|snapshot| (snapshot.chain.clone(), snapshot.id.clone())).collect();
     record(desk, snapshots.into_iter().map(Fact::SnapshotTaken).collect())?;
@@ -193,6 +201,20 @@ impl std::str::FromStr for Cursor {
             place: (Instant::from_micros(from.parse().map_err(|_| refuse())?), id.parse().map_err(|_| refuse())?),
         })
     }
+}
+
+/// Nobody tells of a read before its end. Who seems to has a clock that runs ahead, and the name that was opened would be looked up
+/// at a time at which it may have passed to somebody else.
+fn refuse_ahead(desk: &Desk, snapshots: &[Snapshot]) -> Result<(), LedgerError> {
+    let now = desk.clock.now();
+    let latest = now.plus(desk.policy.max_skew);
+    for Snapshot { chain, id, until, .. } in snapshots.iter().filter(|snapshot| snapshot.until > latest) {
+        // What is recorded already changes nothing, even if our own clock was put back since.
+        if desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.is_none() {
+            return Err(LedgerError::SnapshotAhead { chain: chain.clone(), snapshot: id.clone(), until: *until, now });
+        }
+    }
+    Ok(())
 }
 
 fn record(desk: &Desk, facts: Vec<Fact>) -> Result<(), LedgerError> {

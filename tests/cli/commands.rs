@@ -225,6 +225,11 @@ fn snapshots() {
     assert_eq!(w.status()["sequence"], sequence, "the same again changes nothing");
     add("1", "08:00", "08:20", &["--object", &object]).failed(1, &["snapshot 1 of chain cA", "other data"]);
     add("2", "08:30", "08:20", &["--object", &object]).failed(1, &["ends before it begins"]);
+    // Who tells of a read that ends in the future has a wrong clock, and the name would be looked up at the wrong time.
+    add("2", "23:00", "23:10", &["--name", "ann@x.test"]).failed(
+        1,
+        &["snapshot 2 of chain cA", "ends at 2026-03-02T23:10:00Z, which lies after the present, 2026-03-02T"],
+    );
     add("2", "08:30", "08:40", &[]).failed(2, &["--name", "--object"]);
     add("2", "08:30", "08:40", &["--name", "ann@x.test", "--object", &object]).failed(2, &["cannot be used with"]);
     let second = add("2", "08:30", "08:40", &["--name", "ann@x.test", "--kind", "upn"]).done();

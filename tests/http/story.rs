@@ -92,6 +92,9 @@ fn a_name_that_passed_on_is_caught_over_http_and_the_auditor_sees_all_of_it() {
     other["until"] = json!("yesterday");
     let refused = place.post(&format!("{T}/snapshots"), &json!([batch[0], other])).problem(400, "invalid_body");
     assert!(refused["detail"].as_str().unwrap().contains("snapshot 1 of the array"), "{refused}");
+    other["until"] = json!("2099-01-01T00:00:00Z");
+    let refused = place.post(&format!("{T}/snapshots"), &json!([batch[0], other])).problem(400, "invalid_body");
+    assert!(refused["detail"].as_str().unwrap().contains("lies after the present"), "{refused}");
     place.post(&format!("{T}/snapshots"), &json!({"chain": "c"})).problem(400, "invalid_body");
     assert_eq!(place.get(&format!("{T}/snapshots?chain=sam@x.test"))["items"].as_array().unwrap().len(), 2);
 
