@@ -138,7 +138,9 @@ fn write_anew(
 ) -> Result<Totals, StoreError> {
     let path = directory.new_engine();
     cipher.iter().try_for_each(|cipher| cipher.place(&path))?;
-    let new = Engine::open(&path, EngineOptions { fills: true, ..options.engine() }, cipher.clone())?;
+    // It is opened anew below.
+    let filling = EngineOptions { fills: true, ready_after_bytes: usize::MAX, ..options.engine() };
+    let new = Engine::open(&path, filling, cipher.clone())?;
     let written = fill(engine, &new, &mut |records| {
         told(CompactStep::Written(records));
         directory.check_room(options.free_bytes_min)

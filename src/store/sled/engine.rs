@@ -15,7 +15,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(super) struct Engine {
     /// How often it was opened again since.
     reopened: AtomicU32,
     writer: Writer,
+    /// How many bytes of keys and values were written.
+    written: AtomicUsize,
     /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
     cipher: Option<Arc<Cipher>>,
     texts: Arc<Texts>,
@@ -92,6 +94,8 @@ pub(super) struct EngineOptions {
     pub(super) fills: bool,
     /// Whether [`read_first`] was just done.
     pub(super) is_read: bool,
+    /// How many bytes must be written for the closing to prepare the next opening ([`make_ready`]).
+    pub(super) ready_after_bytes: usize,
 }
 
 impl Engine {
@@ -107,6 +111,7 @@ impl Engine {
             broken: Mutex::default(),
             reopened: AtomicU32::new(0),
             writer,
+            written: AtomicUsize::new(0),
             cipher,
             texts: Arc::default(),
             resident: Arc::default(),
@@ -295,6 +300,8 @@ impl Engine {
     ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<>, StoreError> {
         let (resident, texts) = (Arc::clone(&self.resident), Arc::clone(&self.texts));
         let (mut stored, mut sealed) = (::sled::Batch::default(), Vec::new());
+        let bytes = batch.0.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         for (key, value) in &batch.0 {
             match (&self.cipher, value) {
                 (None, Some(value)) => stored.insert(key.as_slice(), value.as_slice()),
@@ -424,7 +431,13 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // Closing writes too, and sled panics if that fails; there is nobody left to tell.
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let close = move || drop(catch_unwind(AssertUnwindSafe(move || drop(inner))));
+        let is_own = inner.as_ref().is_some_and(|inner| inner._vanishing.is_none());
+        let is_much = *self.written.get_mut() >= self.options.ready_after_bytes;
+        let ready = (is_much && is_own && self.broken().is_none()).then(|| (self.path.clone(), self.options));
+        let close = move || {
+            drop(catch_unwind(AssertUnwindSafe(move || drop(inner))));
+            ready.into_iter().for_each(|(path, options)| make_ready(&path, options));
+        };
         // One that hangs is left behind, and the engine's files stay locked until the process ends.
         match self.writer.hangs() {
             true => self.writer.leave(close),
@@ -579,6 +592,16 @@ pub(super) fn read_first(path: &Path) -> Result<End, StoreError> {
     check_readable(path).map_err(|error| io_error(path, "read the engine's files, which are left as they are,", error))
 }
 
+/// Opens a closed engine and closes it again. sled notes where its pages stand when it is opened, and only then; after much was
+/// written the next opening would read all of the log since, for seconds during which nobody is answered.
+fn make_ready(path: &Path, options: EngineOptions) {
+    // Where the log has a hole, an opening looks first at what would be lost; and what cannot be read, or opened, it tells.
+    if matches!(check_readable(path), Ok(End::Clean | End::Ragged)) {
+        let open = || Inner::open(path, EngineOptions { is_read: true, ..options });
+        drop(catch_unwind(AssertUnwindSafe(|| drop(open()))));
+    }
+}
+
 /// Puts every file of a closed engine on the disk, names included; also those in `blobs/`, which sled never syncs.
 pub(super) fn persist_files(path: &Path) -> Result<(), StoreError> {
     let failed = |error| io_error(path, "make the engine's files durable", error);
@@ -647,6 +670,7 @@ mod tests {
         patience: Duration::from_secs(20),
         fills: false,
         is_read: false,
+        ready_after_bytes: usize::MAX,
     };
 
     /// A write waits for its turn: whoever collects the texts of a large group meanwhile does not find what it brings.
@@ -694,6 +718,49 @@ mod tests {
         drop(engine);
         drop(let_go);
         Engine::open(folder.path(), OPTIONS, None).expect("its files are let go of once the write has ended");
+    }
+
+    /// The names of the notes of where pages stand.
+    fn notes(path: &Path) -> Vec<OsString> {
+        let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut notes: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("snap.")).collect();
+        notes.sort();
+        notes
+    }
+
+    #[test]
+    fn after_much_was_written_the_closing_notes_where_it_stands() {
+        for (bytes, is_noted) in [(9_999, false), (10_000, true)] {
+            let folder = tempfile::TempDir::new().unwrap();
+            let options = EngineOptions { ready_after_bytes: 10_000, ..OPTIONS };
+            drop(Engine::open(folder.path(), options, None).unwrap());
+            let engine = Engine::open(folder.path(), options, None).unwrap();
+            let before = notes(folder.path());
+            let mut batch = Batch::default();
+            batch.insert(b"key".to_vec(), vec![7; bytes - 3]);
+            engine.commit(batch).unwrap();
+            engine.close().unwrap();
+            let after = notes(folder.path());
+            assert_eq!(after != before, is_noted, "{bytes}: {before:?}, {after:?}");
+            let engine = Engine::open(folder.path(), options, None).unwrap();
+            assert_eq!(engine.get(b"key").unwrap().unwrap().len(), bytes - 3);
+        }
+    }
+
+    #[test]
+    fn an_engine_that_failed_is_closed_as_it_is() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let options = EngineOptions { ready_after_bytes: 0, ..OPTIONS };
+        drop(Engine::open(folder.path(), EngineOptions { ready_after_bytes: usize::MAX, ..options }, None).unwrap());
+        let engine = Engine::open(folder.path(), options, None).unwrap();
+        let before = notes(folder.path());
+        let mut batch = Batch::default();
+        batch.insert(b"key".to_vec(), b"value".to_vec());
+        engine.commit(batch).unwrap();
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        engine.note_broken(&io_error(folder.path(), "write", full));
+        engine.close().unwrap();
+        assert_eq!(notes(folder.path()), before);
     }
 
     #[test]

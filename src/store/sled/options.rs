@@ -17,6 +17,9 @@ pub const RESIDENT_BYTES: u64 = 384 << 20;
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// How long a write is waited for unless told otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How many bytes of keys and values must be written for a closing to prepare the next opening. Their log is several times as large,
+/// and read in a fraction of a second.
+const READY_AFTER_BYTES: usize = 32 << 20;
 
 /// How to open a [`SledStore`](super::SledStore).
 #[derive(Clone, Debug)]
@@ -69,6 +72,7 @@ impl SledOptions {
             patience: self.patience,
             fills: false,
             is_read: false,
+            ready_after_bytes: READY_AFTER_BYTES,
         }
     }
 }

@@ -155,6 +155,7 @@ mod tests {
             patience: Duration::from_secs(60),
             fills: true,
             is_read: false,
+            ready_after_bytes: usize::MAX,
         };
         let engine = Engine::open(path, options, None).unwrap();
         for round in 0..240u32 {

@@ -8,8 +8,13 @@ use crate::store::key::tests::keys;
 use crate::store::sled::LedgerKey;
 use crate::store::sled::engine::{Batch, EngineOptions, Range};
 
-const OPTIONS: EngineOptions =
-    EngineOptions { cache_capacity_bytes: 1 << 20, patience: Duration::from_secs(20), fills: false, is_read: false };
+const OPTIONS: EngineOptions = EngineOptions {
+    cache_capacity_bytes: 1 << 20,
+    patience: Duration::from_secs(20),
+    fills: false,
+    is_read: false,
+    ready_after_bytes: usize::MAX,
+};
 
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
