@@ -107,7 +107,8 @@ pub enum Wanted {
 /// Records a snapshot. The same one again changes nothing.
 ///
 /// # Errors
-/// It is refused if it ends before it begins, or after the present by more than the policy's `max_skew`.
+/// It is refused if it ends before it begins, or if it was opened by name and ends after the present by more than the policy's
+/// `max_skew`.
 pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
     refuse_ahead(desk, std::slice::from_ref(&snapshot))?;
@@ -203,12 +204,13 @@ impl std::str::FromStr for Cursor {
     }
 }
 
-/// Nobody tells of a read before its end. Who seems to has a clock that runs ahead, and the name that was opened would be looked up
-/// at a time at which it may have passed to somebody else.
+/// Nobody tells of a read before its end. Who seems to has a clock that runs ahead, and a name that was opened would be looked up
+/// at a time at which it may have passed to somebody else. Whose data was read by id does not depend on the time.
 fn refuse_ahead(desk: &Desk, snapshots: &[Snapshot]) -> Result<(), LedgerError> {
     let now = desk.clock.now();
     let latest = now.plus(desk.policy.max_skew);
-    for Snapshot { chain, id, until, .. } in snapshots.iter().filter(|snapshot| snapshot.until > latest) {
+    let by_name = |snapshot: &&Snapshot| matches!(snapshot.addressed, Addressed::Name(..));
+    for Snapshot { chain, id, until, .. } in snapshots.iter().filter(by_name).filter(|named| named.until > latest) {
         // What is recorded already changes nothing, even if our own clock was put back since.
         if desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.is_none() {
             return Err(LedgerError::SnapshotAhead { chain: chain.clone(), snapshot: id.clone(), until: *until, now });

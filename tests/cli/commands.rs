@@ -209,6 +209,20 @@ fn who_and_history() {
 }
 
 #[test]
+fn a_snapshot_by_id_from_the_future_is_said_to_be_dated_wrongly() {
+    let (w, a) = one();
+    let object = a.to_string();
+    let (from, until) = (w.time("23:00").to_string(), w.time("23:10").to_string());
+    let add = ["snapshot", "add", "--chain", "cA", "--snapshot", "1", "--from", &from, "--until", &until];
+    let taken = w.run(&[&add[..], &["--object", &object]].concat()).done();
+    assert_eq!(taken["attribution"]["confidence"], json!("certain"));
+    let told = w.run(&["check", "--chain", "cA", "--object", &object]).done();
+    assert_eq!(told["verdict"], json!("continue"));
+    let reasons = told["reasons"].to_string();
+    assert!(reasons.contains("snapshot 1 ends at 2026-03-02T23:10:00Z, ahead of the ledger's clock"), "{reasons}");
+}
+
+#[test]
 fn snapshots() {
     let (w, a) = one();
     let object = a.to_string();

@@ -1,15 +1,17 @@
 //! An ordered map of short byte strings that takes little more memory than they do.
 //!
 //! Neighbouring keys begin alike, so a key stands as what it has beyond the key before it (front coding; I. H. Witten, A. Moffat,
-//! T. C. Bell, "Managing Gigabytes", 1999), in blocks of about two kilobytes that begin with a whole key. A tree leads to the
+//! T. C. Bell, "Managing Gigabytes", 1999), in blocks of about two kilobytes that begin with a whole key. An index leads to the
 //! blocks by as much of their first keys as tells them from the block before. A change packs its block anew.
 
+mod index;
+
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::iter;
 
 use smallvec::SmallVec;
 
+use self::index::{Index, Name, Place};
 use crate::store::Order;
 
 /// A key, and the value that it has from now on; `None` if it is to go.
@@ -19,13 +21,10 @@ pub(super) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 #[derive(Default)]
 pub(super) struct Shelf {
     /// Blocks, by a text that is after all keys of the block before and not after their own.
-    blocks: BTreeMap<Name, Box<[u8]>>,
+    blocks: Index,
     /// What they take in memory.
     bytes: usize,
 }
-
-/// What leads to a block: most are short, and stand in the tree itself, where looking at them costs no further access.
-type Name = SmallVec<[u8; 16]>;
 
 /// Records of a shelf, copied out of it.
 pub(super) struct Gathered {
@@ -42,15 +41,10 @@ impl Shelf {
 
     /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let (_, mut block) = self.block_of(key)?;
+        // Without one it would be in a new block before all others.
+        let (_, mut block) = self.blocks.get(self.blocks.last_through(key)?)?;
         let (entry, is_it) = seek(&mut block, key)?;
         is_it.then_some(entry.value)
-    }
-
-    /// The block in which a key would be, and what leads to it; `None` if it would be in a new one before all others.
-    fn block_of(&self, key: &[u8]) -> Option<(&[u8], &[u8])> {
-        let (name, block) = self.blocks.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back()?;
-        Some((name, block))
     }
 
     /// Copies the first records of a range in an order, as many as wanted at most, each key with a beginning put before it. Says
@@ -79,9 +73,10 @@ impl Shelf {
         beginning: &[u8],
         into: &mut Gathered,
     ) -> bool {
-        let first = self.block_of(start).map_or(&[] as &[u8], |(name, _)| name);
+        let first = self.blocks.last_through(start).or_else(|| self.blocks.first());
         let mut key = Vec::with_capacity(KEY_BYTES);
-        for (_, block) in self.blocks.range::<[u8], _>((Bound::Included(first), Bound::Unbounded)) {
+        let places = iter::successors(first, |place: &Place| self.blocks.next(*place));
+        for (_, block) in places.filter_map(|place| self.blocks.get(place)) {
             let mut within = Within::of(block, start, end);
             while let Some(value) = within.next(&mut key) {
                 if into.places.len() >= limit {
@@ -103,9 +98,10 @@ impl Shelf {
         beginning: &[u8],
         into: &mut Gathered,
     ) -> bool {
-        let bound = end.map_or(Bound::Unbounded, Bound::Excluded);
+        let last = end.map_or_else(|| self.blocks.end(), |end| self.blocks.last_before(end));
         let (mut key, mut found) = (Vec::with_capacity(KEY_BYTES), Gathered::default());
-        for (name, block) in self.blocks.range::<[u8], _>((Bound::Unbounded, bound)).rev() {
+        let places = iter::successors(last, |place: &Place| self.blocks.previous(*place));
+        for (name, block) in places.filter_map(|place| self.blocks.get(place)) {
             // A block can only be read forward.
             found.clear();
             let mut within = Within::of(block, start, end);
@@ -118,7 +114,7 @@ impl Shelf {
                 }
                 into.push(beginning, key, value);
             }
-            if **name <= *start {
+            if name <= start {
                 break;
             }
         }
@@ -128,23 +124,19 @@ impl Shelf {
     /// Makes changes, which stand in the order of their keys, one a key.
     pub(super) fn apply(&mut self, mut changes: &[Change<'_>]) {
         while let Some((first, _)) = changes.first() {
-            let (name, block) = self.block_of(first).unwrap_or_default();
-            let mut behind = self.blocks.range::<[u8], _>((Bound::Excluded(name), Bound::Unbounded));
-            let count = match behind.next() {
-                Some((next, _)) => changes.partition_point(|(key, _)| **key < **next),
+            let place = self.blocks.last_through(first);
+            let (name, block) = place.and_then(|place| self.blocks.get(place)).unwrap_or_default();
+            let behind = place.map_or_else(|| self.blocks.first(), |place| self.blocks.next(place));
+            let count = match behind.and_then(|behind| self.blocks.get(behind)) {
+                Some((next, _)) => changes.partition_point(|(key, _)| *key < next),
                 None => changes.len(),
             };
             let (own, others) = changes.split_at(count);
             changes = others;
             let packed = pack(name, block, own);
-            let name = Name::from_slice(name);
-            if let Some(old) = self.blocks.remove(&name) {
-                self.bytes -= cost(&name, &old);
-            }
-            for (name, block) in packed {
-                self.bytes += cost(&name, &block);
-                self.blocks.insert(name, block);
-            }
+            self.bytes -= if place.is_some() { cost(name, block) } else { 0 };
+            self.bytes += packed.iter().map(|(name, block)| cost(name, block)).sum::<usize>();
+            self.blocks.replace(place, packed);
         }
     }
 }
@@ -183,12 +175,13 @@ impl Gathered {
 const KEY_BYTES: usize = 128;
 /// How large a block may become, unless a single record is larger.
 const BLOCK_BYTES: usize = 2048;
-/// What the tree takes for a block beside its bytes: a name and a fat pointer, at two thirds of a node on average.
-const PLACE_BYTES: usize = 60;
+/// What the index takes for a block beside its bytes: a name with its first bytes as a number, and a fat pointer, and room for more.
+const PLACE_BYTES: usize = 72;
 
 /// What a block takes in memory. Allocators have sizes some eighth apart.
-fn cost(name: &Name, block: &[u8]) -> usize {
-    block.len() + block.len() / 16 + PLACE_BYTES + if name.spilled() { name.len() } else { 0 }
+fn cost(name: &[u8], block: &[u8]) -> usize {
+    let beyond = if name.len() > Name::new().inline_size() { name.len() } else { 0 };
+    block.len() + block.len() / 16 + PLACE_BYTES + beyond
 }
 
 /// A record in a block.
@@ -369,6 +362,8 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,0 +1,256 @@
+//! Blocks in the order of what leads to them, made to be looked up in.
+//!
+//! What a look costs in memory is every line of it that is not at hand, and a tree of nodes has several a level. Here the first eight
+//! bytes of the names stand one after the other as numbers, in parts of a hundred or so, and the first of every part once more;
+//! the names themselves are looked at only where these numbers are alike.
+
+use smallvec::SmallVec;
+
+/// What leads to a block: most are short, and stand where they are, without a further access.
+pub(super) type Name = SmallVec<[u8; 16]>;
+
+/// Blocks by their names.
+#[derive(Default)]
+pub(super) struct Index {
+    parts: Vec<Part>,
+    /// The first head of every part.
+    firsts: Vec<u64>,
+}
+
+/// Where a block stands, until the next change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    part: usize,
+    nth: usize,
+}
+
+/// Some blocks that follow each other; at least one.
+#[derive(Default)]
+struct Part {
+    heads: Vec<u64>,
+    names: Vec<Name>,
+    blocks: Vec<Box<[u8]>>,
+}
+
+/// How many blocks a part may have.
+const PART_MAX: usize = 128;
+
+impl Index {
+    /// The last block whose name is not after a key.
+    pub(super) fn last_through(&self, key: &[u8]) -> Option<Place> {
+        self.last(key, |name| name <= key)
+    }
+
+    /// The last block whose name is before a key.
+    pub(super) fn last_before(&self, key: &[u8]) -> Option<Place> {
+        self.last(key, |name| name < key)
+    }
+
+    /// The first of all blocks.
+    pub(super) fn first(&self) -> Option<Place> {
+        (!self.parts.is_empty()).then_some(Place { part: 0, nth: 0 })
+    }
+
+    /// The last of all blocks.
+    pub(super) fn end(&self) -> Option<Place> {
+        let (part, last) = self.parts.iter().enumerate().next_back()?;
+        Some(Place { part, nth: last.heads.len().checked_sub(1)? })
+    }
+
+    /// The block after a place.
+    pub(super) fn next(&self, place: Place) -> Option<Place> {
+        let within = Place { nth: place.nth + 1, ..place };
+        let beyond = Place { part: place.part + 1, nth: 0 };
+        [within, beyond].into_iter().find(|place| self.get(*place).is_some())
+    }
+
+    /// The block before a place.
+    pub(super) fn previous(&self, place: Place) -> Option<Place> {
+        match place.nth.checked_sub(1) {
+            Some(nth) => Some(Place { nth, ..place }),
+            None => {
+                let part = place.part.checked_sub(1)?;
+                Some(Place { part, nth: self.parts.get(part)?.heads.len().checked_sub(1)? })
+            }
+        }
+    }
+
+    /// A block, and what leads to it.
+    pub(super) fn get(&self, place: Place) -> Option<(&[u8], &[u8])> {
+        let part = self.parts.get(place.part)?;
+        Some((part.names.get(place.nth)?, part.blocks.get(place.nth)?))
+    }
+
+    /// Puts blocks in the place of one, or before all others; their names must fit there.
+    pub(super) fn replace(&mut self, place: Option<Place>, blocks: Vec<(Name, Box<[u8]>)>) {
+        let Place { part: at, nth } = place.unwrap_or(Place { part: 0, nth: 0 });
+        if self.parts.is_empty() {
+            self.parts.push(Part::default());
+        }
+        let Some(part) = self.parts.get_mut(at) else { return };
+        let old = nth..nth + usize::from(place.is_some());
+        part.heads.splice(old.clone(), blocks.iter().map(|(name, _)| head(name)));
+        let (names, blocks): (Vec<Name>, Vec<Box<[u8]>>) = blocks.into_iter().unzip();
+        part.names.splice(old.clone(), names);
+        part.blocks.splice(old, blocks);
+        let cut = match part.heads.len() {
+            1..=PART_MAX => return self.note_first(at),
+            0 => Vec::new(),
+            _ => std::mem::take(part).cut(),
+        };
+        let firsts: Vec<u64> = cut.iter().filter_map(|part| part.heads.first().copied()).collect();
+        // A part that was just begun has no first yet.
+        let known = at..(at + 1).min(self.firsts.len()).max(at);
+        self.parts.splice(at..=at, cut);
+        self.firsts.splice(known, firsts);
+    }
+
+    fn note_first(&mut self, at: usize) {
+        let Some(first) = self.parts.get(at).and_then(|part| part.heads.first().copied()) else { return };
+        match self.firsts.get_mut(at) {
+            Some(known) => *known = first,
+            None => self.firsts.push(first),
+        }
+    }
+
+    /// The last block of which `is_led` holds, as it does for all names before it and none after. It holds for names whose head is
+    /// smaller than the key's, and for none whose head is larger.
+    fn last(&self, key: &[u8], is_led: impl Fn(&[u8]) -> bool) -> Option<Place> {
+        let head = head(key);
+        let begins =
+            |nth: usize| self.parts.get(nth).and_then(|part| part.names.first()).is_some_and(|name| is_led(name));
+        let part = count(&self.firsts, head, begins).checked_sub(1)?;
+        let within = self.parts.get(part)?;
+        let leads = |nth: usize| within.names.get(nth).is_some_and(|name| is_led(name));
+        let nth = count(&within.heads, head, leads).checked_sub(1)?;
+        Some(Place { part, nth })
+    }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &[u8])> {
+        self.parts.iter().flat_map(|part| part.names.iter().zip(part.blocks.iter().map(|block| &**block)))
+    }
+}
+
+impl Part {
+    /// The same in parts of half the size that one may have, or somewhat more.
+    fn cut(mut self) -> Vec<Self> {
+        let parts = self.heads.len() / (PART_MAX / 2);
+        let size = self.heads.len().div_ceil(parts.max(1)).max(1);
+        let mut cut = Vec::with_capacity(parts);
+        while self.heads.len() > size {
+            let at = self.heads.len() - size;
+            cut.push(Self {
+                heads: self.heads.split_off(at),
+                names: self.names.split_off(at),
+                blocks: self.blocks.split_off(at),
+            });
+        }
+        self.heads.shrink_to(PART_MAX);
+        self.names.shrink_to(PART_MAX);
+        self.blocks.shrink_to(PART_MAX);
+        cut.push(self);
+        cut.reverse();
+        cut
+    }
+}
+
+/// How many of some names lead to a key, by their heads; where these are the key's own, by the names themselves.
+fn count(heads: &[u64], head: u64, leads: impl Fn(usize) -> bool) -> usize {
+    let through = heads.partition_point(|other| *other <= head);
+    let alike = heads.get(..through).unwrap_or_default();
+    if alike.last() != Some(&head) {
+        return through;
+    }
+    let (mut low, mut high) = (alike.partition_point(|other| *other < head), through);
+    while low < high {
+        let middle = low.midpoint(high);
+        if leads(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// The first eight bytes as a number. Whoever is not after another has no larger one.
+fn head(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(name).for_each(|(own, byte)| *own = *byte);
+    u64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::Bound;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn block(name: &[u8]) -> Box<[u8]> {
+        [b"block of ", name].concat().into()
+    }
+
+    fn found(index: &Index, place: Option<Place>) -> Option<Vec<u8>> {
+        place.and_then(|place| index.get(place)).map(|(name, found)| {
+            assert_eq!(found, &*block(name));
+            name.to_vec()
+        })
+    }
+
+    /// Names of which many are alike in their first eight bytes, or shorter than these.
+    fn names() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(0_u8..3, 0..12),
+            (0_u32..100_000).prop_map(|number| format!("somebody{number}").into_bytes()),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_plain_map_finds(
+            all in prop::collection::btree_set(names(), 1..1_500),
+            gone in prop::collection::vec(any::<prop::sample::Index>(), 0..600),
+            asked in prop::collection::vec(names(), 60),
+        ) {
+            // As a shelf does it: now one block is cut into several, now one goes.
+            let (mut index, mut twin) = (Index::default(), BTreeMap::new());
+            let all: Vec<Vec<u8>> = all.into_iter().collect();
+            let (now, later): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(nth, _)| nth % 7 == 0);
+            index.replace(None, now.iter().map(|(_, name)| (Name::from_slice(name), block(name))).collect());
+            twin.extend(now.into_iter().map(|(_, name)| (name.clone(), ())));
+            for (_, name) in later {
+                let place = index.last_through(name);
+                let mut both: Vec<_> = found(&index, place).into_iter().collect();
+                both.push(name.clone());
+                index.replace(place, both.iter().map(|name| (Name::from_slice(name), block(name))).collect());
+                twin.insert(name.clone(), ());
+            }
+            for nth in gone {
+                let name = nth.get(&all);
+                if twin.remove(name).is_some() {
+                    index.replace(index.last_through(name), Vec::new());
+                }
+            }
+            prop_assert!(index.parts.iter().all(|part| (1..=PART_MAX).contains(&part.heads.len())));
+            prop_assert_eq!(index.firsts.len(), index.parts.len());
+            for key in asked.iter().chain(&all) {
+                let before = twin.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(key.as_slice()))).next_back();
+                let through = twin.range::<[u8], _>((Bound::Unbounded, Bound::Included(key.as_slice()))).next_back();
+                prop_assert_eq!(found(&index, index.last_before(key)), before.map(|(name, ())| name.clone()));
+                prop_assert_eq!(found(&index, index.last_through(key)), through.map(|(name, ())| name.clone()));
+            }
+            let forward = std::iter::successors(index.first(), |place| index.next(*place));
+            let forward: Vec<_> = forward.filter_map(|place| found(&index, Some(place))).collect();
+            let backward = std::iter::successors(index.end(), |place| index.previous(*place));
+            let mut backward: Vec<_> = backward.filter_map(|place| found(&index, Some(place))).collect();
+            backward.reverse();
+            prop_assert_eq!(&forward, &twin.keys().cloned().collect::<Vec<_>>());
+            prop_assert_eq!(forward, backward);
+        }
+    }
+}
