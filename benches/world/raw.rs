@@ -202,7 +202,7 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
 
     // The head is kept in memory, so reading it is no read of the engine. The rest is not used by the questions.
 
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
         self.store.head(tenant)
     }
 

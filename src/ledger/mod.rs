@@ -214,7 +214,7 @@ impl Ledger {
 
     /// The newest state of a tenant.
     pub fn head(&self, tenant: TenantId) -> Result<Head, LedgerError> {
-        Ok(self.store.head(tenant)?)
+        Ok(Arc::unwrap_or_clone(self.store.head(tenant)?))
     }
 
     /// The one writer's turn. The guard protects no data of its own, so a panic of another writer leaves nothing half done.
@@ -257,7 +257,7 @@ impl Ledger {
                 let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
                 self.store.append(tenant, head.sequence, commit, derived)?
             }
-            false => head,
+            false => Arc::unwrap_or_clone(head),
         };
         // What one commit left to be judged anew is done in commits without facts, each bounded; after a crash by whoever
         // appends next.

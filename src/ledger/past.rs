@@ -138,8 +138,8 @@ impl LedgerStore for Past {
         Ok(if self.head.sequence == Sequence(0) { Vec::new() } else { vec![self.tenant] })
     }
 
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
-        Ok(if self.is_shown(tenant) { self.head.clone() } else { Head::default() })
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
+        Ok(Arc::new(if self.is_shown(tenant) { self.head.clone() } else { Head::default() }))
     }
 
     fn append(&self, _: TenantId, _: Sequence, _: Commit, _: Derived) -> Result<Head, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::attribution::Settling;
 use crate::domain::coverage::Coverage;
@@ -12,7 +13,7 @@ use crate::domain::mapping::MappingState;
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Timeline;
-use crate::store::{Hash, LedgerStore, OpenHold, TenantState};
+use crate::store::{Hash, Head, LedgerStore, OpenHold, TenantState};
 
 use super::{Ledger, LedgerError};
 
@@ -62,13 +63,9 @@ pub struct Basis {
 pub struct View<'a> {
     store: &'a dyn LedgerStore,
     tenant: TenantId,
-    through: Sequence,
-    hash: Hash,
-    coverage: Coverage,
+    /// The newest commit looked at, and of what is derived for the tenant whatever an answer rests on.
+    head: Arc<Head>,
     round_open: bool,
-    settling: Settling,
-    holds: Vec<OpenHold>,
-    mapping: MappingState,
     /// The judgements stored may be older than the evidence.
     is_behind: bool,
     pending: Option<&'a Pending>,
@@ -97,33 +94,20 @@ impl Ledger {
             KnownAt::Sequence(asked) => asked,
             KnownAt::Time(time) => newest_recorded_by(self.store(), tenant, head.sequence, time)?,
         };
-        let is_behind = !head.state.backlog.is_empty();
+        let (store, is_behind, pending) = (self.store(), !head.state.backlog.is_empty(), None);
         if through == head.sequence {
             let round_open = head.state.open_round.is_some();
-            let (hash, coverage, settling) = (head.hash, head.state.coverage, head.state.settling);
-            let (store, holds, mapping, pending) = (self.store(), head.state.holds, head.state.mapping, None);
-            return Ok(View {
-                store,
-                tenant,
-                through,
-                hash,
-                coverage,
-                round_open,
-                settling,
-                holds,
-                mapping,
-                is_behind,
-                pending,
-            });
+            return Ok(View { store, tenant, head, round_open, is_behind, pending });
         }
-        let facts = self.store().tenant_facts(tenant, through)?;
+        let facts = store.tenant_facts(tenant, through)?;
         let (coverage, round_open, settling) = tenant_state(&facts);
         let holds = super::hold::open_after(&facts);
         let mut mapping = MappingState::default();
         facts.iter().for_each(|known| mapping.note(known.sequence, &known.fact));
         let hash = self.entry(tenant, through)?.map(|entry| entry.hash).unwrap_or_default();
-        let (store, pending) = (self.store(), None);
-        Ok(View { store, tenant, through, hash, coverage, round_open, settling, holds, mapping, is_behind, pending })
+        let state = TenantState { coverage, settling, holds, mapping, ..TenantState::default() };
+        let head = Arc::new(Head { sequence: through, hash, recorded: None, state });
+        Ok(View { store, tenant, head, round_open, is_behind, pending })
     }
 }
 
@@ -136,15 +120,16 @@ impl<'a> View<'a> {
         state: &TenantState,
         pending: &'a Pending,
     ) -> Self {
-        let (coverage, settling, round_open) = (state.coverage.clone(), state.settling, state.open_round.is_some());
-        let (hash, holds, pending) = (Hash::default(), state.holds.clone(), Some(pending));
-        let mapping = state.mapping.clone();
-        Self { store, tenant, through, hash, coverage, round_open, settling, holds, mapping, is_behind: true, pending }
+        let (settling, round_open) = (state.settling, state.open_round.is_some());
+        let (coverage, holds, mapping) = (state.coverage.clone(), state.holds.clone(), state.mapping.clone());
+        let state = TenantState { coverage, settling, holds, mapping, ..TenantState::default() };
+        let head = Arc::new(Head { sequence: through, hash: Hash::default(), recorded: None, state });
+        Self { store, tenant, head, round_open, is_behind: true, pending: Some(pending) }
     }
 
     /// The terms by which the stored judgements of snapshots were made.
     pub fn settling(&self) -> Settling {
-        self.settling
+        self.head.state.settling
     }
 
     /// Whether what the store keeps of judgements and counts may be used, as far as it is not younger than the view: not for
@@ -155,12 +140,12 @@ impl<'a> View<'a> {
 
     /// What an answer from this view rests on.
     pub fn basis(&self, clock: Instant) -> Basis {
-        Basis { sequence: self.through, hash: self.hash, clock }
+        Basis { sequence: self.head.sequence, hash: self.head.hash, clock }
     }
 
     /// What time the feeds cover.
     pub fn coverage(&self) -> &Coverage {
-        &self.coverage
+        &self.head.state.coverage
     }
 
     /// Whether only some pages of a round are committed.
@@ -170,17 +155,17 @@ impl<'a> View<'a> {
 
     /// The rounds that a guard holds.
     pub fn open_holds(&self) -> &[OpenHold] {
-        &self.holds
+        &self.head.state.holds
     }
 
     /// What is known of the mapping and of what its rules look at.
     pub fn mapping_state(&self) -> &MappingState {
-        &self.mapping
+        &self.head.state.mapping
     }
 
     /// The newest commit looked at.
     pub fn through(&self) -> Sequence {
-        self.through
+        self.head.sequence
     }
 
     /// The store underneath.
@@ -199,13 +184,13 @@ impl<'a> View<'a> {
             return Ok(facts.clone());
         }
         let mut facts = self.store.object(self.tenant, object)?;
-        facts.retain(|known| known.sequence <= self.through);
+        facts.retain(|known| known.sequence <= self.through());
         Ok(facts)
     }
 
     /// An object's timeline; empty if it was never seen.
     pub fn timeline(&self, object: ObjectId) -> Result<Timeline, LedgerError> {
-        Ok(Timeline::of(object, self.facts(object)?, &self.coverage))
+        Ok(Timeline::of(object, self.facts(object)?, self.coverage()))
     }
 
     /// Puts the timelines of these objects into a map, unless they are there.
@@ -225,7 +210,7 @@ impl<'a> View<'a> {
     /// The reads that found nobody under a name.
     pub fn vacancies(&self, key: &NameKey) -> Result<Vec<(Sequence, Vacant)>, LedgerError> {
         let mut vacancies = self.store.vacancies(self.tenant, key)?;
-        vacancies.retain(|(sequence, _)| *sequence <= self.through);
+        vacancies.retain(|(sequence, _)| *sequence <= self.through());
         vacancies.extend(self.pending.and_then(|pending| pending.vacancies.get(key)).into_iter().flatten().cloned());
         Ok(vacancies)
     }

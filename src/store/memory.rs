@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::codec;
 use super::log::{completed, pick};
@@ -276,8 +276,8 @@ impl LedgerStore for MemoryStore {
         Ok(self.read().journals.keys().copied().collect())
     }
 
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
-        self.of(tenant, |view| view.head.clone())
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
+        self.of(tenant, |view| Arc::new(view.head.clone()))
     }
 
     fn append(

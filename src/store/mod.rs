@@ -199,7 +199,7 @@ pub trait LedgerStore: Send + Sync {
     fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
 
     /// The newest state of a tenant; the empty head if it has no commit.
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError>;
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError>;
 
     /// Appends a commit after `expected` together with its derived changes: all or nothing, and on disk when it returns.
     /// The facts of an object's record must be about that object, and the receipts of a snapshot about that snapshot.

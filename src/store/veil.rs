@@ -225,7 +225,7 @@ impl LedgerStore for Veil {
         self.store.tenants()
     }
 
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
         self.store.head(tenant)
     }
 

@@ -318,7 +318,7 @@ fn on_disk_a_restore_that_was_not_completed_is_no_ledger_yet() {
     drop((ledger, store));
     let store = SledStore::open(folder.path(), options(false)).unwrap();
     for tenant in [ONE, TWO] {
-        assert_eq!(store.head(tenant).unwrap(), source.head(tenant).unwrap());
+        assert_eq!(*store.head(tenant).unwrap(), source.head(tenant).unwrap());
     }
     drop(store);
     let refused = SledStore::open(folder.path(), options(true)).unwrap_err();

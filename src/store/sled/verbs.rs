@@ -39,8 +39,8 @@ impl LedgerStore for SledStore {
         Ok(tenants)
     }
 
-    fn head(&self, tenant: TenantId) -> Result<Head, StoreError> {
-        Ok(Head::clone(&*self.acknowledged(tenant)?))
+    fn head(&self, tenant: TenantId) -> Result<Arc<Head>, StoreError> {
+        self.acknowledged(tenant)
     }
 
     fn append(

@@ -45,7 +45,7 @@ fn filled_with(commits: u64, users: u64) -> TempDir {
     folder
 }
 
-type Content = (Head, Vec<crate::store::Entry>, Vec<(Vec<u8>, Vec<u8>)>);
+type Content = (Arc<Head>, Vec<crate::store::Entry>, Vec<(Vec<u8>, Vec<u8>)>);
 
 fn content(store: &SledStore) -> Content {
     let mut records = Vec::new();

@@ -1,10 +1,14 @@
 //! Blocks in the order of what leads to them, made to be looked up in.
 //!
-//! What a look costs in memory is every line of it that is not at hand, and a tree of nodes has several a level. Here the first eight
-//! bytes of the names stand one after the other as numbers, in parts of a hundred or so, and the first of every part once more;
-//! the names themselves are looked at only where these numbers are alike.
+//! What a look costs in memory is every line of it that is not at hand, and a tree of nodes has several a level. Here names stand in
+//! parts of a hundred or so, as numbers one after the other: of each name the eight bytes behind what all names of the part begin with, and of
+//! each part the first sixteen of its first name. The names themselves are looked at only where these numbers are alike.
+
+use std::cmp::Ordering;
 
 use smallvec::SmallVec;
+
+use super::alike_at;
 
 /// What leads to a block: most are short, and stand where they are, without a further access.
 pub(super) type Name = SmallVec<[u8; 16]>;
@@ -13,8 +17,8 @@ pub(super) type Name = SmallVec<[u8; 16]>;
 #[derive(Default)]
 pub(super) struct Index {
     parts: Vec<Part>,
-    /// The first head of every part.
-    firsts: Vec<u64>,
+    /// The beginning of the first name of every part.
+    firsts: Vec<u128>,
 }
 
 /// Where a block stands, until the next change.
@@ -27,6 +31,9 @@ pub(super) struct Place {
 /// Some blocks that follow each other; at least one.
 #[derive(Default)]
 struct Part {
+    /// What all names begin with.
+    shared: SmallVec<[u8; 32]>,
+    /// What they go on with.
     heads: Vec<u64>,
     names: Vec<Name>,
     blocks: Vec<Box<[u8]>>,
@@ -54,7 +61,7 @@ impl Index {
     /// The last of all blocks.
     pub(super) fn end(&self) -> Option<Place> {
         let (part, last) = self.parts.iter().enumerate().next_back()?;
-        Some(Place { part, nth: last.heads.len().checked_sub(1)? })
+        Some(Place { part, nth: last.names.len().checked_sub(1)? })
     }
 
     /// The block after a place.
@@ -70,7 +77,7 @@ impl Index {
             Some(nth) => Some(Place { nth, ..place }),
             None => {
                 let part = place.part.checked_sub(1)?;
-                Some(Place { part, nth: self.parts.get(part)?.heads.len().checked_sub(1)? })
+                Some(Place { part, nth: self.parts.get(part)?.names.len().checked_sub(1)? })
             }
         }
     }
@@ -89,41 +96,36 @@ impl Index {
         }
         let Some(part) = self.parts.get_mut(at) else { return };
         let old = nth..nth + usize::from(place.is_some());
-        part.heads.splice(old.clone(), blocks.iter().map(|(name, _)| head(name)));
         let (names, blocks): (Vec<Name>, Vec<Box<[u8]>>) = blocks.into_iter().unzip();
         part.names.splice(old.clone(), names);
         part.blocks.splice(old, blocks);
-        let cut = match part.heads.len() {
-            1..=PART_MAX => return self.note_first(at),
+        let cut = match part.names.len() {
             0 => Vec::new(),
+            1..=PART_MAX => vec![std::mem::take(part).counted()],
             _ => std::mem::take(part).cut(),
         };
-        let firsts: Vec<u64> = cut.iter().filter_map(|part| part.heads.first().copied()).collect();
+        let firsts: Vec<u128> = cut.iter().filter_map(|part| part.names.first()).map(|name| first(name)).collect();
         // A part that was just begun has no first yet.
         let known = at..(at + 1).min(self.firsts.len()).max(at);
         self.parts.splice(at..=at, cut);
         self.firsts.splice(known, firsts);
     }
 
-    fn note_first(&mut self, at: usize) {
-        let Some(first) = self.parts.get(at).and_then(|part| part.heads.first().copied()) else { return };
-        match self.firsts.get_mut(at) {
-            Some(known) => *known = first,
-            None => self.firsts.push(first),
-        }
-    }
-
-    /// The last block of which `is_led` holds, as it does for all names before it and none after. It holds for names whose head is
-    /// smaller than the key's, and for none whose head is larger.
+    /// The last block of which `is_led` holds, as it does for all names before the key and for none after it.
     fn last(&self, key: &[u8], is_led: impl Fn(&[u8]) -> bool) -> Option<Place> {
-        let head = head(key);
         let begins =
             |nth: usize| self.parts.get(nth).and_then(|part| part.names.first()).is_some_and(|name| is_led(name));
-        let part = count(&self.firsts, head, begins).checked_sub(1)?;
+        let part = count(&self.firsts, first(key), begins).checked_sub(1)?;
         let within = self.parts.get(part)?;
-        let leads = |nth: usize| within.names.get(nth).is_some_and(|name| is_led(name));
-        let nth = count(&within.heads, head, leads).checked_sub(1)?;
-        Some(Place { part, nth })
+        let (beginning, rest) = key.split_at(key.len().min(within.shared.len()));
+        let count = match beginning.cmp(&within.shared) {
+            Ordering::Less => 0,
+            Ordering::Greater => within.names.len(),
+            Ordering::Equal => {
+                count(&within.heads, head(rest), |nth| within.names.get(nth).is_some_and(|name| is_led(name)))
+            }
+        };
+        Some(Place { part, nth: count.checked_sub(1)? })
     }
 
     #[cfg(test)]
@@ -133,36 +135,42 @@ impl Index {
 }
 
 impl Part {
+    /// The same with the numbers of its names.
+    fn counted(mut self) -> Self {
+        let (first, last) = (self.names.first(), self.names.last());
+        let shared = first.zip(last).map_or(0, |(first, last)| alike_at(first, last));
+        self.shared = first.and_then(|name| name.get(..shared)).unwrap_or_default().into();
+        self.heads.clear();
+        self.heads.extend(self.names.iter().map(|name| head(name.get(shared..).unwrap_or_default())));
+        self
+    }
+
     /// The same in parts of half the size that one may have, or somewhat more.
     fn cut(mut self) -> Vec<Self> {
-        let parts = self.heads.len() / (PART_MAX / 2);
-        let size = self.heads.len().div_ceil(parts.max(1)).max(1);
+        let parts = self.names.len() / (PART_MAX / 2);
+        let size = self.names.len().div_ceil(parts.max(1)).max(1);
         let mut cut = Vec::with_capacity(parts);
-        while self.heads.len() > size {
-            let at = self.heads.len() - size;
-            cut.push(Self {
-                heads: self.heads.split_off(at),
-                names: self.names.split_off(at),
-                blocks: self.blocks.split_off(at),
-            });
+        while self.names.len() > size {
+            let at = self.names.len() - size;
+            let (names, blocks) = (self.names.split_off(at), self.blocks.split_off(at));
+            cut.push(Self { names, blocks, ..Self::default() }.counted());
         }
-        self.heads.shrink_to(PART_MAX);
         self.names.shrink_to(PART_MAX);
         self.blocks.shrink_to(PART_MAX);
-        cut.push(self);
+        cut.push(self.counted());
         cut.reverse();
         cut
     }
 }
 
-/// How many of some names lead to a key, by their heads; where these are the key's own, by the names themselves.
-fn count(heads: &[u64], head: u64, leads: impl Fn(usize) -> bool) -> usize {
-    let through = heads.partition_point(|other| *other <= head);
-    let alike = heads.get(..through).unwrap_or_default();
-    if alike.last() != Some(&head) {
+/// How many of some names lead to a key, by numbers that stand in their order; where one is the key's own, by the name itself.
+fn count<N: Ord + Copy>(numbers: &[N], own: N, leads: impl Fn(usize) -> bool) -> usize {
+    let through = numbers.partition_point(|other| *other <= own);
+    let alike = numbers.get(..through).unwrap_or_default();
+    if alike.last() != Some(&own) {
         return through;
     }
-    let (mut low, mut high) = (alike.partition_point(|other| *other < head), through);
+    let (mut low, mut high) = (alike.partition_point(|other| *other < own), through);
     while low < high {
         let middle = low.midpoint(high);
         if leads(middle) {
@@ -174,11 +182,20 @@ fn count(heads: &[u64], head: u64, leads: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// The first eight bytes as a number. Whoever is not after another has no larger one.
-fn head(name: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.iter_mut().zip(name).for_each(|(own, byte)| *own = *byte);
-    u64::from_be_bytes(bytes)
+/// The first bytes as a number. Of two texts the one that is not after the other has no larger one.
+fn head(text: &[u8]) -> u64 {
+    u64::from_be_bytes(padded(text))
+}
+
+/// The same of more bytes.
+fn first(text: &[u8]) -> u128 {
+    u128::from_be_bytes(padded(text))
+}
+
+fn padded<const N: usize>(text: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.iter_mut().zip(text).for_each(|(own, byte)| *own = *byte);
+    bytes
 }
 
 #[cfg(test)]
@@ -201,11 +218,12 @@ mod tests {
         })
     }
 
-    /// Names of which many are alike in their first eight bytes, or shorter than these.
+    /// Names of which many are alike in their first bytes, or shorter than what is counted of them.
     fn names() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             prop::collection::vec(0_u8..3, 0..12),
             (0_u32..100_000).prop_map(|number| format!("somebody{number}").into_bytes()),
+            (0_u32..100_000).prop_map(|number| format!("somebody of a long name, number {number}").into_bytes()),
             prop::collection::vec(any::<u8>(), 0..20),
         ]
     }
@@ -236,7 +254,7 @@ mod tests {
                     index.replace(index.last_through(name), Vec::new());
                 }
             }
-            prop_assert!(index.parts.iter().all(|part| (1..=PART_MAX).contains(&part.heads.len())));
+            prop_assert!(index.parts.iter().all(|part| (1..=PART_MAX).contains(&part.names.len())));
             prop_assert_eq!(index.firsts.len(), index.parts.len());
             for key in asked.iter().chain(&all) {
                 let before = twin.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(key.as_slice()))).next_back();
