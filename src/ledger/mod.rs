@@ -117,10 +117,10 @@ pub enum LedgerError {
         /// The snapshot.
         snapshot: SnapshotId,
     },
-    /// A snapshot by a name that ends after the present. Its times are wrong, so it would be held against the wrong evidence.
+    /// A snapshot that ends after the present. Its times are wrong, so it would be held against the wrong evidence.
     #[error(
-        "record snapshot {snapshot} of chain {chain}: it ends at {until}, which lies after the present, {now}; set the agent's clock right, \
-         or check the offset"
+        "record snapshot {snapshot} of chain {chain}: it ends at {until}, which lies after the present, {now}; set the clock right that is \
+         wrong, the agent's or this one, or check the offset"
     )]
     SnapshotAhead {
         /// The chain.

@@ -1,5 +1,7 @@
 //! Recording snapshots and looking at them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::parts::CandidatePart;
@@ -9,6 +11,7 @@ use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::name::{Name, NameKind};
 use crate::domain::time::Instant;
+use crate::import::SKEW_MAX;
 use crate::ledger::{Batch, LedgerError, SnapshotView, Stamp};
 use crate::store::{SnapshotPlace, Subject};
 
@@ -107,8 +110,8 @@ pub enum Wanted {
 /// Records a snapshot. The same one again changes nothing.
 ///
 /// # Errors
-/// It is refused if it ends before it begins, or if it was opened by name and ends after the present by more than the policy's
-/// `max_skew`.
+/// It is refused if it ends before it begins, or after the present: opened by name, by more than the policy's `max_skew` or five minutes;
+/// by id, by more than a day.
 pub fn add(desk: &Desk, snapshot: Snapshot) -> Result<SnapshotAnswer, LedgerError> {
     let (chain, id) = (snapshot.chain.clone(), snapshot.id.clone());
     refuse_ahead(desk, std::slice::from_ref(&snapshot))?;
@@ -205,19 +208,32 @@ impl std::str::FromStr for Cursor {
 }
 
 /// Nobody tells of a read before its end. Who seems to has a clock that runs ahead, and a name that was opened would be looked up
-/// at a time at which it may have passed to somebody else. Whose data was read by id does not depend on the time.
+/// at a time at which it may have passed to somebody else. Whose data was read by id does not depend on the time; but a base that lies
+/// far ahead would hide whatever happens to the mailbox until then.
 fn refuse_ahead(desk: &Desk, snapshots: &[Snapshot]) -> Result<(), LedgerError> {
     let now = desk.clock.now();
-    let latest = now.plus(desk.policy.max_skew);
-    let by_name = |snapshot: &&Snapshot| matches!(snapshot.addressed, Addressed::Name(..));
-    for Snapshot { chain, id, until, .. } in snapshots.iter().filter(by_name).filter(|named| named.until > latest) {
-        // What is recorded already changes nothing, even if our own clock was put back since.
-        if desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.is_none() {
+    if snapshots.iter().all(|snapshot| snapshot.until <= now) {
+        return Ok(());
+    }
+    // Our own clock may have been put back since the last commit.
+    let newest = desk.ledger.store().head(desk.tenant)?.recorded;
+    let present = newest.map_or(now, |recorded| recorded.max(now));
+    for Snapshot { chain, id, until, addressed, .. } in snapshots {
+        let ahead = match addressed {
+            Addressed::Name(..) => desk.policy.max_skew.min(SKEW_MAX),
+            Addressed::Object(_) => AHEAD_BY_ID_MAX,
+        };
+        // What is recorded already changes nothing.
+        if *until > present.plus(ahead) && desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.is_none()
+        {
             return Err(LedgerError::SnapshotAhead { chain: chain.clone(), snapshot: id.clone(), until: *until, now });
         }
     }
     Ok(())
 }
+
+/// How far ahead a snapshot by id may end: an hour that was read in the wrong zone hides no change of the mailbox, which takes weeks.
+const AHEAD_BY_ID_MAX: Duration = Duration::from_secs(86_400);
 
 fn record(desk: &Desk, facts: Vec<Fact>) -> Result<(), LedgerError> {
     let stamp = Stamp { now: desk.clock.now(), salt: desk.clock.salt() };

@@ -160,6 +160,13 @@ fn every_question_has_the_same_answer_and_exit_code_from_a_service_as_from_its_l
     assert!(odd.is_empty(), "{}", odd.join("\n\n"));
 }
 
+/// Without the seconds of the present: the clock goes on while a batch is read.
+fn timeless(text: &str) -> String {
+    let mut minutes = text.split("2026-03-02T20:30:");
+    let first = minutes.next().unwrap().to_owned();
+    minutes.fold(first, |text, rest| text + "the present" + rest.split_once('Z').unwrap().1)
+}
+
 #[test]
 fn a_batch_is_answered_line_by_line_by_a_service_too() {
     let (w, [_, bob, ..]) = story();
@@ -185,10 +192,10 @@ fn a_batch_is_answered_line_by_line_by_a_service_too() {
     served.stop();
     for (there, way) in there.iter().zip(ways) {
         let here = w.run(way);
-        assert_eq!((there.code, &there.stdout, &there.stderr), (1, &here.stdout, &here.stderr));
+        assert_eq!((there.code, timeless(&there.stdout), &there.stderr), (1, timeless(&here.stdout), &here.stderr));
         assert_eq!(there.stdout.lines().count(), 990);
     }
-    assert_eq!((piped.code, &piped.stdout), (1, &there[0].stdout));
+    assert_eq!((piped.code, timeless(&piped.stdout)), (1, timeless(&there[0].stdout)));
 }
 
 #[test]

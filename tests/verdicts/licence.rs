@@ -85,18 +85,6 @@ fn a_chain_that_never_knew_its_mailbox_is_not_verified_by_any_id(book: &mut Book
     assert_eq!(book.check(soon(60), knowing(M1)).outcome, Outcome::Refresh);
 }
 
-/// An agent's clock was wrong, so the gap may have come after what it read.
-fn a_snapshot_from_the_future_hides_no_gap(book: &mut Book) {
-    book.poll(t(0, "00:00"), &[with(MailboxState::Enabled)]);
-    book.snapshot_of("cA", "1", t(400, "10:00"), Addressed::Object(A), Some(M1));
-    book.poll(t(1, "00:00"), &[with(MailboxState::Deleted)]);
-    book.poll(t(60, "00:00"), &[with(MailboxState::Enabled)]);
-    assert_eq!(book.check(soon(60), ask()).outcome, Outcome::Refresh);
-    let verdict = book.check(soon(60), knowing(M1));
-    assert_eq!(verdict.outcome, Outcome::Continue);
-    assert!(says(&verdict, "ahead of the ledger's clock"), "{verdict:?}");
-}
-
 fn an_unknown_gap_goes_on_unverified(book: &mut Book) {
     book.poll(t(0, "00:00"), &[with(MailboxState::Enabled)]);
     book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
@@ -140,7 +128,6 @@ on_both_stores!(
     a_long_gap_needs_the_mailbox_id,
     without_the_id_a_live_read_leaves_a_suspicion_and_the_old_chain_alone,
     a_chain_that_never_knew_its_mailbox_is_not_verified_by_any_id,
-    a_snapshot_from_the_future_hides_no_gap,
     an_unknown_gap_goes_on_unverified,
     who_never_had_a_licence_lost_none,
     a_source_that_does_not_tell_takes_no_licence_away,

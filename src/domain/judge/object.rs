@@ -83,9 +83,7 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
         return answer;
     }
     let verified = case.ask.mailbox.is_some() && case.ask.mailbox == base.mailbox;
-    // When it was really read is not known of a snapshot from the future, so any gap may lie behind it.
-    let is_ahead = base.until.since(case.now) > case.policy.max_skew;
-    let gap = licence_gap(timeline, if is_ahead { Instant::MIN } else { base.until });
+    let gap = licence_gap(timeline, base.until);
     if let Some(gap) = gap.filter(|gap| !verified && gap.longest() > case.policy.mailbox_grace) {
         return after_long_gap(case, timeline, chain, gap);
     }
@@ -97,13 +95,6 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
     };
     reasons.extend(gap_since(timeline, base.until));
     reasons.extend(gap.map(|gap| format!("gap: {}", say_gap(gap))));
-    if is_ahead {
-        let until = base.until;
-        reasons.push(format!(
-            "snapshot {} ends at {until}, ahead of the ledger's clock ({}): the agent's clock was wrong, and what changed since is not known",
-            base.id, case.now
-        ));
-    }
     if timeline.licence().is_some_and(|licence| matches!(licence, MailboxState::Suspended | MailboxState::LockedOut)) {
         reasons.push("the Exchange licence is suspended; the mailbox may refuse to be read".to_owned());
     }

@@ -98,7 +98,8 @@ impl SledStore {
         after: &mut dyn FnMut(&str) -> Result<(), StoreError>,
     ) -> Result<Compaction, StoreError> {
         drop(self.writer()?);
-        let Self { engine, directory, options, .. } = self;
+        let Self { mut engine, directory, options, .. } = self;
+        engine.give_up();
         let bytes_before = directory.bytes()?;
         directory.check_room(bytes_before.saturating_add(options.free_bytes_min))?;
         let new = directory.new_engine();

@@ -25,6 +25,7 @@ use ::sled::{Db, IVec};
 use super::Vanishing;
 use super::cipher::Cipher;
 use super::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
+use super::opening::RAGGED_BYTES_MAX;
 use super::ordered::{self, Texts};
 use super::readable::{End, check_readable};
 use super::resident::{Records, Resident};
@@ -249,6 +250,18 @@ impl Engine {
         Err(failed(io::ErrorKind::TimedOut.into()))
     }
 
+    /// It is not opened again after it is closed, so the closing need prepare nothing.
+    pub(super) fn give_up(&mut self) {
+        self.options.ready_after_bytes = usize::MAX;
+    }
+
+    /// What its file is told by, if its closing is to prepare the next opening.
+    fn worth_making_ready(&self, inner: &Inner) -> Option<Identity> {
+        let is_much = self.written.load(Ordering::Relaxed) >= self.options.ready_after_bytes;
+        let is_worth = is_much && inner._vanishing.is_none() && self.broken().is_none();
+        inner.file.metadata().ok().filter(|_| is_worth).and_then(|file| identity(&file))
+    }
+
     /// Puts everything applied on the disk.
     pub(super) fn persist(&self) -> Result<(), StoreError> {
         self.write(Inner::persist)
@@ -431,17 +444,16 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // Closing writes too, and sled panics if that fails; there is nobody left to tell.
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let is_own = inner.as_ref().is_some_and(|inner| inner._vanishing.is_none());
-        let is_much = *self.written.get_mut() >= self.options.ready_after_bytes;
-        let ready = (is_much && is_own && self.broken().is_none()).then(|| (self.path.clone(), self.options));
-        let close = move || {
-            drop(catch_unwind(AssertUnwindSafe(move || drop(inner))));
-            ready.into_iter().for_each(|(path, options)| make_ready(&path, options));
-        };
+        let own = inner.as_deref().and_then(|inner| self.worth_making_ready(inner));
+        let close = move || drop(catch_unwind(AssertUnwindSafe(move || drop(inner))));
         // One that hangs is left behind, and the engine's files stay locked until the process ends.
-        match self.writer.hangs() {
-            true => self.writer.leave(close),
-            false => drop(self.writer.wait_for(close, self.options.patience)),
+        if self.writer.hangs() {
+            return self.writer.leave(close);
+        }
+        let is_closed = self.writer.wait_for(close, self.options.patience).is_ok();
+        if let Some(own) = own.filter(|_| is_closed) {
+            let (path, options) = (self.path.clone(), self.options);
+            drop(self.writer.wait_for(move || make_ready(&path, options, own), options.patience));
         }
     }
 }
@@ -593,13 +605,38 @@ pub(super) fn read_first(path: &Path) -> Result<End, StoreError> {
 }
 
 /// Opens a closed engine and closes it again. sled notes where its pages stand when it is opened, and only then; after much was
-/// written the next opening would read all of the log since, for seconds during which nobody is answered.
-fn make_ready(path: &Path, options: EngineOptions) {
-    // Where the log has a hole, an opening looks first at what would be lost; and what cannot be read, or opened, it tells.
-    if matches!(check_readable(path), Ok(End::Clean | End::Ragged)) {
-        let open = || Inner::open(path, EngineOptions { is_read: true, ..options });
-        drop(catch_unwind(AssertUnwindSafe(|| drop(open()))));
+/// written the next opening would read all of the log since, for seconds during which nobody is answered. What keeps it from being opened
+/// is told by the next opening.
+fn make_ready(path: &Path, options: EngineOptions, own: Identity) {
+    // Its directory may have been moved away meanwhile, and another one put in its place.
+    let is_own = || fs::metadata(path.join(DATA_FILE)).ok().and_then(|found| identity(&found)) == Some(own);
+    let (Ok(bytes), Ok(free)) = (bytes_below(path), fs4::available_space(path)) else { return };
+    if !is_own() || free < super::FREE_BYTES_MIN.saturating_add(bytes / NOTE_SHARE) {
+        return;
     }
+    // Otherwise an opening looks on a copy at what would be lost.
+    let is_sound = match check_readable(path) {
+        Ok(End::Clean) => true,
+        Ok(End::Ragged) => bytes > RAGGED_BYTES_MAX,
+        Ok(End::Hole) | Err(_) => false,
+    };
+    let open = || Inner::open(path, EngineOptions { is_read: true, ..options }).is_ok();
+    if is_sound && is_own() && !catch_unwind(AssertUnwindSafe(open)).is_ok_and(|is_opened| is_opened) {
+        let _ = remove_half_snapshots(path);
+    }
+}
+
+/// What tells a file from others, whatever it is called: its device, and its number there.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(file: &fs::Metadata) -> Option<Identity> {
+    Some((std::os::unix::fs::MetadataExt::dev(file), std::os::unix::fs::MetadataExt::ino(file)))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> Option<Identity> {
+    None
 }
 
 /// Puts every file of a closed engine on the disk, names included; also those in `blobs/`, which sled never syncs.
@@ -629,6 +666,8 @@ pub(super) fn exists(path: &Path) -> bool {
     path.join(DATA_FILE).is_file()
 }
 
+/// The note of where pages stand has at most about this share of the engine's bytes.
+const NOTE_SHARE: u64 = 8;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How often the background thread comes while an engine is filled.
@@ -744,6 +783,29 @@ mod tests {
             assert_eq!(after != before, is_noted, "{bytes}: {before:?}, {after:?}");
             let engine = Engine::open(folder.path(), options, None).unwrap();
             assert_eq!(engine.get(b"key").unwrap().unwrap().len(), bytes - 3);
+        }
+    }
+
+    #[test]
+    fn what_took_the_place_of_an_engine_is_left_alone_when_it_is_closed() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (place, away) = (folder.path().join("engine"), folder.path().join("away"));
+        let options = EngineOptions { ready_after_bytes: 0, ..OPTIONS };
+        for is_copied in [false, true] {
+            let engine = Engine::open(&place, options, None).unwrap();
+            let mut batch = Batch::default();
+            batch.insert(b"key".to_vec(), b"value".to_vec());
+            engine.commit(batch).unwrap();
+            fs::rename(&place, &away).unwrap();
+            if is_copied {
+                copy_below(&away, &place).unwrap();
+            }
+            let before = is_copied.then(|| notes(&place));
+            // Whose file it looks for in vain is said.
+            assert_eq!(engine.close().is_ok(), is_copied);
+            assert_eq!(place.exists().then(|| notes(&place)), before);
+            let _ = fs::remove_dir_all(&place);
+            fs::remove_dir_all(&away).unwrap();
         }
     }
 

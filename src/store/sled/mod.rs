@@ -372,7 +372,9 @@ impl SledStore {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.path().join(format!("{SCRATCH}{}-{number}", std::process::id()));
         let options = SledOptions { create: true, rebuild: false, restore: false, ..self.options.clone() };
-        Self::open_in(&path, options, Some(Vanishing(path.clone())), self.engine.cipher().cloned())
+        let mut store = Self::open_in(&path, options, Some(Vanishing(path.clone())), self.engine.cipher().cloned())?;
+        store.engine.give_up();
+        Ok(store)
     }
 
     fn remove_derived(&self, tenant: TenantId) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::store::key::Key;
 use crate::store::record::tenant::HeadV1;
 
 /// The largest engine that is copied because its log ends raggedly, in bytes.
-const RAGGED_BYTES_MAX: u64 = 32 << 20;
+pub(super) const RAGGED_BYTES_MAX: u64 = 32 << 20;
 
 /// How the ledger's records are encrypted: by the wrapped key in it, or in a new one by the key that is given.
 pub(super) fn find_cipher(

@@ -155,9 +155,10 @@ impl Part {
             let (names, blocks) = (self.names.split_off(at), self.blocks.split_off(at));
             cut.push(Self { names, blocks, ..Self::default() }.counted());
         }
-        self.names.shrink_to(PART_MAX);
-        self.blocks.shrink_to(PART_MAX);
+        self.names.shrink_to_fit();
+        self.blocks.shrink_to_fit();
         cut.push(self.counted());
+        cut.iter_mut().for_each(|part| part.heads.shrink_to_fit());
         cut.reverse();
         cut
     }
