@@ -105,9 +105,9 @@ impl<R: BufRead> Lines<R> {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// A fault of the line read last.
+    /// A fault of the line read last, or of the first where there is none.
     pub(super) fn fault(&self, why: &str) -> ExportError {
-        ExportError::Fault(Fault { line: self.lines, why: why.to_owned() })
+        ExportError::Fault(Fault { line: self.lines.max(1), why: why.to_owned() })
     }
 
     fn line(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
