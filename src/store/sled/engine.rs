@@ -99,6 +99,18 @@ pub(super) struct EngineOptions {
     pub(super) ready_after_bytes: usize,
 }
 
+#[cfg(test)]
+impl EngineOptions {
+    /// For the small engines of tests.
+    pub(super) const TESTED: Self = Self {
+        cache_capacity_bytes: 1 << 20,
+        patience: Duration::from_secs(20),
+        fills: false,
+        is_read: false,
+        ready_after_bytes: usize::MAX,
+    };
+}
+
 impl Engine {
     /// Opens sled in a directory, recovering it if its last process died. A cipher is that of the wrapped key in it.
     pub(super) fn open(path: &Path, options: EngineOptions, cipher: Option<Arc<Cipher>>) -> Result<Self, StoreError> {
@@ -704,13 +716,7 @@ mod tests {
     use crate::store::key::{Key, Prefix};
     use crate::store::sled::LedgerKey;
 
-    const OPTIONS: EngineOptions = EngineOptions {
-        cache_capacity_bytes: 1 << 20,
-        patience: Duration::from_secs(20),
-        fills: false,
-        is_read: false,
-        ready_after_bytes: usize::MAX,
-    };
+    const OPTIONS: EngineOptions = EngineOptions::TESTED;
 
     /// A write waits for its turn: whoever collects the texts of a large group meanwhile does not find what it brings.
     #[test]

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -8,13 +6,7 @@ use crate::store::key::tests::keys;
 use crate::store::sled::LedgerKey;
 use crate::store::sled::engine::{Batch, EngineOptions, Range};
 
-const OPTIONS: EngineOptions = EngineOptions {
-    cache_capacity_bytes: 1 << 20,
-    patience: Duration::from_secs(20),
-    fills: false,
-    is_read: false,
-    ready_after_bytes: usize::MAX,
-};
+const OPTIONS: EngineOptions = EngineOptions::TESTED;
 
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 

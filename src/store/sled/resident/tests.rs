@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use bincode::{Decode, Encode};
 use proptest::prelude::*;
 
@@ -14,13 +12,7 @@ use crate::store::sled::engine::{Batch, EngineOptions};
 use crate::store::sled::{LedgerKey, SledOptions, SledStore, read};
 use crate::store::{Derived, LedgerStore, Proved, testing};
 
-const OPTIONS: EngineOptions = EngineOptions {
-    cache_capacity_bytes: 1 << 20,
-    patience: Duration::from_secs(20),
-    fills: false,
-    is_read: false,
-    ready_after_bytes: usize::MAX,
-};
+const OPTIONS: EngineOptions = EngineOptions::TESTED;
 const PLENTY: u64 = 1 << 30;
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]

@@ -89,12 +89,19 @@ impl Index {
     }
 
     /// Puts blocks in the place of one, or before all others; their names must fit there.
-    pub(super) fn replace(&mut self, place: Option<Place>, blocks: Vec<(Name, Box<[u8]>)>) {
+    pub(super) fn replace(&mut self, place: Option<Place>, mut blocks: Vec<(Name, Box<[u8]>)>) {
         let Place { part: at, nth } = place.unwrap_or(Place { part: 0, nth: 0 });
         if self.parts.is_empty() {
             self.parts.push(Part::default());
         }
         let Some(part) = self.parts.get_mut(at) else { return };
+        // Mostly a block is packed anew and keeps its name, so no name need be counted anew.
+        if let ([(name, block)], Some(old)) = (blocks.as_mut_slice(), part.blocks.get_mut(nth))
+            && place.is_some()
+            && part.names.get(nth) == Some(name)
+        {
+            return std::mem::swap(old, block);
+        }
         let old = nth..nth + usize::from(place.is_some());
         let (names, blocks): (Vec<Name>, Vec<Box<[u8]>>) = blocks.into_iter().unzip();
         part.names.splice(old.clone(), names);
