@@ -232,6 +232,8 @@ impl Story {
     fn record(&self, of: &str, id: &str, addressed: Addressed, mailbox: Option<MailboxId>) {
         let from = self.clock().now();
         let until = from.plus(Duration::from_secs(600));
+        // A snapshot is recorded when it has been taken.
+        self.emulator.with(|directory| directory.set_now(until)).unwrap();
         let taken = Snapshot { chain: chain(of), id: id.parse().unwrap(), from, until, addressed, mailbox };
         snapshot::add(&self.desk(), taken).unwrap();
     }
