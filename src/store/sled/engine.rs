@@ -7,10 +7,12 @@
 //! It writes in threads of its own, and when one of them fails or panics whoever waits for it may wait for ever. So all
 //! writing is done in one thread of ours, and who asked for it waits no longer than [`EngineOptions::patience`] allows.
 
-use std::any::Any;
-use std::collections::HashSet;
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+mod opened;
+mod ready;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,16 +22,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use ::sled::{Db, IVec};
+use ::sled::IVec;
 
-use super::Vanishing;
+use self::opened::Inner;
+use self::ready::{Identity, identity, make_ready};
 use super::cipher::Cipher;
-use super::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
-use super::opening::RAGGED_BYTES_MAX;
+use super::directory::{io_error, remove_half_snapshots, sync_directory};
 use super::ordered::{self, Texts};
 use super::readable::{End, check_readable};
 use super::resident::{Records, Resident};
-use super::writer::{Silent, Writer, none_hangs};
+use super::writer::{Silent, Writer};
 use crate::store::{Order, StoreError};
 
 /// Largest value ever given to sled.
@@ -270,8 +272,8 @@ impl Engine {
     /// What its file is told by, if its closing is to prepare the next opening.
     fn worth_making_ready(&self, inner: &Inner) -> Option<Identity> {
         let is_much = self.written.load(Ordering::Relaxed) >= self.options.ready_after_bytes;
-        let is_worth = is_much && inner._vanishing.is_none() && self.broken().is_none();
-        inner.file.metadata().ok().filter(|_| is_worth).and_then(|file| identity(&file))
+        let is_worth = is_much && self.broken().is_none();
+        inner.own_file().filter(|_| is_worth).and_then(|file| identity(&file))
     }
 
     /// Puts everything applied on the disk.
@@ -482,173 +484,13 @@ const FETCHED_MAX: usize = 2_000;
 const REMOVED_AT_ONCE: usize = 1_000;
 /// How often an engine is opened again after a failure.
 const REOPENED_MAX: u32 = 3;
-/// The largest engine that is copied in order to be read, in bytes.
-const COPY_BYTES_MAX: u64 = 512 << 20;
 /// How long readers are waited for before the engine is opened again.
 const READERS_AWAITED: u32 = 200;
 const READERS_PAUSE: Duration = Duration::from_millis(5);
 
-/// sled, and what making it durable needs.
-struct Inner {
-    db: Db,
-    file: File,
-    path: PathBuf,
-    /// Files of single pages that are on the disk by now.
-    synced: Mutex<HashSet<OsString>>,
-    // Dropped last: the folder of a copy.
-    _vanishing: Option<Vanishing>,
-}
-
-impl Inner {
-    fn open(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
-        // `mode` is left alone: 0.34.7 accepts it and then never looks at it. The periodic flusher stays on; it does no
-        // harm beside our own syncs.
-        let config = ::sled::Config::new().path(path).cache_capacity(options.cache_capacity_bytes);
-        let config = if options.fills { config.flush_every_ms(Some(FILLING_FLUSH_MS)) } else { config };
-        if !none_hangs(LOCK_PAUSE * LOCK_ATTEMPTS) {
-            let why = "an engine that this process opened before hangs, and would make this one hang: end the process and start it anew";
-            return Err(io_error(path, "open the engine", io::Error::other(why)));
-        }
-        if !options.is_read {
-            read_first(path)?;
-        }
-        let what = || format!("the engine's files in {}", path.display());
-        let mut attempts = 0;
-        let db = loop {
-            attempts += 1;
-            match catch_unwind(AssertUnwindSafe(|| config.open())) {
-                Ok(Ok(db)) => break db,
-                // Whoever holds sled's own lock while we hold ours is one of its threads that has not quite ended.
-                Ok(Err(::sled::Error::Io(error))) if is_refused_lock(&error) && attempts < LOCK_ATTEMPTS => {
-                    thread::sleep(LOCK_PAUSE);
-                }
-                Ok(Err(error)) => return Err(failed(what(), error)),
-                Err(panic) => return Err(panicked(what(), &*panic)),
-            }
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path.join(DATA_FILE))
-            .map_err(|error| io_error(path, "open the engine's file", error))?;
-        Ok(Self { db, file, path: path.to_owned(), synced: Mutex::default(), _vanishing: None })
-    }
-
-    /// Opens a copy in the folder for temporary files, which nobody else may read and which goes with it.
-    fn open_copy(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("whowas-reading-{}-{number}", std::process::id()));
-        let failed = |error| io_error(path, "copy the engine's files", error);
-        let bytes = bytes_below(path).map_err(failed)?;
-        let free = fs4::available_space(std::env::temp_dir()).map_err(failed)?;
-        if bytes > COPY_BYTES_MAX || bytes.saturating_add(super::FREE_BYTES_MIN) > free {
-            return Err(failed(io::ErrorKind::StorageFull.into()));
-        }
-        make_private(&folder).map_err(failed)?;
-        let vanishing = Vanishing(folder.clone());
-        let copy = folder.join("engine");
-        copy_below(path, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
-        Ok(Self { _vanishing: Some(vanishing), ..Self::open(&copy, EngineOptions { is_read: false, ..options })? })
-    }
-
-    fn apply(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
-        self.guarded(|| self.db.apply_batch(batch))
-    }
-
-    fn persist(&self) -> Result<(), StoreError> {
-        self.guarded(|| self.db.flush())?;
-        let failed = |error| io_error(&self.path, "make the engine's file durable", error);
-        // Before the file that points to them.
-        self.persist_pages().map_err(failed)?;
-        self.file.sync_data().map_err(failed)
-    }
-
-    /// Puts the files of single pages on the disk. sled never does, and writes one for each page that grows too large; with
-    /// values as small as ours that is rare, so there is mostly nothing but an empty folder to look at.
-    fn persist_pages(&self) -> io::Result<()> {
-        let folder = self.path.join(PAGES_FOLDER);
-        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut there = HashSet::new();
-        let mut is_new = false;
-        for entry in fs::read_dir(&folder)? {
-            let name = entry?.file_name();
-            if !synced.contains(&name) {
-                match File::open(folder.join(&name)) {
-                    Ok(file) => file.sync_all()?,
-                    // sled has given it up meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                }
-                is_new = true;
-            }
-            there.insert(name);
-        }
-        if is_new && cfg!(unix) {
-            File::open(&folder)?.sync_all()?;
-        }
-        *synced = there;
-        Ok(())
-    }
-
-    fn persist_creation(&self) -> Result<(), StoreError> {
-        self.persist()?;
-        let failed = |error| io_error(&self.path, "make the engine's files durable", error);
-        self.file.sync_all().map_err(failed)?;
-        for name in [CONFIG_FILE, DATA_FILE] {
-            File::open(self.path.join(name)).and_then(|file| file.sync_all()).map_err(failed)?;
-        }
-        sync_directory(&self.path)
-    }
-
-    fn guarded<T>(&self, call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, StoreError> {
-        let what = || format!("the engine's files in {}", self.path.display());
-        match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(failed(what(), error)),
-            Err(panic) => Err(panicked(what(), &*panic)),
-        }
-    }
-}
-
 /// Reads all that the opening of an engine rests on. Says how its log ends.
 pub(super) fn read_first(path: &Path) -> Result<End, StoreError> {
     check_readable(path).map_err(|error| io_error(path, "read the engine's files, which are left as they are,", error))
-}
-
-/// Opens a closed engine and closes it again. sled notes where its pages stand when it is opened, and only then; after much was
-/// written the next opening would read all of the log since, for seconds during which nobody is answered. What keeps it from being opened
-/// is told by the next opening.
-fn make_ready(path: &Path, options: EngineOptions, own: Identity) {
-    // Its directory may have been moved away meanwhile, and another one put in its place.
-    let is_own = || fs::metadata(path.join(DATA_FILE)).ok().and_then(|found| identity(&found)) == Some(own);
-    let (Ok(bytes), Ok(free)) = (bytes_below(path), fs4::available_space(path)) else { return };
-    if !is_own() || free < super::FREE_BYTES_MIN.saturating_add(bytes / NOTE_SHARE) {
-        return;
-    }
-    // Otherwise an opening looks on a copy at what would be lost.
-    let is_sound = match check_readable(path) {
-        Ok(End::Clean) => true,
-        Ok(End::Ragged) => bytes > RAGGED_BYTES_MAX,
-        Ok(End::Hole) | Err(_) => false,
-    };
-    let open = || Inner::open(path, EngineOptions { is_read: true, ..options }).is_ok();
-    if is_sound && is_own() && !catch_unwind(AssertUnwindSafe(open)).is_ok_and(|is_opened| is_opened) {
-        let _ = remove_half_snapshots(path);
-    }
-}
-
-/// What tells a file from others, whatever it is called: its device, and its number there.
-type Identity = (u64, u64);
-
-#[cfg(unix)]
-fn identity(file: &fs::Metadata) -> Option<Identity> {
-    Some((std::os::unix::fs::MetadataExt::dev(file), std::os::unix::fs::MetadataExt::ino(file)))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Option<Identity> {
-    None
 }
 
 /// Puts every file of a closed engine on the disk, names included; also those in `blobs/`, which sled never syncs.
@@ -665,187 +507,13 @@ pub(super) fn persist_files(path: &Path) -> Result<(), StoreError> {
     sync_directory(path)
 }
 
-/// Makes a folder that nobody else may look into.
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
 /// Whether the engine's file is there.
 pub(super) fn exists(path: &Path) -> bool {
     path.join(DATA_FILE).is_file()
 }
 
-/// The note of where pages stand has at most about this share of the engine's bytes.
-const NOTE_SHARE: u64 = 8;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// How often the background thread comes while an engine is filled.
-const FILLING_FLUSH_MS: u64 = 10;
 pub(super) const DATA_FILE: &str = "db";
 pub(super) const CONFIG_FILE: &str = "conf";
 pub(super) const PAGES_FOLDER: &str = "blobs";
-
-/// Whether sled did not get its own lock. It wraps the reason in a text. The lock itself must not be asked instead: it may
-/// have become free since.
-fn is_refused_lock(error: &io::Error) -> bool {
-    error.to_string().starts_with("could not acquire lock")
-}
-
-fn failed(what: String, error: ::sled::Error) -> StoreError {
-    match error {
-        ::sled::Error::Corruption { .. } => StoreError::Damaged { what, why: error.to_string() },
-        error => StoreError::Io { step: format!("use {what}"), source: Box::new(error) },
-    }
-}
-
-fn panicked(what: String, panic: &(dyn Any + Send)) -> StoreError {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let why = format!("the engine gave up on them: {}", said.unwrap_or("it did not say why"));
-    StoreError::Damaged { what, why }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::domain::id::TenantId;
-    use crate::store::key::{Key, Prefix};
-    use crate::store::sled::LedgerKey;
-
-    const OPTIONS: EngineOptions = EngineOptions::TESTED;
-
-    /// A write waits for its turn: whoever collects the texts of a large group meanwhile does not find what it brings.
-    #[test]
-    fn a_text_that_is_written_after_its_group_was_collected_is_found() {
-        let (folder, tenant) = (tempfile::TempDir::new().unwrap(), TenantId::from_bytes([3; 16]));
-        let cipher = Arc::new(Cipher::fresh(&LedgerKey::new([1; 32], [2; 32])));
-        let engine = Engine::open(folder.path(), OPTIONS, Some(cipher)).unwrap();
-        let batch = |names: &[&str]| {
-            let mut batch = Batch::default();
-            let keys = names.iter().map(|name| Key::Notable { tenant, name: (*name).to_owned() }.encode());
-            keys.for_each(|key| batch.insert(key, b"it".to_vec()));
-            batch
-        };
-        let kept = || {
-            let (mut count, all) = (0, (Prefix::tenant(tenant).bytes(), Prefix::tenant(tenant).end()));
-            engine
-                .scan(all, Order::Forward, |_, _| {
-                    count += 1;
-                    Ok(ControlFlow::Continue(()))
-                })
-                .unwrap();
-            count
-        };
-        engine.apply(batch(&["anna@x.test", "berta@x.test", "carl@x.test", "dora@x.test", "emil@x.test"])).unwrap();
-        let apply = engine.applying(batch(&["conrad@x.test"])).unwrap();
-        assert_eq!(kept(), 5);
-        engine.write(apply).unwrap();
-        assert_eq!(kept(), 6);
-    }
-
-    /// sled's own threads can die while somebody waits for them.
-    #[test]
-    fn a_write_that_never_ends_is_given_up_and_the_engine_still_closes() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let engine = Engine::open(folder.path(), EngineOptions { patience: LOCK_PAUSE, ..OPTIONS }, None).unwrap();
-        let (let_go, held) = mpsc::channel::<()>();
-        let error = engine.write(move |_| {
-            let _ = held.recv();
-            Ok(())
-        });
-        let error = error.unwrap_err();
-        assert!(matches!(error, StoreError::Io { .. }), "{error}");
-        assert!(engine.get(b"key").unwrap().is_none(), "it is still read");
-        drop(engine);
-        drop(let_go);
-        Engine::open(folder.path(), OPTIONS, None).expect("its files are let go of once the write has ended");
-    }
-
-    /// The names of the notes of where pages stand.
-    fn notes(path: &Path) -> Vec<OsString> {
-        let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut notes: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("snap.")).collect();
-        notes.sort();
-        notes
-    }
-
-    #[test]
-    fn after_much_was_written_the_closing_notes_where_it_stands() {
-        for (bytes, is_noted) in [(9_999, false), (10_000, true)] {
-            let folder = tempfile::TempDir::new().unwrap();
-            let options = EngineOptions { ready_after_bytes: 10_000, ..OPTIONS };
-            drop(Engine::open(folder.path(), options, None).unwrap());
-            let engine = Engine::open(folder.path(), options, None).unwrap();
-            let before = notes(folder.path());
-            let mut batch = Batch::default();
-            batch.insert(b"key".to_vec(), vec![7; bytes - 3]);
-            engine.commit(batch).unwrap();
-            engine.close().unwrap();
-            let after = notes(folder.path());
-            assert_eq!(after != before, is_noted, "{bytes}: {before:?}, {after:?}");
-            let engine = Engine::open(folder.path(), options, None).unwrap();
-            assert_eq!(engine.get(b"key").unwrap().unwrap().len(), bytes - 3);
-        }
-    }
-
-    #[test]
-    fn what_took_the_place_of_an_engine_is_left_alone_when_it_is_closed() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (place, away) = (folder.path().join("engine"), folder.path().join("away"));
-        let options = EngineOptions { ready_after_bytes: 0, ..OPTIONS };
-        for is_copied in [false, true] {
-            let engine = Engine::open(&place, options, None).unwrap();
-            let mut batch = Batch::default();
-            batch.insert(b"key".to_vec(), b"value".to_vec());
-            engine.commit(batch).unwrap();
-            fs::rename(&place, &away).unwrap();
-            if is_copied {
-                copy_below(&away, &place).unwrap();
-            }
-            let before = is_copied.then(|| notes(&place));
-            // Whose file it looks for in vain is said.
-            assert_eq!(engine.close().is_ok(), is_copied);
-            assert_eq!(place.exists().then(|| notes(&place)), before);
-            let _ = fs::remove_dir_all(&place);
-            fs::remove_dir_all(&away).unwrap();
-        }
-    }
-
-    #[test]
-    fn an_engine_that_failed_is_closed_as_it_is() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let options = EngineOptions { ready_after_bytes: 0, ..OPTIONS };
-        drop(Engine::open(folder.path(), EngineOptions { ready_after_bytes: usize::MAX, ..options }, None).unwrap());
-        let engine = Engine::open(folder.path(), options, None).unwrap();
-        let before = notes(folder.path());
-        let mut batch = Batch::default();
-        batch.insert(b"key".to_vec(), b"value".to_vec());
-        engine.commit(batch).unwrap();
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        engine.note_broken(&io_error(folder.path(), "write", full));
-        engine.close().unwrap();
-        assert_eq!(notes(folder.path()), before);
-    }
-
-    #[test]
-    fn an_engine_whose_last_holder_is_just_ending_is_waited_for() {
-        let folder = tempfile::TempDir::new().unwrap();
-        drop(Engine::open(folder.path(), OPTIONS, None).unwrap());
-        let held = File::open(folder.path().join(DATA_FILE)).unwrap();
-        // sled's own threads may hold it for a moment longer.
-        held.lock().unwrap();
-        // It is refused with the very text by which the wait goes on.
-        let refused = ::sled::Config::new().path(folder.path()).open().unwrap_err();
-        assert!(matches!(&refused, ::sled::Error::Io(error) if is_refused_lock(error)), "{refused}");
-        let ending = thread::spawn(move || {
-            thread::sleep(LOCK_PAUSE * 5);
-            drop(held);
-        });
-        Engine::open(folder.path(), OPTIONS, None).unwrap();
-        ending.join().unwrap();
-    }
-}
