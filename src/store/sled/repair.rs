@@ -19,7 +19,7 @@ use super::{SledOptions, SledStore, Vanishing};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::key::Key;
-use crate::store::{Hash, LedgerStore, StoreError};
+use crate::store::{DAMAGED_HINT, Hash, LedgerStore, StoreError};
 
 /// How a ledger is repaired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,14 +245,20 @@ fn damage(
     fs::create_dir(&copy).map_err(|error| io_error(&copy, "create the workspace", error))?;
     directory.copy_to(&copy)?;
     let options = SledOptions { create: false, rebuild: directory.is_rebuilding()?, ..options.clone() };
-    let looked = SledStore::open(&copy, options).and_then(|store| look(&store, proved));
+    let looked = SledStore::open(&copy, options).and_then(|mut store| {
+        store.engine.give_up();
+        look(&store, proved)?;
+        // Pages that are stale among others may all be read and yet fit together too badly to be written, and then a rebuild
+        // would fail.
+        store.drop_derived()
+    });
     drop(workspace);
     match looked {
         Ok(()) => Ok(None),
         Err(error @ (StoreError::Damaged { .. } | StoreError::Io { .. })) => {
             // What is said of the copy is so of the ledger.
             let said = super::chain(&error).replace(&copy.display().to_string(), &directory.shown());
-            Ok(Some(said.trim_end_matches("; run `whowas verify`").to_owned()))
+            Ok(Some(said.trim_end_matches(DAMAGED_HINT).to_owned()))
         }
         Err(error) => Err(error),
     }

@@ -157,7 +157,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Whether sled did not get its own lock. It wraps the reason in a text. The lock itself must not be asked instead: it may
 /// have become free since.
-fn is_refused_lock(error: &io::Error) -> bool {
+pub(super) fn is_refused_lock(error: &io::Error) -> bool {
     error.to_string().starts_with("could not acquire lock")
 }
 

@@ -1,10 +1,12 @@
 use std::ffi::OsString;
 use std::sync::mpsc;
 
+use super::opened::is_refused_lock;
 use super::*;
 use crate::domain::id::TenantId;
 use crate::store::key::{Key, Prefix};
 use crate::store::sled::LedgerKey;
+use crate::store::sled::directory::copy_below;
 
 const OPTIONS: EngineOptions = EngineOptions::TESTED;
 
