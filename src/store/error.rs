@@ -4,9 +4,6 @@ use super::Holder;
 use crate::domain::erase::Fingerprint;
 use crate::domain::id::{Sequence, TenantId};
 
-/// What to do about damage, as the end of what is said of it.
-pub(crate) const DAMAGED_HINT: &str = "; run `whowas verify`, and `whowas repair --dry-run` if that fails";
-
 /// Why a store could not do as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -144,7 +141,7 @@ pub enum StoreError {
         why: String,
     },
     /// Stored bytes are not what was written.
-    #[error("read {what}: the stored bytes are damaged ({why}){}", DAMAGED_HINT)]
+    #[error("read {what}: the stored bytes are damaged ({why}); run `whowas verify`")]
     Damaged {
         /// Which record.
         what: String,

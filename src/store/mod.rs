@@ -28,7 +28,6 @@ mod testing;
 mod veil;
 
 pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
-pub(crate) use error::DAMAGED_HINT;
 pub use error::StoreError;
 pub use forget::{Instead, Places};
 pub use hash::{Hash, NoHash};

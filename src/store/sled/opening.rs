@@ -94,7 +94,8 @@ pub(super) fn lost(note: Option<Note>, commits: u64) -> u64 {
 pub(super) fn commits_lost(directory: &Directory, commits: u64, lost: u64, left: &str) -> StoreError {
     let what = format!("the newest commits of the ledger {}", directory.shown());
     let why = format!(
-        "{lost} of {} that were acknowledged are gone; restore a backup if there is one{left}",
+        "{lost} of {} that were acknowledged are gone; restore a backup, or see by `whowas repair --dry-run` what can be \
+         brought back{left}",
         commits.saturating_add(lost)
     );
     StoreError::Damaged { what, why }

@@ -19,7 +19,7 @@ use super::{SledOptions, SledStore, Vanishing};
 use crate::domain::id::{Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::key::Key;
-use crate::store::{DAMAGED_HINT, Hash, LedgerStore, StoreError};
+use crate::store::{Hash, LedgerStore, StoreError};
 
 /// How a ledger is repaired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -258,7 +258,7 @@ fn damage(
         Err(error @ (StoreError::Damaged { .. } | StoreError::Io { .. })) => {
             // What is said of the copy is so of the ledger.
             let said = super::chain(&error).replace(&copy.display().to_string(), &directory.shown());
-            Ok(Some(said.trim_end_matches(DAMAGED_HINT).to_owned()))
+            Ok(Some(said.trim_end_matches("; run `whowas verify`").to_owned()))
         }
         Err(error) => Err(error),
     }
