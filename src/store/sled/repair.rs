@@ -239,7 +239,8 @@ fn damage(
     if how.force {
         return Ok(None);
     }
-    check_room(directory, options)?;
+    // What is removed from the copy is written behind it.
+    check_room(directory, options, directory.bytes()? / 2)?;
     let copy = directory.scratch_path("repair");
     let workspace = Vanishing(copy.clone());
     fs::create_dir(&copy).map_err(|error| io_error(&copy, "create the workspace", error))?;
@@ -286,9 +287,10 @@ fn look(store: &SledStore, proved: &[Proved]) -> Result<(), StoreError> {
 
 const ENTRIES: usize = 64;
 
-fn check_room(directory: &Directory, options: &SledOptions) -> Result<(), StoreError> {
+/// Whether there is room for the ledger once more and some bytes beyond.
+fn check_room(directory: &Directory, options: &SledOptions, beyond: u64) -> Result<(), StoreError> {
     let free = directory.free_bytes()?;
-    let needed = directory.bytes()?.saturating_add(options.free_bytes_min);
+    let needed = directory.bytes()?.saturating_add(beyond).saturating_add(options.free_bytes_min);
     match free < needed {
         true => Err(StoreError::DiskFull { path: directory.shown(), free, needed }),
         false => Ok(()),
@@ -302,7 +304,7 @@ fn write_engine(
     (carved, cipher): (&Carved, Option<Arc<Cipher>>),
     proved: &[Proved],
 ) -> Result<(), StoreError> {
-    check_room(directory, options)?;
+    check_room(directory, options, 0)?;
     let path = directory.repaired();
     remove_leftover(&path)?;
     cipher.iter().try_for_each(|cipher| cipher.place(&path))?;
