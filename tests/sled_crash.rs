@@ -474,12 +474,12 @@ fn listed(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn a_sound_ledger_is_left_as_it_is_by_a_repair() {
     let directory = filled(40);
     let before = listed(directory.path());
-    for how in [RepairHow { dry_run: true, force: false }, RepairHow::default()] {
+    for how in [RepairHow { dry_run: true, force: false, stale: false }, RepairHow::default()] {
         let report = repaired(directory.path(), how).unwrap();
         assert_eq!((report.outcome, report.commits, report.lost), (RepairOutcome::Sound, 40, 0), "{report:?}");
         assert_eq!(listed(directory.path()), before);
     }
-    let report = repaired(directory.path(), RepairHow { dry_run: false, force: true }).unwrap();
+    let report = repaired(directory.path(), RepairHow { dry_run: false, force: true, stale: false }).unwrap();
     assert_eq!((report.outcome, report.commits, report.lost), (RepairOutcome::Repaired, 40, 0), "{report:?}");
     assert_eq!(rebuilt(directory.path()), 40);
 }
@@ -493,7 +493,7 @@ fn a_repair_brings_back_what_is_proved_and_lists_the_rest() {
     let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written / 2).unwrap()).unwrap();
     let before = listed(directory.path());
-    let dry = repaired(directory.path(), RepairHow { dry_run: true, force: false }).unwrap();
+    let dry = repaired(directory.path(), RepairHow { dry_run: true, force: false, stale: false }).unwrap();
     assert_eq!(dry.outcome, RepairOutcome::Repairable);
     assert_eq!(listed(directory.path()), before, "a dry run changes nothing");
     let report = repaired(directory.path(), RepairHow::default()).unwrap();
@@ -527,7 +527,8 @@ fn an_opening_that_tells_damage_leaves_to_the_repair_what_it_could_bring_back() 
         let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
         damage(&mut bytes, written);
         fs::write(&db, &bytes).unwrap();
-        let dry = |directory: &Path| repaired(directory, RepairHow { dry_run: true, force: false }).unwrap();
+        let dry =
+            |directory: &Path| repaired(directory, RepairHow { dry_run: true, force: false, stale: false }).unwrap();
         let before = dry(directory.path());
         for _ in 0..2 {
             let refused = SledStore::open(directory.path(), options()).map(|_| ());
@@ -559,7 +560,7 @@ fn an_interrupted_repair_is_told_and_completed() {
         }
         let error = SledStore::open(path, options()).unwrap_err();
         assert!(error.to_string().contains("run `whowas repair` again"), "{error}");
-        assert!(repaired(path, RepairHow { dry_run: true, force: false }).is_err());
+        assert!(repaired(path, RepairHow { dry_run: true, force: false, stale: false }).is_err());
         let report = repaired(path, RepairHow::default()).unwrap();
         assert_eq!((report.commits, report.lost), (5, 0), "{report:?}");
         assert!(!path.join("engine.repaired").exists() && !path.join("repair").exists());

@@ -25,6 +25,10 @@ pub fn verify(app: &App) -> Result<Exit, CliError> {
         }
         text.push_str(match report.differing {
             0 => "everything holds\n",
+            differing if differing == report.unsound => {
+                "what was erased and what says so differ; where the record of an erasure was lost with the newest commits, `whowas repair` \
+                 names anew what stays erased\n"
+            }
             _ => "derived records differ from the journal; `whowas rebuild` derives them anew\n",
         });
         text

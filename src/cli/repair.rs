@@ -2,45 +2,109 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::args::RepairOptions;
 use super::error::{CliError, Exit};
-use super::open::{App, How};
+use super::open::{App, How, Opened};
 use super::output;
 use crate::domain::id::Sequence;
+use crate::ledger::{LedgerError, Restated, Stamp};
+use crate::store::StoreError;
 use crate::store::sled::{LostCommits, RepairHow, RepairOutcome, RepairReport, TenantRepair, repair as mend};
 
 /// Where the commits that are brought back come from is the engine's own files. Another source, such as an export, would be
 /// a second way into the same report.
 pub fn repair(app: &App, options: &RepairOptions) -> Result<Exit, CliError> {
     let path = app.existing_path(How::Existing)?;
-    let how = RepairHow { dry_run: options.dry_run, force: options.force };
-    let bar = output::progress(&app.global, "{spinner} {bytes} of the engine's files read [{elapsed}]");
-    let report = mend(&path, &app.store_options("repair")?, how, |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
-    let report = report?;
-    if !options.dry_run {
-        derive(app)?;
+    let mend = |how: RepairHow| {
+        let bar = output::progress(&app.global, "{spinner} {bytes} of the engine's files read [{elapsed}]");
+        let report = mend(&path, &app.store_options("repair")?, how, |bytes| bar.inc(bytes));
+        bar.finish_and_clear();
+        Ok::<_, CliError>(report?)
+    };
+    let how = RepairHow { dry_run: options.dry_run, force: options.force, stale: false };
+    let mut report = mend(how)?;
+    if report.outcome == RepairOutcome::Sound && is_stale(app)? {
+        report = mend(RepairHow { stale: true, ..how })?;
     }
-    output::answer(&app.global, &report, || text(&report))?;
-    Ok(match report.outcome {
+    let erasures = if options.dry_run { Restated::default() } else { derive(app)? };
+    let answer = Answer { report, erasures };
+    output::answer(&app.global, &answer, || text(&answer))?;
+    Ok(match answer.report.outcome {
         RepairOutcome::Repairable => Exit::Found,
         RepairOutcome::Sound | RepairOutcome::Repaired => Exit::Done,
     })
 }
 
-/// Derives everything anew if a repair asks for it, this one or one that was interrupted.
-fn derive(app: &App) -> Result<(), CliError> {
+/// Whether what is derived is something else than what the journal gives, although both can be read.
+fn is_stale(app: &App) -> Result<bool, CliError> {
+    // What is to be derived anew is not there to be looked at.
+    let opened = match app.open("repair", How::Existing) {
+        Err(CliError::Ledger(LedgerError::Store(StoreError::NeedsRebuild { .. }))) => return Ok(false),
+        opened => opened?,
+    };
+    let bar = output::progress(&app.global, "{spinner} {pos} facts compared [{elapsed}]");
+    let verified = opened.ledger.verify(|facts| bar.inc(facts));
+    bar.finish_and_clear();
+    let verified = match verified {
+        Err(LedgerError::Store(StoreError::Damaged { .. })) => return Ok(true),
+        verified => verified?,
+    };
+    Ok(verified.differing > verified.unsound)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    report: RepairReport,
+    erasures: Restated,
+}
+
+/// Derives everything anew if a repair asks for it, this one or one that was interrupted; and names again what was erased if the
+/// record of that is among what was lost.
+fn derive(app: &App) -> Result<Restated, CliError> {
     let opened = app.open("repair", How::Rebuild)?;
-    if opened.store.needs_rebuild() {
+    let rebuild = || {
         let bar = output::progress(&app.global, "{spinner} {pos} facts replayed [{elapsed}]");
         let commits = opened.ledger.rebuild(|facts| bar.inc(facts));
         bar.finish_and_clear();
-        commits?;
+        commits.map(drop)
+    };
+    if opened.store.needs_rebuild() {
+        rebuild()?;
     }
-    Ok(())
+    let restated = restate(app, &opened)?;
+    if restated.named {
+        rebuild()?;
+    }
+    Ok(restated)
 }
 
-fn text(report: &RepairReport) -> String {
+/// Names again what was erased if the record of that was lost.
+pub(super) fn restate(app: &App, opened: &Opened) -> Result<Restated, CliError> {
+    let stamp = Stamp { now: app.clock.now(), salt: app.clock.salt() };
+    Ok(opened.ledger.restate_erasures(app.erasure_key()?.as_ref(), stamp)?)
+}
+
+/// What is said of that.
+pub(super) fn erasures_text(restated: &Restated) -> String {
+    let Restated { items, objects, named } = restated;
+    match (items, named) {
+        (0, _) => String::new(),
+        (_, true) => format!(
+            "the record of erasures was lost: {items} facts of {objects} people stay erased, and are named anew; run `whowas redact` again \
+             for whoever was erased in what is missing\n"
+        ),
+        (_, false) => format!(
+            "the record of erasures was lost, and without `erasure.key` in the ledger's keys ([ledger] keys) the {items} facts of {objects} \
+             people that stay erased cannot be named anew: put the key back and run `whowas repair` BEFORE the next sync, or their names \
+             are written again\n"
+        ),
+    }
+}
+
+fn text(Answer { report, erasures }: &Answer) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     if let Some(damage) = &report.damage {
@@ -64,6 +128,7 @@ fn text(report: &RepairReport) -> String {
         }
     };
     report.tenants.iter().for_each(|tenant| text.push_str(&tenant_text(tenant)));
+    text.push_str(&erasures_text(erasures));
     if report.lost > 0 {
         let _ = writeln!(
             text,

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
+use serde::Serialize;
+
 use super::args::RestoreFileOptions;
 use super::error::{CliError, Exit};
 use super::open::{App, How};
-use super::output;
+use super::{output, repair};
+use crate::ledger::Restated;
 use crate::service::export::{ExportError, Restored, restore as bring_back};
 
 pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError> {
@@ -34,20 +37,33 @@ pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError
     let restored = bring_back(&opened.ledger, from, options.until_damage, &mut |added| bar.set_position(added));
     bar.finish_and_clear();
     let restored = restored.map_err(|error| failed(error, &shown))?;
+    // What is missing may have said what was erased.
+    let erasures = match restored.damaged {
+        Some(_) => repair::restate(app, &opened)?,
+        None => Restated::default(),
+    };
     // What was said before something was erased was derived as if it were not.
     if opened.ledger.has_erasures()? {
         opened.ledger.rebuild(|_| ())?;
     }
     opened.store.end_restore()?;
-    output::answer(&app.global, &restored, || say(&restored, &shown))?;
-    Ok(if restored.damaged.is_some() { Exit::Partly } else { Exit::Done })
+    let answer = Answer { restored, erasures };
+    output::answer(&app.global, &answer, || say(&answer, &shown))?;
+    Ok(if answer.restored.damaged.is_some() { Exit::Partly } else { Exit::Done })
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("it does not begin as an export does; `whowas export` writes one")]
 struct NoExport;
 
-fn say(restored: &Restored, shown: &str) -> String {
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    restored: Restored,
+    erasures: Restated,
+}
+
+fn say(Answer { restored, erasures }: &Answer, shown: &str) -> String {
     let Restored { commits, added, facts, tenants, damaged } = restored;
     let mut text = format!("{commits} commits of {} tenants are there again", tenants.len());
     if added < commits {
@@ -57,6 +73,7 @@ fn say(restored: &Restored, shown: &str) -> String {
     if let Some(fault) = damaged {
         text.push_str(&format!("{shown}, {fault}; what stands from there on is missing\n"));
     }
+    text.push_str(&repair::erasures_text(erasures));
     text
 }
 

@@ -6,7 +6,8 @@ use crate::domain::fact::Fact;
 use crate::domain::id::Sequence;
 use crate::store::Entry;
 
-type Place = (Sequence, u32);
+/// A commit, and the place of an item in it.
+pub(super) type Place = (Sequence, u32);
 
 /// What was forgotten, and what facts say stands there, as far as a journal was walked.
 #[derive(Default)]
@@ -30,6 +31,12 @@ impl Forgetting {
     /// How many items were forgotten.
     pub fn items(&self) -> u64 {
         self.found.len() as u64
+    }
+
+    /// What was forgotten and is not named as it stands there, once the whole journal was walked.
+    pub fn unnamed(&self) -> BTreeMap<Place, [u8; 32]> {
+        let found = self.found.iter().filter(|(place, digest)| self.said.get(place) != Some(digest));
+        found.map(|(place, digest)| (*place, *digest)).collect()
     }
 
     /// Where the two disagree, once the whole journal was walked.

@@ -16,6 +16,7 @@ mod past;
 mod query;
 mod rebuild;
 mod redact;
+mod restate;
 mod scope;
 mod view;
 
@@ -38,6 +39,7 @@ pub use log::TreeHead;
 pub use query::{NameHistory, ObjectHistory, SnapshotView, Who};
 pub use rebuild::{Difference, VerifyReport};
 pub use redact::{RedactReport, RedactRequest, Redaction};
+pub use restate::Restated;
 pub use scope::{Move, ReadAhead, ScopeChange, ScopePeriod};
 pub use view::{Basis, KnownAt, View};
 

@@ -30,6 +30,8 @@ pub struct VerifyReport {
     pub records: u64,
     /// Derived records that differ from what the journal gives, the first of them named.
     pub differences: Vec<Difference>,
+    /// How many of those that differ are items that were forgotten and are not named as they stand, or the other way round.
+    pub unsound: u64,
     /// How many differ in all.
     pub differing: u64,
 }
@@ -118,6 +120,7 @@ impl Ledger {
             })?;
             report.forgotten += forgetting.items();
             for (what, why) in forgetting.unsound() {
+                report.unsound += 1;
                 report.differ(format!("{what} of tenant {tenant}"), why);
             }
         }

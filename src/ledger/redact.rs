@@ -9,15 +9,15 @@ use crate::domain::finding::{FindingId, FindingKind, Subject};
 use crate::domain::id::{ChainId, ObjectId, Sequence, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::{Name, NameKey};
-use crate::store::{ErasureKey, Instead, LedgerStore, Places, RawEntry, StoreError, Veil};
+use crate::store::{Entry, ErasureKey, Instead, LedgerStore, Places, RawEntry, StoreError, Veil};
 
 use super::{Batch, Ledger, LedgerError, Stamp};
 
 /// How many journal entries are read at a time.
 const ENTRIES: usize = 64;
 /// How many replaced items one fact names, and how many such facts one commit has.
-const ITEMS_MAX: usize = 20_000;
-const FACTS_MAX: usize = 4;
+pub(super) const ITEMS_MAX: usize = 20_000;
+pub(super) const FACTS_MAX: usize = 4;
 
 /// Whose names are to be erased, and by whose word.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl Ledger {
     /// What these objects were ever called, in every spelling, and their anchors.
     fn told_of(&self, tenant: TenantId, objects: &BTreeSet<ObjectId>) -> Result<BTreeMap<ObjectId, Told>, LedgerError> {
         let mut told: BTreeMap<ObjectId, Told> = objects.iter().map(|object| (*object, Told::default())).collect();
-        each_entry(self.store(), tenant, |_, fact| {
+        each_fact(self.store(), tenant, |fact| {
             let Some(told) = fact.object().and_then(|object| told.get_mut(&object)) else { return };
             for name in &names_said(fact) {
                 if erase::stands_for(name.spelling()).is_some() {
@@ -155,7 +155,7 @@ impl Ledger {
     /// The ids of chains and snapshots in which one of the names stands.
     fn ids_with(&self, tenant: TenantId, needles: &Needles) -> Result<BTreeSet<String>, LedgerError> {
         let mut ids = BTreeSet::new();
-        each_entry(self.store(), tenant, |_, fact| {
+        each_fact(self.store(), tenant, |fact| {
             let (chain, snapshot) = match fact {
                 Fact::SnapshotTaken(snapshot) => (&snapshot.chain, &snapshot.id),
                 Fact::Receipt(receipt) => (&receipt.chain, &receipt.snapshot),
@@ -362,20 +362,22 @@ impl Redaction {
     }
 }
 
-fn each_entry(
+pub(super) fn each_entry(
     store: &dyn LedgerStore,
     tenant: TenantId,
-    mut each: impl FnMut(Sequence, &Fact),
+    mut each: impl FnMut(&Entry),
 ) -> Result<(), LedgerError> {
     let mut next = Sequence(1);
     loop {
         let entries = store.journal(tenant, next, ENTRIES)?;
         let Some(last) = entries.last() else { return Ok(()) };
         next = last.sequence.next();
-        for entry in &entries {
-            entry.commit.facts.iter().for_each(|fact| each(entry.sequence, fact));
-        }
+        entries.iter().for_each(&mut each);
     }
+}
+
+fn each_fact(store: &dyn LedgerStore, tenant: TenantId, mut each: impl FnMut(&Fact)) -> Result<(), LedgerError> {
+    each_entry(store, tenant, |entry| entry.commit.facts.iter().for_each(&mut each))
 }
 
 fn each_raw(

@@ -18,8 +18,7 @@ impl StoreError {
             Self::Damaged { .. } => {
                 "copy the ledger's directory first; `whowas repair --dry-run` tells what the journal still proves, and `whowas \
                  repair` brings it back; what it cannot, `whowas restore` brings from a backup; if only derived records differ, \
-                 `whowas rebuild` mends them; if that fails although a repair found nothing to do, `whowas repair --force` puts the \
-                 journal into a new engine"
+                 `whowas rebuild` mends them, and `whowas repair` if that fails"
             }
             Self::NoKey { .. } => {
                 "name the file of its key with --key-file or [ledger] key_file, or put the key into WHOWAS_LEDGER_KEY"

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::portable::killed;
 use super::world::{Ran, World, full, ran};
 
@@ -210,4 +212,66 @@ fn an_erasure_killed_at_any_time_leaves_all_the_names_or_none() {
     }
     assert_eq!(grep(&w.ledger(), "ann@x."), Vec::<PathBuf>::new());
     w.verify();
+}
+
+/// The facts of an erasure stand in the newest commits, so they are what is lost first.
+#[test]
+fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
+    let mut w = World::new();
+    let (ann, bea) = (w.create("ann"), w.create("bea"));
+    w.at("09:00");
+    w.poll();
+    w.snapshot("cA", "s1", ann);
+    w.snapshot_by_name("mailbox-ann@x.test", "s2", "ann");
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    w.run(&["redact", &ann.to_string(), &bea.to_string()]).done();
+    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
+    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
+    let cut: String = whole.lines().take(commits).map(|line| format!("{line}\n")).collect();
+    let file = w.file("cut.jsonl");
+    fs::write(&file, cut).unwrap();
+
+    // Without the key nothing can be named, and that is said.
+    let copy = w.file("copy");
+    let restore = ["restore", "--until-damage", file.to_str().unwrap()];
+    let restored = on(&w, &copy, &restore).ended(1);
+    assert_eq!(
+        (&restored["erasures"]["named"], &restored["erasures"]["objects"]),
+        (&json!(false), &json!(2)),
+        "{restored}"
+    );
+    let unnamed = on(&w, &copy, &["verify"]).ended(40);
+    assert_eq!(unnamed["unsound"], unnamed["differing"], "{unnamed}");
+    let said = ran(w.command("human", &["--ledger", copy.to_str().unwrap()]).args(["repair"])).stdout;
+    assert!(said.contains("erasure.key") && said.contains("BEFORE the next sync"), "{said}");
+
+    let keys = w.file("copy.keys");
+    fs::create_dir_all(&keys).unwrap();
+    let own = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
+    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    let repaired = on(&w, &copy, &["repair"]).done();
+    assert_eq!((&repaired["outcome"], &repaired["erasures"]["named"]), (&json!("sound"), &json!(true)), "{repaired}");
+    on(&w, &copy, &["verify"]).done();
+    // What the directory says of them again is written without names.
+    w.at("11:00");
+    on(&w, &copy, &["sync", "--full", "--reconcile"]).done();
+    for name in ["ann@x.", "ann.lee@x.", "bea@x."] {
+        assert_eq!(grep(&copy, name), Vec::<PathBuf>::new(), "{name}");
+    }
+    assert_eq!(
+        on(&w, &copy, &["who", &full("ann"), "--at", "2026-03-01T09:30:00Z"]).ended(0)["holder"],
+        w.who("ann", "09:30")["holder"]
+    );
+    on(&w, &copy, &["redact", &ann.to_string()]).done();
+    on(&w, &copy, &["verify"]).done();
+    assert_eq!(on(&w, &copy, &["repair"]).done()["erasures"]["items"], json!(0));
+
+    // With the key at hand it is done at once.
+    let (again, keys) = (w.file("again"), w.file("again.keys"));
+    fs::create_dir(&keys).unwrap();
+    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    assert_eq!(on(&w, &again, &restore).ended(1)["erasures"]["named"], json!(true));
+    on(&w, &again, &["verify"]).done();
 }

@@ -62,3 +62,36 @@ fn a_damaged_ledger_says_what_to_do_and_the_repair_says_what_is_lost() {
     assert_ne!(w.run(&["who", &full("ann.5")]).done()["holder"], json!(null));
     w.verify();
 }
+
+/// Pages of the engine that are stale among others can be read, but sled may fail to write them, or take all memory.
+#[test]
+fn an_engine_whose_derived_records_are_not_the_journals_is_replaced() {
+    let w = company();
+    let engine = sled::open(w.ledger().join("engine")).unwrap();
+    let posting = engine.iter().keys().map(Result::unwrap).find(|key| key.get(16) == Some(&4)).unwrap();
+    engine.remove(&posting).unwrap();
+    engine.flush().unwrap();
+    drop(engine);
+    assert_eq!(w.run(&["verify"]).ended(40)["differing"], json!(1));
+    let dry = w.run(&["repair", "--dry-run"]).ended(40);
+    assert_eq!((&dry["outcome"], &dry["lost"]), (&json!("repairable"), &json!(0)), "{dry}");
+    assert_eq!(w.run(&["verify"]).ended(40)["differing"], json!(1));
+    let report = w.run(&["repair"]).done();
+    assert_eq!((&report["outcome"], &report["lost"]), (&json!("repaired"), &json!(0)), "{report}");
+    assert!(report["damage"].as_str().unwrap().contains("not what its journal gives"), "{report}");
+    w.verify();
+    assert_eq!(w.run(&["repair"]).done()["outcome"], json!("sound"));
+}
+
+/// Whatever ended it may end the next one as well.
+#[test]
+fn after_a_rebuild_that_was_not_completed_a_repair_takes_a_new_engine() {
+    let w = company();
+    let begun = "a rebuild was begun; run `whowas rebuild`, and `whowas repair` if that fails\n";
+    fs::write(w.ledger().join("rebuild"), begun).unwrap();
+    w.run(&["status"]).failed(1, &["whowas rebuild"]);
+    let report = w.run(&["repair"]).done();
+    assert_eq!((&report["outcome"], &report["lost"]), (&json!("repaired"), &json!(0)), "{report}");
+    assert!(report["damage"].as_str().unwrap().contains("not completed"), "{report}");
+    w.verify();
+}

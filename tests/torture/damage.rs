@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use whowas::ledger::Ledger;
 use whowas::store::StoreError;
-use whowas::store::sled::{RepairHow, RepairOutcome, is_hanging, repair};
+use whowas::store::sled::{RepairHow, RepairOutcome, SledStore, is_hanging, repair};
 
 use super::check::{Found, Must, check, rebuild};
 use super::child::{Job, JobKind, Program, kill_after, one_line, options as store_options, run_for};
@@ -200,10 +201,22 @@ fn live_copy(options: &Options, program: &Program, path: &Path, heads: Heads) ->
     Some(("copied while it was written".to_owned(), heads))
 }
 
+/// Whether what is derived is not what the journal gives.
+fn is_stale(path: &Path) -> bool {
+    let Ok(store) = SledStore::open(path, store_options("repair")) else { return false };
+    Ledger::new(store).verify(|_| ()).map_or(true, |report| report.differing > 0)
+}
+
 /// Repairs what was told to be damaged, and compares.
 fn mend(row: &mut Row, trial: &str, path: &Path, truth: &mut Truth, heads: Heads, more: u64) {
-    let mended =
-        catch_unwind(AssertUnwindSafe(|| repair(path, &store_options("repair"), RepairHow::default(), |_| ())));
+    let repaired = |how| repair(path, &store_options("repair"), how, |_| ());
+    let mended = catch_unwind(AssertUnwindSafe(|| match repaired(RepairHow::default()) {
+        // As the program does it: an engine that is only stale is not written to any more.
+        Ok(report) if report.outcome == RepairOutcome::Sound && is_stale(path) => {
+            repaired(RepairHow { stale: true, ..RepairHow::default() })
+        }
+        repaired => repaired,
+    }));
     let report = match mended {
         Ok(Ok(report)) => report,
         // A newer format, or no commit left at all.

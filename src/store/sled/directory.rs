@@ -126,8 +126,23 @@ impl Directory {
         self.has(REBUILD)
     }
 
+    /// A rebuild is to be done.
     pub(super) fn mark_rebuilding(&self) -> Result<(), StoreError> {
-        self.replace(REBUILD, b"run `whowas rebuild`\n", true)
+        self.replace(REBUILD, TO_REBUILD, true)
+    }
+
+    /// A rebuild is being done.
+    pub(super) fn mark_rebuilding_begun(&self) -> Result<(), StoreError> {
+        self.replace(REBUILD, REBUILD_BEGUN, true)
+    }
+
+    pub(super) fn has_begun_rebuilding(&self) -> Result<bool, StoreError> {
+        let place = self.path.join(REBUILD);
+        match fs::read(&place) {
+            Ok(said) => Ok(said == REBUILD_BEGUN),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io_error(&place, "read the mark", error)),
+        }
     }
 
     pub(super) fn clear_rebuilding(&self) -> Result<(), StoreError> {
@@ -523,6 +538,8 @@ const FORMAT_FILE: &str = "format";
 const LOCK: &str = "lock";
 const HOLDER: &str = "holder.json";
 const COMMITS: &str = "commits";
+const TO_REBUILD: &[u8] = b"run `whowas rebuild`\n";
+const REBUILD_BEGUN: &[u8] = b"a rebuild was begun; run `whowas rebuild`, and `whowas repair` if that fails\n";
 const REBUILD: &str = "rebuild";
 const RESTORE: &str = "restore";
 /// Names that only `swap.rs` uses besides.

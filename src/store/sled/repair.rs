@@ -28,6 +28,9 @@ pub struct RepairHow {
     pub dry_run: bool,
     /// Put a new engine in place even if a copy of the old one seems sound.
     pub force: bool,
+    /// What is derived is not what the journal gives. Pages of the engine are stale among others then, and may fit together too badly
+    /// to be written, however well they are read; so a new engine is put in place.
+    pub stale: bool,
 }
 
 /// What a repair found and did.
@@ -239,20 +242,20 @@ fn damage(
     if how.force {
         return Ok(None);
     }
-    // What is removed from the copy is written behind it.
-    check_room(directory, options, directory.bytes()? / 2)?;
+    if how.stale {
+        return Ok(Some("what is derived in it is not what its journal gives".to_owned()));
+    }
+    if directory.has_begun_rebuilding()? {
+        // It may have failed because of that, or taken all memory; nobody is left to say so.
+        return Ok(Some("deriving everything anew in it was begun and not completed".to_owned()));
+    }
+    check_room(directory, options)?;
     let copy = directory.scratch_path("repair");
     let workspace = Vanishing(copy.clone());
     fs::create_dir(&copy).map_err(|error| io_error(&copy, "create the workspace", error))?;
     directory.copy_to(&copy)?;
     let options = SledOptions { create: false, rebuild: directory.is_rebuilding()?, ..options.clone() };
-    let looked = SledStore::open(&copy, options).and_then(|mut store| {
-        store.engine.give_up();
-        look(&store, proved)?;
-        // Pages that are stale among others may all be read and yet fit together too badly to be written, and then a rebuild
-        // would fail.
-        store.drop_derived()
-    });
+    let looked = SledStore::open(&copy, options).and_then(|store| look(&store, proved));
     drop(workspace);
     match looked {
         Ok(()) => Ok(None),
@@ -287,10 +290,9 @@ fn look(store: &SledStore, proved: &[Proved]) -> Result<(), StoreError> {
 
 const ENTRIES: usize = 64;
 
-/// Whether there is room for the ledger once more and some bytes beyond.
-fn check_room(directory: &Directory, options: &SledOptions, beyond: u64) -> Result<(), StoreError> {
+fn check_room(directory: &Directory, options: &SledOptions) -> Result<(), StoreError> {
     let free = directory.free_bytes()?;
-    let needed = directory.bytes()?.saturating_add(beyond).saturating_add(options.free_bytes_min);
+    let needed = directory.bytes()?.saturating_add(options.free_bytes_min);
     match free < needed {
         true => Err(StoreError::DiskFull { path: directory.shown(), free, needed }),
         false => Ok(()),
@@ -304,7 +306,7 @@ fn write_engine(
     (carved, cipher): (&Carved, Option<Arc<Cipher>>),
     proved: &[Proved],
 ) -> Result<(), StoreError> {
-    check_room(directory, options, 0)?;
+    check_room(directory, options)?;
     let path = directory.repaired();
     remove_leftover(&path)?;
     cipher.iter().try_for_each(|cipher| cipher.place(&path))?;

@@ -350,7 +350,7 @@ impl LedgerStore for SledStore {
     fn drop_derived(&self) -> Result<(), StoreError> {
         let mut stopped = self.writer()?;
         // The mark is on the disk before the first record goes, so that no crash can leave half of them unnoticed.
-        self.directory.mark_rebuilding()?;
+        self.directory.mark_rebuilding_begun()?;
         self.rebuilding.store(true, Ordering::Release);
         self.unseen.forget();
         let removed = read::tenants(&self.engine)
