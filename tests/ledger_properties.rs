@@ -29,8 +29,8 @@ use whowas::domain::holder::{Holder, HolderConfidence};
 use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
-use whowas::domain::timeline::{State, Timeline};
-use whowas::domain::verdict::{Action, Ask, Policy};
+use whowas::domain::timeline::{Role, State, Timeline};
+use whowas::domain::verdict::{Action, Ask, Outcome, Policy};
 use whowas::ledger::{Batch, Checked, KnownAt, Ledger, SnapshotView, Stamp};
 use whowas::store::memory::MemoryStore;
 use whowas::store::sled::{SledOptions, SledStore};
@@ -434,6 +434,18 @@ impl World {
         self.score(&ask, &holders);
     }
 
+    /// Whether the ledger was never told that any of these has this address, and none has it as user principal name.
+    fn is_unseen(&self, asked: &Name, holders: &BTreeSet<ObjectId>) -> bool {
+        let (view, key) = (self.ledger.view(TENANT, KnownAt::Now).unwrap(), asked.key());
+        holders.iter().all(|holder| {
+            let is_upn = (0..NAMES)
+                .filter(|text| name(*text).key() == key)
+                .any(|text| self.current(holder.as_bytes()[0] - 1).holds(Namespace::Upn, text));
+            let told = view.timeline(*holder).unwrap();
+            !is_upn && !told.ever_had(Role::Upn, key) && !told.ever_had(Role::Smtp, key)
+        })
+    }
+
     /// Judges an ask, and judges the judgement: may the object be written there?
     fn score(&mut self, ask: &Ask, holders: &BTreeSet<ObjectId>) {
         let checked = check(&self.ledger, ask, &Policy::default(), self.clock(), KnownAt::Now);
@@ -446,8 +458,12 @@ impl World {
                 if owner.is_none() || owner != object {
                     self.wrong.push(format!("{ask:?}: builds on {place:?} of {owner:?}: {verdict:?}"));
                 }
-                // A name that nobody holds any more may still say which chain is meant.
-                if !holders.is_empty() && !object.is_some_and(|object| holders.contains(&object)) {
+                // A name that nobody holds any more may still say which chain is meant; and who has it as an address alone, and was not
+                // read since, nobody can know. That is said, and the chain's own object is opened.
+                let is_said = verdict.outcome == Outcome::Renamed
+                    && verdict.reasons.iter().any(|reason| reason.contains("no live read can show"))
+                    && ask.name.as_ref().is_some_and(|name| self.is_unseen(name, holders));
+                if !holders.is_empty() && !object.is_some_and(|object| holders.contains(&object)) && !is_said {
                     self.wrong.push(format!("{ask:?}: held by {holders:?}: {verdict:?}"));
                 }
             }
