@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::erase::{Instead, Redacted, Token, anchor_texts, names_said, stands_for, token_of};
 use crate::domain::fact::{Addressed, Fact};
-use crate::domain::id::{ObjectId, TenantId};
+use crate::domain::id::ObjectId;
 use crate::store::{Entry, ErasureKey};
 
 use super::forgetting::{Forgetting, Place};
-use super::redact::{FACTS_MAX, ITEMS_MAX};
+use super::redact::{FACTS_MAX, ITEMS_MAX, each_entry};
 use super::{Batch, Ledger, LedgerError, Stamp};
 
 /// What was found of erasures whose own record was lost.
@@ -35,13 +35,13 @@ impl Ledger {
         let mut restated = Restated::default();
         for tenant in self.tenants()? {
             let mut forgetting = Forgetting::default();
-            self.each_entry(tenant, |entry| forgetting.look_at(entry))?;
+            each_entry(self.store(), tenant, |entry| forgetting.look_at(entry))?;
             let lost = forgetting.unnamed();
             if lost.is_empty() {
                 continue;
             }
             let mut told = Told::default();
-            self.each_entry(tenant, |entry| told.look_at(entry, &lost))?;
+            each_entry(self.store(), tenant, |entry| told.look_at(entry, &lost))?;
             restated.items += lost.len() as u64;
             restated.objects += told.objects.len() as u64;
             let Some(key) = key else { continue };
@@ -52,10 +52,6 @@ impl Ledger {
         }
         restated.named = restated.items > 0 && key.is_some();
         Ok(restated)
-    }
-
-    fn each_entry(&self, tenant: TenantId, mut each: impl FnMut(&Entry)) -> Result<(), LedgerError> {
-        super::redact::each_entry(self.store(), tenant, |entry| each(entry))
     }
 }
 

@@ -34,13 +34,21 @@ fn export(w: &World, name: &str) -> PathBuf {
 
 /// An export brought back into another ledger, with the key of what was erased: that ledger, and where its keys are.
 fn brought_back(w: &World, file: &Path) -> (PathBuf, PathBuf) {
-    let (copy, keys) = (w.file("copy"), w.file("copy.keys"));
-    fs::create_dir(&keys).unwrap();
-    let own = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
-    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    let copy = w.file("copy");
+    let keys = give_key(w, &copy);
     on(w, &copy, &["restore", file.to_str().unwrap()]).done();
     assert_eq!(on(w, &copy, &["verify"]).done(), w.run(&["verify"]).done());
     (copy, keys)
+}
+
+/// Gives another ledger the key of what was erased from this one. Says where its keys are.
+fn give_key(w: &World, ledger: &Path) -> PathBuf {
+    let keys_of =
+        |ledger: &Path| ledger.with_file_name(format!("{}.keys", ledger.file_name().unwrap().to_str().unwrap()));
+    let keys = keys_of(ledger);
+    fs::create_dir_all(&keys).unwrap();
+    fs::copy(keys_of(&w.ledger()).join("erasure.key"), keys.join("erasure.key")).unwrap();
+    keys
 }
 
 fn on(w: &World, ledger: &Path, arguments: &[&str]) -> Ran {
@@ -247,10 +255,7 @@ fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
     let said = ran(w.command("human", &["--ledger", copy.to_str().unwrap()]).args(["repair"])).stdout;
     assert!(said.contains("erasure.key") && said.contains("BEFORE the next sync"), "{said}");
 
-    let keys = w.file("copy.keys");
-    fs::create_dir_all(&keys).unwrap();
-    let own = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
-    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    give_key(&w, &copy);
     let repaired = on(&w, &copy, &["repair"]).done();
     assert_eq!((&repaired["outcome"], &repaired["erasures"]["named"]), (&json!("sound"), &json!(true)), "{repaired}");
     on(&w, &copy, &["verify"]).done();
@@ -269,9 +274,8 @@ fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
     assert_eq!(on(&w, &copy, &["repair"]).done()["erasures"]["items"], json!(0));
 
     // With the key at hand it is done at once.
-    let (again, keys) = (w.file("again"), w.file("again.keys"));
-    fs::create_dir(&keys).unwrap();
-    fs::copy(own.join("erasure.key"), keys.join("erasure.key")).unwrap();
+    let again = w.file("again");
+    give_key(&w, &again);
     assert_eq!(on(&w, &again, &restore).ended(1)["erasures"]["named"], json!(true));
     on(&w, &again, &["verify"]).done();
 }
