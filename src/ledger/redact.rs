@@ -94,12 +94,12 @@ impl Ledger {
         plan.add_names(&told);
         plan.add_anchors(&told);
         let first = plan.request.objects.first().copied();
-        for id in self.ids_with(tenant, &plan.needles)? {
+        for id in self.ids_with(&plan)? {
             plan.add_id(first, &id);
         }
         for name in told.values().flat_map(|told| &told.names) {
             // It stands under its own key still, or under its pseudonym if somebody else's erasure came first.
-            if self.other_holder(&plan, name.key())?.is_some() {
+            if self.other_holder(tenant, &plan.erasure, name.key())?.is_some() {
                 plan.others.insert(plan.erasure.key(name.key()), Some(name.clone()));
             }
         }
@@ -107,7 +107,7 @@ impl Ledger {
         let before: Vec<Token> = plan.erasure.names().collect();
         for key in before.into_iter().flat_map(|token| [false, true].map(|placeholder| token.as_name(placeholder))) {
             if !plan.others.contains_key(&key)
-                && let Some(other) = self.other_holder(&plan, &key)?
+                && let Some(other) = self.other_holder(tenant, &plan.erasure, &key)?
             {
                 let name = self.spelled(tenant, other, &key)?;
                 plan.others.insert(key, name);
@@ -116,12 +116,6 @@ impl Ledger {
         plan.own = told.values().flat_map(|told| &told.names).map(|name| plan.erasure.key(name.key())).collect();
         plan.own.extend(told.into_values().flat_map(|told| told.masked));
         Ok(plan)
-    }
-
-    /// Who else is or was called so, and keeps the name.
-    fn other_holder(&self, plan: &Redaction, key: &NameKey) -> Result<Option<ObjectId>, LedgerError> {
-        let mut held = self.store().holders(plan.request.tenant, key)?.into_iter().map(|posting| posting.object);
-        Ok(held.find(|object| !plan.erasure.has(*object)))
     }
 
     /// A name as one of its holders spells it.
@@ -152,20 +146,26 @@ impl Ledger {
         Ok(told)
     }
 
-    /// The ids of chains and snapshots in which one of the names stands.
-    fn ids_with(&self, tenant: TenantId, needles: &Needles) -> Result<BTreeSet<String>, LedgerError> {
-        let mut ids = BTreeSet::new();
+    /// The ids of chains and snapshots in which one of the names stands, or one that was erased before.
+    fn ids_with(&self, plan: &Redaction) -> Result<BTreeSet<String>, LedgerError> {
+        let tenant = plan.request.tenant;
+        let (mut told, mut before) = (BTreeSet::new(), BTreeSet::new());
         each_fact(self.store(), tenant, |fact| {
-            let (chain, snapshot) = match fact {
-                Fact::SnapshotTaken(snapshot) => (&snapshot.chain, &snapshot.id),
-                Fact::Receipt(receipt) => (&receipt.chain, &receipt.snapshot),
-                Fact::SnapshotExpired(expired) => (&expired.chain, &expired.snapshot),
-                _ => return,
-            };
-            let found = [chain.as_str(), snapshot.as_str()].into_iter().filter(|id| needles.occur_in(id));
-            ids.extend(found.map(str::to_owned));
+            let ids = erase::ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
+            for id in ids.into_iter().flatten() {
+                if plan.needles.occur_in(id) {
+                    told.insert(id.to_owned());
+                } else if !plan.erasure.names_in(id).is_empty() {
+                    before.insert(id.to_owned());
+                }
+            }
         })?;
-        Ok(ids)
+        for id in before {
+            if self.tells_erased(tenant, &plan.erasure, &id)? {
+                told.insert(id);
+            }
+        }
+        Ok(told)
     }
 
     /// What erasing would replace. Nothing is changed.

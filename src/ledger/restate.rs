@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::erase::{Instead, Redacted, Token, anchor_texts, names_said, stands_for, token_of};
-use crate::domain::fact::{Addressed, Fact};
+use crate::domain::erase::{Instead, Redacted, Token, anchor_texts, ids_said, names_said, stands_for, token_of};
+use crate::domain::fact::{Addressed, Fact, Snapshot};
 use crate::domain::id::ObjectId;
 use crate::store::{Entry, ErasureKey};
 
@@ -118,20 +118,15 @@ const NOTE: &str = "the record of this erasure was lost; it is named anew by wha
 impl Tokens {
     fn look_at(&mut self, fact: &Fact) {
         self.names.extend(names_said(fact).iter().filter_map(|name| stands_for(name.spelling())));
-        let mut ids = Vec::new();
         match fact {
             Fact::Seen(seen) => self.texts.extend(anchor_texts(&seen.profile).filter_map(token_of)),
             Fact::Vacant(vacant) => self.names.extend(stands_for(vacant.name.spelling())),
-            Fact::SnapshotTaken(snapshot) => {
-                ids.extend([snapshot.chain.as_str(), snapshot.id.as_str()]);
-                if let Addressed::Name(name, _) = &snapshot.addressed {
-                    self.names.extend(stands_for(name.spelling()));
-                }
+            Fact::SnapshotTaken(Snapshot { addressed: Addressed::Name(name, _), .. }) => {
+                self.names.extend(stands_for(name.spelling()));
             }
-            Fact::Receipt(receipt) => ids.extend([receipt.chain.as_str(), receipt.snapshot.as_str()]),
-            Fact::SnapshotExpired(expired) => ids.extend([expired.chain.as_str(), expired.snapshot.as_str()]),
             _ => {}
         }
-        self.texts.extend(ids.into_iter().filter_map(token_of));
+        let ids = ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
+        self.texts.extend(ids.into_iter().flatten().filter_map(token_of));
     }
 }

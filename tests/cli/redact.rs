@@ -136,6 +136,43 @@ fn an_erased_name_is_in_no_file_and_its_next_holder_is_a_mismatch() {
     on(&w, &copy, &["who", &full("ann")]).failed(1, &["erasure.key", "backup"]);
 }
 
+/// A backup that calls its chains and snapshots by names goes on doing so after the erasure.
+#[test]
+fn ids_with_an_erased_name_that_come_later_are_written_without_it() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    w.run(&["redact", &ann.to_string()]).done();
+    let [chain, first, second] = ["box-Ann@x.test-2", "ANN@x.test/1", "ann@x.test/2"];
+    for _ in 0..2 {
+        w.snapshot(chain, first, ann);
+    }
+    w.snapshot("cA", second, ann);
+    w.run(&["snapshot", "expire", "--chain", chain, "--snapshot", first]).done();
+    w.at("10:00");
+    w.poll();
+    w.snapshot(chain, "s2", ann);
+    assert_eq!(grep(&w.ledger(), "ann@x."), Vec::<PathBuf>::new());
+    let listed = |chain: &str| w.run(&["snapshot", "list", "--chain", chain]).done()["items"].as_array().unwrap().len();
+    assert_eq!((listed(chain), listed(&chain.to_uppercase()), listed("cA")), (2, 0, 1));
+    w.at("10:01");
+    w.ask_live(&["--chain", chain, "--name", &full("ann")]).continues().of_object(ann).on("s2");
+    w.verify();
+    assert_eq!(w.run(&["redact", &ann.to_string(), "--dry-run"]).done()["texts"], 0);
+
+    // What is somebody else's name as well stays readable.
+    w.rename(ann, "ann.lee");
+    let namesake = w.create("ann");
+    w.at("11:00");
+    w.poll();
+    w.snapshot("ann@x.test/newcomer", "n1", namesake);
+    assert!(!grep(&w.ledger(), "ann@x.test/newcomer").is_empty());
+    w.verify();
+    w.run(&["rebuild"]).done();
+    w.verify();
+}
+
 /// Words on findings have the ids that those findings get when the names are erased, in commits before the one that tells so.
 #[test]
 fn a_ledger_with_reviews_and_an_erasure_is_restored_and_an_older_export_not_gone_on_with() {

@@ -53,6 +53,11 @@ fn occurs(bytes: &[u8], text: u8) -> bool {
     bytes.windows(name.len()).any(|window| window == name.as_bytes())
 }
 
+/// A chain and a snapshot that somebody calls by a name.
+fn late(text: u8) -> (ChainId, SnapshotId) {
+    (format!("box-Name{text}@x.test").parse().unwrap(), format!("name{text}@X.test/late").parse().unwrap())
+}
+
 /// Those of the people whom the ledger has seen.
 fn seen(ledger: &Ledger, people: &BTreeSet<u8>) -> BTreeSet<u8> {
     let is_seen = |who: &&u8| !ledger.store().object(TENANT, person(**who)).unwrap().is_empty();
@@ -122,5 +127,29 @@ proptest! {
                 prop_assert!(!occurs(&bytes, text), "name {}", text);
             }
         }
+
+        // Ids that come now and have an erased name in them are known by what stands for it, unless somebody else is called so.
+        let erasure = world.ledger.store().erasure(TENANT).unwrap().unwrap();
+        let is_gone = |text: &u8| erasure.erased(name(*text).key()).is_some()
+            && postings(&world.ledger, *text).iter().all(|held| erasure.has(held.object));
+        let at = world.clock();
+        let mut facts = Vec::new();
+        for text in 0..NAMES {
+            let (chain, id) = late(text);
+            let addressed = Addressed::Object(person(0));
+            facts.push(Fact::SnapshotTaken(Snapshot { chain, id, from: at, until: at, addressed, mailbox: None }));
+        }
+        world.ledger.append(TENANT, Batch { facts, ..Batch::default() }, Stamp { now: at, salt: [4; 16] }).unwrap();
+        let bytes = everything(&world.ledger);
+        for text in 0..NAMES {
+            let (chain, id) = late(text);
+            prop_assert!(world.ledger.store().snapshot(TENANT, &chain, &id).unwrap().is_some());
+            for id in [chain.as_str(), id.as_str()] {
+                let id = id.to_lowercase();
+                let is_written = bytes.windows(id.len()).any(|window| window == id.as_bytes());
+                prop_assert_eq!(is_written, !is_gone(&text), "{}", id);
+            }
+        }
+        prop_assert_eq!(world.ledger.verify(|_| ()).unwrap().differing, 0);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::needles::words_replaced;
+use super::needles::erased_replaced;
 use super::{Erasure, Needles};
 use crate::domain::fact::{Addressed, Fact, Profile};
 use crate::domain::finding::{FindingId, Review};
-use crate::domain::id::ObjectId;
+use crate::domain::id::{ChainId, ObjectId, SnapshotId};
 use crate::domain::link::Link;
 use crate::domain::name::{Name, NameKey, Proxy};
 
@@ -64,7 +64,7 @@ impl Masker<'_> {
         if let Some(instead) = self.needles.replaced(text, self.erasure) {
             *text = instead;
         }
-        if let Some(instead) = words_replaced(text, self.erasure) {
+        if let Some(instead) = erased_replaced(text, self.erasure) {
             *text = instead;
         }
     }
@@ -126,6 +126,16 @@ pub fn names_said(fact: &Fact) -> Vec<Name> {
         _ => {}
     }
     names
+}
+
+/// The ids of the chain and the snapshot that a fact is about.
+pub fn ids_said(fact: &Fact) -> Option<(&ChainId, &SnapshotId)> {
+    match fact {
+        Fact::SnapshotTaken(snapshot) => Some((&snapshot.chain, &snapshot.id)),
+        Fact::Receipt(receipt) => Some((&receipt.chain, &receipt.snapshot)),
+        Fact::SnapshotExpired(expired) => Some((&expired.chain, &expired.snapshot)),
+        _ => None,
+    }
 }
 
 /// The anchors that a profile tells, as texts to be erased.

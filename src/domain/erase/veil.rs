@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::needles::erased_in;
 use super::{Erased, Fingerprint, Redacted, Token, stands_for, token_of};
 use crate::domain::fact::{Addressed, Fact, Profile, Snapshot};
 use crate::domain::id::{ChainId, ObjectId, SnapshotId};
@@ -110,6 +111,11 @@ impl Erasure {
     /// Whether a text is neither erased nor stands for one that was.
     pub fn is_new_text(&self, text: &str) -> bool {
         token_of(text).is_none_or(|token| !self.texts.contains(&token)) && self.text_token(text).is_none()
+    }
+
+    /// The pseudonyms of the erased names that stand in a text which is not erased itself.
+    pub fn names_in(&self, text: &str) -> Vec<NameKey> {
+        if self.names.is_empty() || !self.is_new_text(text) { Vec::new() } else { erased_in(text, self) }
     }
 
     /// The chain that an id means.
