@@ -173,7 +173,10 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
         Fact::Seen(seen) => {
             let timeline = Timeline::of(seen.object, known.to_vec(), coverage);
             let differs = |newest| differs(newest, &seen.profile, timeline.licence());
-            timeline.state() != State::Active || newest.is_none_or(differs)
+            // Of an object of which the feed proves nothing any more, because two reports came too soon after one another or because it
+            // never told of it, only such a reading says that it still lives.
+            let is_stale = timeline.last_seen_alive() < coverage.horizon();
+            is_stale || timeline.state() != State::Active || newest.is_none_or(differs)
         }
         Fact::Removed(removed) => {
             let same = known.iter().any(|known| {

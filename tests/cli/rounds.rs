@@ -142,3 +142,33 @@ fn a_first_enumeration_is_gone_on_with_however_old_it_is() {
     assert_eq!(w.status()["objects"]["active"], 6);
     w.verify();
 }
+
+/// Two reports within the feed's lag leave open which of the two states came last, so the feed proves nothing of the object any more.
+/// The next reconcile reads it once, and the feed proves it from there.
+#[test]
+fn an_object_whose_reports_came_too_soon_after_one_another_is_known_again_by_the_next_reconcile() {
+    let mut w = World::new();
+    let (ann, _bob) = (w.create("ann"), w.create("bob"));
+    w.at("09:00");
+    w.poll();
+    for (clock, name) in [("09:30", "ann.lee"), ("09:32", "ann.miller")] {
+        w.rename(ann, name);
+        w.at(clock);
+        w.poll();
+    }
+    w.snapshot("cA", "s1", ann);
+    let asked = |w: &World| w.ask(&["--chain", "cA", "--object", &ann.to_string()]);
+    w.on_day(9, "09:00");
+    w.poll();
+    asked(&w).refresh();
+    assert_eq!(w.reconcile()["facts"], 1, "one reading, of her");
+    asked(&w).continues().of_object(ann);
+    for (day, clock) in [(10, "09:00"), (30, "09:00")] {
+        w.on_day(day, clock);
+        w.poll();
+        asked(&w).continues().of_object(ann);
+        assert_eq!(w.reconcile()["facts"], 0, "the feed proves her by itself");
+    }
+    assert_eq!(w.who("ann.miller", "10:00")["holder"], ann.to_string());
+    w.verify();
+}
