@@ -397,7 +397,7 @@ fn a_flipped_byte_in_any_stored_value_is_told() {
             let read = SledStore::open(directory.path(), options()).and_then(|store| read_all(&store));
             let error = read.expect_err(&format!("byte {place} of a record of kind {kind}"));
             assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-            assert!(error.to_string().contains("run `whowas verify`"), "{error}");
+            assert!(error.hint().unwrap().contains("`whowas repair --dry-run`"), "{error}");
         }
     }
 }

@@ -55,6 +55,13 @@ pub enum CliError {
     Service(ClientError),
     /// A step that failed, with its causes in one line.
     Failed(String),
+    /// A service holds the ledger, and it cannot be asked for what this command does.
+    HeldByService {
+        /// The command.
+        command: &'static str,
+        /// Who holds it.
+        source: Box<StoreError>,
+    },
     /// Something of the operating system.
     Io {
         /// What was being done.
@@ -100,6 +107,17 @@ impl CliError {
     pub fn with_advice(self, advice: &str) -> Self {
         match self {
             Self::Usage(why) => Self::Usage(format!("{why}; {advice}")),
+            other => other,
+        }
+    }
+
+    /// The same, said of a command that works on the ledger itself.
+    #[must_use]
+    pub fn on_the_ledger(self, command: &'static str) -> Self {
+        match self {
+            Self::Ledger(LedgerError::Store(source @ StoreError::Held { .. })) if source.service().is_some() => {
+                Self::HeldByService { command, source: Box::new(source) }
+            }
             other => other,
         }
     }
@@ -155,6 +173,7 @@ impl CliError {
             Self::Service(ClientError::Refused(problem)) => format!("the service says no: {problem}"),
             Self::Service(error) => format!("failed to {}", with_causes(error)),
             Self::Failed(why) => format!("failed to {why}"),
+            Self::HeldByService { source, .. } => format!("failed to {}", with_causes(source)),
             Self::Io { step, source } => format!("failed to {step}: {source}"),
         }
     }
@@ -165,6 +184,10 @@ impl CliError {
             Self::Ledger(LedgerError::Store(error)) | Self::Sync(SyncError::Ledger(LedgerError::Store(error))) => {
                 error.hint()
             }
+            Self::HeldByService { command, .. } => Some(format!(
+                "`{command}` works on the ledger itself, so no service can be asked for it with --server: stop the service, and start \
+                 it again afterwards"
+            )),
             Self::Sync(error) => error.hint(),
             Self::Service(error) => error.hint(),
             Self::Config(ConfigError::Graph(error)) => Some(error.hint()),

@@ -43,7 +43,8 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::clock::Clock;
 use args::{Args, Command};
@@ -52,8 +53,12 @@ use open::App;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
+    let parsed = Args::command().try_get_matches().and_then(|given| {
+        let args = Args::from_arg_matches(&given)?;
+        Ok((args, given.value_source("server") == Some(ValueSource::CommandLine)))
+    });
+    let (args, is_server_said) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are no failures; clap prints them to standard output and all else to standard error.
             let _unprinted = error.print();
@@ -61,17 +66,29 @@ pub fn main() -> ExitCode {
         }
     };
     log::start(&args.global);
-    match run(args) {
+    let alone = works_alone(&args.command);
+    match run(args, is_server_said) {
         Ok(exit) => exit.into(),
         Err(error) => {
+            let error = match alone {
+                Some(name) => error.on_the_ledger(name),
+                None => error,
+            };
             error.print();
             error.exit().into()
         }
     }
 }
 
-fn run(args: Args) -> Result<Exit, error::CliError> {
-    let Args { global, command } = args;
+fn run(args: Args, is_server_said: bool) -> Result<Exit, error::CliError> {
+    let Args { mut global, command } = args;
+    if let Some(name) = works_nowhere(&command).filter(|_| global.server.is_some()) {
+        // A variable that is set for other commands is no word on this one.
+        if is_server_said {
+            return Err(error::CliError::usage(format!("--server: `{name}` asks no service; leave it out")));
+        }
+        global.server = None;
+    }
     if global.server.is_some()
         && let Some(why) = not_asked(&command)
     {
@@ -134,20 +151,44 @@ fn run(args: Args) -> Result<Exit, error::CliError> {
 
 /// Why a command asks no service, if it does not.
 fn not_asked(command: &Command) -> Option<String> {
-    let ledger = |name: &str| {
-        Some(format!(
-            "--server: `{name}` works on the ledger itself: stop the service, run it where the ledger is, and without \
-             --server or WHOWAS_SERVER"
-        ))
+    if let Command::Export(_) = command {
+        return Some(export::WHY_NOT_A_SERVICE.to_owned());
+    }
+    let aside = "and without --server or WHOWAS_SERVER";
+    if let Some(name) = works_alone(command) {
+        return Some(format!(
+            "--server: `{name}` works on the ledger itself: stop the service, run it where the ledger is, {aside}"
+        ));
+    }
+    let name = match command {
+        Command::Token(_) => "token",
+        Command::Doctor => "doctor",
+        Command::Serve(_) => {
+            return Some("--server: `serve` is the service itself; leave out --server and WHOWAS_SERVER".to_owned());
+        }
+        _ => return None,
     };
-    let beside = |name: &str| {
-        Some(format!(
-            "--server: `{name}` works on the files beside the ledger: run it where the service runs, which goes on meanwhile, \
-             and without --server or WHOWAS_SERVER"
-        ))
-    };
-    let alone = |name: &str| Some(format!("--server: `{name}` asks no service; leave out --server and WHOWAS_SERVER"));
-    match command {
+    Some(format!(
+        "--server: `{name}` works on the files beside the ledger: run it where the service runs, which goes on meanwhile, {aside}"
+    ))
+}
+
+/// The name of a command that opens the ledger and that no service does.
+fn works_alone(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Import(_) => "import",
+        Command::Report(_) => "report",
+        Command::Mapping(_) => "mapping",
+        Command::Link(_) => "link",
+        Command::Export(_) => "export",
+        Command::Restore(_) => "restore",
+        Command::Compact => "compact",
+        Command::Redact(_) => "redact",
+        Command::Encrypt(_) => "encrypt",
+        Command::Decrypt => "decrypt",
+        Command::Verify => "verify",
+        Command::Rebuild => "rebuild",
+        Command::Repair(_) => "repair",
         Command::Sync(_)
         | Command::Status
         | Command::Check(_)
@@ -162,27 +203,26 @@ fn not_asked(command: &Command) -> Option<String> {
         | Command::Checkpoint(_)
         | Command::Prove(_)
         | Command::Completions { .. }
-        | Command::Man { .. } => None,
-        Command::Import(_) => ledger("import"),
-        Command::Report(_) => ledger("report"),
-        Command::Mapping(_) => ledger("mapping"),
-        Command::Link(_) => ledger("link"),
-        Command::Export(_) => Some(export::WHY_NOT_A_SERVICE.to_owned()),
-        Command::Restore(_) => ledger("restore"),
-        Command::Compact => ledger("compact"),
-        Command::Redact(_) => ledger("redact"),
-        Command::Encrypt(_) => ledger("encrypt"),
-        Command::Decrypt => ledger("decrypt"),
-        Command::Verify => ledger("verify"),
-        Command::Rebuild => ledger("rebuild"),
-        Command::Repair(_) => ledger("repair"),
-        Command::Token(_) => beside("token"),
-        Command::Doctor => beside("doctor"),
-        Command::Serve(_) => alone("serve"),
-        Command::VerifyProof(_) => alone("verify-proof"),
-        Command::Demo(_) => alone("demo"),
-        Command::Init { .. } => alone("init"),
-        Command::Scenario(_) => alone("scenario"),
-        Command::Emulate(_) => alone("emulate"),
+        | Command::Man { .. }
+        | Command::Token(_)
+        | Command::Doctor
+        | Command::Serve(_)
+        | Command::VerifyProof(_)
+        | Command::Demo(_)
+        | Command::Init { .. }
+        | Command::Scenario(_)
+        | Command::Emulate(_) => return None,
+    })
+}
+
+/// The name of a command that has nothing to do with any ledger or service that is there already.
+fn works_nowhere(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::VerifyProof(_) => Some("verify-proof"),
+        Command::Demo(_) => Some("demo"),
+        Command::Init { .. } => Some("init"),
+        Command::Scenario(_) => Some("scenario"),
+        Command::Emulate(_) => Some("emulate"),
+        _ => None,
     }
 }

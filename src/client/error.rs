@@ -115,6 +115,9 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused(problem) => return problem.hint.clone(),
+            Self::Unreachable { source, .. } if is_no_tls(source.as_ref()) => {
+                "what answers there speaks no TLS; `whowas serve` without tls_cert is asked by http://, and only on its own machine"
+            }
             Self::Unreachable { .. } => "is `whowas serve` running there, and does no firewall stand in between?",
             Self::Unanswered { .. } => "the service, or the directory behind it, is slow; ask again, or fewer at once",
             Self::BrokenOff { .. } => "ask again; the service's log may tell why it broke off",
@@ -123,6 +126,12 @@ impl ClientError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Whether the other side answered a TLS greeting with something else.
+fn is_no_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.to_string().contains("InvalidContentType"))
 }
 
 impl Problem {

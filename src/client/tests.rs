@@ -192,6 +192,9 @@ async fn an_answer_that_breaks_off_or_does_not_come_is_no_answer() {
     assert!(matches!(gone, ClientError::Unreachable { .. }), "{gone}");
     let other = raw("SSH-2.0-OpenSSH\r\n", Duration::ZERO).status().await.unwrap_err();
     assert!(matches!(other, ClientError::Unreachable { .. }), "{other}");
+    let plain = at(&raw("HTTP/1.1 400 Bad Request\r\n\r\n", Duration::ZERO).origin().replace("http:", "https:"));
+    let plain = plain.status().await.unwrap_err();
+    assert!(plain.hint().unwrap().contains("speaks no TLS"), "{plain:?}");
     // Nobody listens on a port that was just free.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let name = "someone@x.test".parse().unwrap();

@@ -322,7 +322,10 @@ pub(super) fn fold(text: &str) -> String {
 /// The domain in the form in which domains compare.
 pub(super) fn fold_domain(domain: &str) -> String {
     // A domain that UTS #46 refuses can still stand in an old export; it is then folded as text, so it stays findable.
-    idna::domain_to_ascii(domain).unwrap_or_else(|_| fold(domain))
+    let mut folded = idna::domain_to_ascii(domain).unwrap_or_else(|_| fold(domain));
+    // What UTS #46 leaves out, a soft hyphen for example, may have hidden spaces at the end from whoever trimmed the name.
+    folded.truncate(folded.trim_end().len());
+    folded
 }
 
 #[cfg(test)]
@@ -349,6 +352,7 @@ mod tests {
             ("ann@BÜCHER.test", "ann@bücher.test"),
             ("ＡＮＮ@x.test", "ａｎｎ@x.test"),
             ("Ǆordan@x.test", "ǆordan@x.test"),
+            ("ann@x.test \u{200B}", "ann@x.test"),
         ];
         for (a, b) in equal {
             assert_eq!(name(a), name(b), "{a} {b}");

@@ -56,6 +56,8 @@ pub enum Target {
     Unproven {
         /// A name was given, not an object's id.
         by_name: bool,
+        /// The directory was asked for it, or was to be.
+        read_live: bool,
         /// Who it is by the newest evidence.
         holder: Option<ObjectId>,
         /// Everyone who claims it.
@@ -125,18 +127,14 @@ fn judge(case: &Case<'_>) -> (RestoreVerdict, Vec<String>) {
     let mut doubts = doubts(case, &subject);
     let (target, owner) = match (case.target, case.attribution.owner) {
         (Target::Object(target), Some(owner)) if doubts.is_empty() => (*target, owner),
-        (Target::Unproven { by_name, why, .. }, _) => {
-            doubts.push(match by_name {
-                true => {
-                    "nothing proves who the target is now; ask with a live read (--verify), or name the target by its \
-                         object id"
-                        .to_owned()
-                }
-                false => {
-                    "nothing proves where the target stands now; sync, or ask with a live read (--verify)".to_owned()
-                }
-            });
+        (Target::Unproven { by_name, read_live, why, .. }, _) => {
             doubts.extend(why.iter().cloned());
+            let (what, cure) = match by_name {
+                true => ("who the target is", "name the target by its object id"),
+                false => ("where the target stands", "sync"),
+            };
+            let read = if *read_live { "" } else { "ask with a live read (--verify), or " };
+            doubts.push(format!("so nothing proves {what} now; {read}{cure}"));
             return (CannotKnow, doubts);
         }
         _ => return (CannotKnow, doubts),
@@ -306,7 +304,13 @@ mod tests {
     }
 
     fn unproven_as(by_name: bool) -> Target {
-        Target::Unproven { by_name, holder: Some(A), claimants: vec![A], why: vec!["it is old".to_owned()] }
+        Target::Unproven {
+            by_name,
+            read_live: false,
+            holder: Some(A),
+            claimants: vec![A],
+            why: vec!["it is old".to_owned()],
+        }
     }
 
     #[rstest]

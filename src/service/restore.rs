@@ -93,7 +93,7 @@ pub fn restore_check(desk: &Desk, request: &RestoreRequest) -> Result<RestoreAns
     // An id cannot be redirected, but whether the object still lives, and whether a guard holds what would change it, is
     // for the verdict to say, as for a backup.
     let answer = check::check(desk, &ask(&request.to), KnownAt::Now)?;
-    judge(desk, request, &answer)
+    judge(desk, request, &answer, false)
 }
 
 /// Reads the directory first, then judges.
@@ -105,7 +105,7 @@ pub async fn restore_check_live(
     let answer = check::check_live(desk, context, &ask(&request.to)).await?;
     let (desk, request) = (desk.clone(), request.clone());
     // The ledger blocks.
-    Ok(tokio::task::spawn_blocking(move || judge(&desk, &request, &answer)).await??)
+    Ok(tokio::task::spawn_blocking(move || judge(&desk, &request, &answer, true)).await??)
 }
 
 fn ask(to: &Recipient) -> Ask {
@@ -115,13 +115,18 @@ fn ask(to: &Recipient) -> Ask {
     }
 }
 
-fn judge(desk: &Desk, request: &RestoreRequest, asked: &CheckAnswer) -> Result<RestoreAnswer, LedgerError> {
+fn judge(
+    desk: &Desk,
+    request: &RestoreRequest,
+    asked: &CheckAnswer,
+    read_live: bool,
+) -> Result<RestoreAnswer, LedgerError> {
     let RestoreRequest { chain, snapshot: id, to } = request;
     let missing = || LedgerError::NoSnapshot { chain: chain.clone(), snapshot: id.clone() };
     let found = desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.ok_or_else(missing)?;
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
     let mut people = People::new(&view);
-    let target = target(&mut people, to, asked)?;
+    let target = target(&mut people, to, asked, read_live)?;
     let owner = found.attribution.owner;
     let (taker, claimants) = match &target {
         Target::Object(object) => (Some(*object), Vec::new()),
@@ -201,7 +206,12 @@ fn holds_several(desk: &Desk, chain: &ChainId) -> Result<bool, LedgerError> {
 }
 
 /// Who the target is, as the verdict on it says: an agent may write to whom a backup may be read from.
-fn target(people: &mut People<'_, '_>, to: &Recipient, asked: &CheckAnswer) -> Result<Target, LedgerError> {
+fn target(
+    people: &mut People<'_, '_>,
+    to: &Recipient,
+    asked: &CheckAnswer,
+    read_live: bool,
+) -> Result<Target, LedgerError> {
     let mut why = asked.reasons.clone();
     let (by_name, proved) = match to {
         // An object that was never seen is nobody else either, and what freezes or stops a backup moves no id.
@@ -232,6 +242,7 @@ fn target(people: &mut People<'_, '_>, to: &Recipient, asked: &CheckAnswer) -> R
             let several = asked.candidates.iter().map(|candidate| candidate.object);
             Target::Unproven {
                 by_name,
+                read_live,
                 holder: asked.object,
                 claimants: asked.object.into_iter().chain(several).collect::<BTreeSet<_>>().into_iter().collect(),
                 why,

@@ -3,6 +3,14 @@
 use super::StoreError;
 
 impl StoreError {
+    /// Where the service that holds the ledger answers, if it is one that does.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Held { holder, .. } => holder.url.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What to do, where it follows from the error alone.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

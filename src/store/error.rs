@@ -141,7 +141,7 @@ pub enum StoreError {
         why: String,
     },
     /// Stored bytes are not what was written.
-    #[error("read {what}: the stored bytes are damaged ({why}); run `whowas verify`")]
+    #[error("read {what}: the stored bytes are damaged ({why})")]
     Damaged {
         /// Which record.
         what: String,

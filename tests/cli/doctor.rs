@@ -372,6 +372,16 @@ fn a_configuration_that_cannot_be_used_is_two() {
 }
 
 #[test]
+fn what_init_leaves_to_be_filled_in_is_told() {
+    let w = World::new();
+    fs::remove_file(w.file("whowas.toml")).unwrap();
+    w.run(&["init"]).ended(0);
+    set(&w, "graph_url", "\"http://127.0.0.1:9\"");
+    let found = Found::of(&w.run(&["doctor"]), 2).has("config", "warning", &["all zeros"], "Tenant ID");
+    found.has("credential", "failed", &["client_id is not set"], "whowas.toml");
+}
+
+#[test]
 fn odd_settings_are_a_warning() {
     let w = well();
     w.configure("audits = true\nlag = \"5m\"\nsync_every = \"1m\"");

@@ -337,9 +337,17 @@ fn a_sync_by_a_service_is_waited_for_and_ends_as_one_by_hand() {
 fn a_held_ledger_says_where_to_ask() {
     let (w, _) = story();
     let served = Served::of(&w);
-    for command in [&["status"][..], &["check", "--name", "ann@x.test"], &["verify"]] {
+    for command in [&["status"][..], &["check", "--name", "ann@x.test"]] {
         let held = w.run(command);
         held.failed(1, &["it is held by process", "whowas serve", &format!("--server {}", served.url), "WHOWAS_TOKEN"]);
+        assert_eq!(held.stdout, "");
+    }
+    for command in
+        [&["verify"][..], &["export", "x"], &["mapping", "show"], &["redact", "00000000-0000-0000-0000-000000000001"]]
+    {
+        let held = w.run(command);
+        let itself = format!("`{}` works on the ledger itself", command[0]);
+        held.failed(1, &["it is held by process", "whowas serve", &itself, "stop the service"]);
         assert_eq!(held.stdout, "");
     }
     // And so it does.
@@ -401,18 +409,27 @@ fn commands_that_ask_no_service_say_where_to_run_them() {
         (&["rebuild"], stopped),
         (&["token", "list"], ["run it where the service runs", "goes on meanwhile"]),
         (&["doctor"], ["run it where the service runs", "goes on meanwhile"]),
-        (&["serve"], ["asks no service", "WHOWAS_SERVER"]),
-        (&["demo"], ["asks no service", "WHOWAS_SERVER"]),
-        (&["init", "new.toml"], ["asks no service", "WHOWAS_SERVER"]),
-        (&["scenario", "run", "x"], ["asks no service", "WHOWAS_SERVER"]),
-        (&["emulate"], ["asks no service", "WHOWAS_SERVER"]),
+        (&["serve"], ["the service itself", "WHOWAS_SERVER"]),
     ] {
         let refused = ran(w.command("json", command).env("WHOWAS_SERVER", "http://127.0.0.1:1"));
         refused.failed(2, &[&format!("`{}`", command[0]), words[0], words[1]]);
         assert_eq!(refused.stdout, "");
     }
-    assert_eq!(ran(w.command("json", &["completions", "bash"]).env("WHOWAS_SERVER", "http://127.0.0.1:1")).code, 0);
+    // What has nothing to do with any service says no to the flag, and heeds no variable that is meant for others.
+    for command in
+        [&["demo"][..], &["init", "new.toml"], &["scenario", "run", "x"], &["emulate"], &["verify-proof", "x"]]
+    {
+        let refused = ran(w.command("json", &["--server", "http://127.0.0.1:1"]).args(command));
+        refused.failed(2, &[&format!("`{}` asks no service", command[0])]);
+        let after = ran(w.command("json", command).args(["--server", "http://127.0.0.1:1"]));
+        assert_eq!((after.code, after.stderr), (2, refused.stderr));
+    }
     assert!(!w.file("new.toml").exists() && !w.ledger().exists());
+    for (command, code) in [(&["completions", "bash"][..], 0), (&["init", "new.toml"], 0), (&["verify-proof", "x"], 1)]
+    {
+        let run = ran(w.command("json", command).env("WHOWAS_SERVER", "http://127.0.0.1:1"));
+        assert_eq!(run.code, code, "{}", run.stderr);
+    }
 }
 
 #[test]

@@ -123,7 +123,8 @@ const DOMAIN_MAX: usize = 255;
 fn begins_at(text: &[char], at: usize) -> bool {
     let before = |by: usize| at.checked_sub(by).and_then(|before| text.get(before)).copied();
     let is_joined = |by: usize| before(by).is_some_and(char::is_alphanumeric);
-    !is_joined(1) && !(matches!(before(1), Some('.' | '+' | '\'')) && is_joined(2))
+    let is_link = matches!(before(1), Some('.' | '+' | '\''));
+    !(is_joined(1) || is_link && is_joined(2))
 }
 
 /// Whether a name may end before this place.

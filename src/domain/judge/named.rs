@@ -48,8 +48,17 @@ pub(super) fn by_name(case: &Case<'_>, name: &Name) -> Verdict {
                 let why = format!("{name} was never seen; it may be a new name that the next sync brings");
                 return refresh(case, bound, why);
             }
-            let why = format!("{name} was never seen in this tenant; a live read (--verify) or a sync may know it");
-            verdict(case, Outcome::Unknown, bound, vec![why])
+            let mut reasons = Vec::new();
+            match proof(case, None).filter(|proof| proof.live) {
+                Some(_) => {
+                    reasons.push(format!("{name} was never seen in this tenant, and a live read finds nobody by it"));
+                    reasons.extend(unseen(case));
+                }
+                None => reasons.push(format!(
+                    "{name} was never seen in this tenant; a live read (--verify) or a sync may know it"
+                )),
+            }
+            verdict(case, Outcome::Unknown, bound, reasons)
         }
     }
 }
@@ -95,9 +104,9 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
     }
     if answer.outcome == Outcome::Renamed {
         answer.reasons.push(format!("nobody holds {name} now; the chain's object lives under other names"));
-        if proof.live && case.ask.kind != NameKind::Upn {
-            // The directory finds users by id and by user principal name alone. The chain's object is opened by its id all the same.
-            answer.reasons.push(UNSEEN.to_owned());
+        if proof.live {
+            // The chain's object is opened by its id all the same.
+            answer.reasons.extend(unseen(case));
         }
         if !answer.changes.iter().any(|change| change.from.as_ref() == Some(name)) {
             answer.changes.extend(asked_change(case, name, bound));
@@ -106,8 +115,11 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
     answer
 }
 
-/// What a live read of a name leaves open.
-const UNSEEN: &str = "whether a user has it as a further address since the last completed sync, no live read can show";
+/// What a live read that finds nobody leaves open: the directory finds users by id and by user principal name alone.
+fn unseen(case: &Case<'_>) -> Option<String> {
+    let why = "whether a user has it as a further address since the last completed sync, no live read can show";
+    (case.ask.kind != NameKind::Upn).then(|| why.to_owned())
+}
 
 /// Nobody holds the name any more, and there is no chain to go by.
 fn released(case: &Case<'_>, name: &Name) -> Verdict {

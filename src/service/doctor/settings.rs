@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Sheet;
 use crate::config::{Config, TenantConfig};
 use crate::domain::attribution::Settling;
+use crate::domain::id::TenantId;
 use crate::domain::rhythm::Rhythm;
 
 pub(super) fn check(sheet: &mut Sheet, config: &Config, tenant: &TenantConfig) {
@@ -34,6 +35,11 @@ fn oddities(config: &Config, tenant: &TenantConfig) -> Vec<(String, String)> {
     let (widths, policy) = (tenant.widths(), tenant.policy());
     let Settling { propagation, audit_lag } = policy.settling;
     let Rhythm { sync_every, reconcile_every } = tenant.rhythm();
+    say(
+        tenant.id == TenantId::from_bytes([0; 16]),
+        "the tenant's id is all zeros, as `whowas init` writes it",
+        "put the tenant's id there: Entra admin center > Overview > Tenant ID",
+    );
     let same = config.tenants.iter().filter(|other| other.id == tenant.id).count();
     say(same > 1, "the tenant is there more than once; only the first one counts", "keep one [[tenant]] with this id");
     let alias = tenant.alias.as_deref();

@@ -261,8 +261,7 @@ fn damage(
         Ok(()) => Ok(None),
         Err(error @ (StoreError::Damaged { .. } | StoreError::Io { .. })) => {
             // What is said of the copy is so of the ledger.
-            let said = super::chain(&error).replace(&copy.display().to_string(), &directory.shown());
-            Ok(Some(said.trim_end_matches("; run `whowas verify`").to_owned()))
+            Ok(Some(super::chain(&error).replace(&copy.display().to_string(), &directory.shown())))
         }
         Err(error) => Err(error),
     }
