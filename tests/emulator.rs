@@ -1034,3 +1034,45 @@ async fn the_audit_log_is_worded_as_asked() {
     assert_eq!(events[1]["correlationId"], events[2]["correlationId"]);
     assert_eq!(ids(&events).len(), 3);
 }
+
+/// docs/EMULATOR.md shows every act, in an order in which they can be done.
+#[tokio::test]
+async fn the_acts_of_the_documentation_are_all_there_are_and_all_work() {
+    let app = App::start().await;
+    let act = async |line: &str| {
+        let answer = app.client.post(format!("{}/_emulator/act", app.emulator.url())).body(line.to_owned());
+        let answer = answer.send().await.unwrap();
+        (answer.status(), body(answer).await)
+    };
+    let page = include_str!("../docs/EMULATOR.md");
+    let (mut shown, mut ids) = (BTreeSet::new(), BTreeMap::new());
+    for line in page.lines().filter(|line| line.starts_with(r#"{"act":"#)) {
+        let mut line = line.to_owned();
+        ids.iter()
+            .for_each(|(word, id): (&&str, &String)| line = line.replace(&format!("\"{word}\""), &format!("\"{id}\"")));
+        let (status, answer) = act(&line).await;
+        assert_eq!(status, StatusCode::OK, "{line}: {answer}");
+        let done: Value = serde_json::from_str(&line).unwrap();
+        let id = answer["id"].as_str().unwrap().to_owned();
+        match done["act"].as_str().unwrap() {
+            "create" => drop(ids.insert("USER", id)),
+            "create_group" => drop(ids.insert("GROUP", id)),
+            "create_contact" => drop(ids.insert("CONTACT", id)),
+            "deliver" => {
+                let messages = app.json(&format!("/users/{id}/messages")).await;
+                ids.insert("MESSAGE", messages["value"][0]["id"].as_str().unwrap().to_owned());
+            }
+            _ => {}
+        }
+        shown.insert(done["act"].as_str().unwrap().to_owned());
+    }
+    // Whoever asks for something else is told what there is.
+    let (status, refusal) = act(r#"{"act":"no such act"}"#).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let told = refusal["error"]["message"].as_str().unwrap().split_once("expected one of ").unwrap().1;
+    let all: BTreeSet<String> = told.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(shown, all);
+    let quirk = page.split_once("has exactly these on: `").unwrap().1.split_once('`').unwrap().0;
+    let answer = app.client.post(format!("{}/_emulator/quirks", app.emulator.url())).body(quirk).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{quirk}");
+}

@@ -14,7 +14,7 @@ use super::replay::{self, ByBasis, GivenBasis};
 use super::source::{Asking, Judge, source};
 use crate::domain::id::ObjectId;
 use crate::domain::name::Name;
-use crate::domain::verdict::{Action, Ask};
+use crate::domain::verdict::{Action, Ask, Outcome};
 use crate::ledger::KnownAt;
 use crate::service::check::CheckAnswer;
 use crate::service::history::{NameAnswer, ObjectAnswer};
@@ -95,7 +95,7 @@ pub fn say_check(answer: &CheckAnswer) -> String {
         let base = base.map(|base| format!(", build on snapshot {base}")).unwrap_or_default();
         let _ = writeln!(text, "  open {open}{base}");
     }
-    if let Some(names) = &answer.names {
+    if let Some(names) = answer.names.as_ref().filter(|_| answer.verdict != Outcome::Unknown) {
         let upn = names.upn.as_ref().map_or("no UPN", Name::spelling);
         let known = if goes_on { "now" } else { "last known as" };
         let _ = writeln!(text, "  {known} {upn}");

@@ -96,7 +96,9 @@ impl Checker<'_> {
 }
 
 fn read_ask(text: &str) -> Result<Ask, String> {
-    let request: CheckRequest = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let request: CheckRequest = serde_json::from_str(text).map_err(|error| {
+        format!("it is no ask ({error}); an ask is like {{\"chain\": \"c1\", \"name\": \"ann@contoso.com\"}}")
+    })?;
     let is_empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
     if is_empty { Err("give a chain, a name or an object".to_owned()) } else { Ok(request.into()) }
 }

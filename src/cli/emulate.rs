@@ -55,7 +55,7 @@ pub fn emulate(options: &EmulateOptions, clock: Clock) -> Result<Exit, CliError>
              [[tenant]]\nid = \"{tenant}\"\nalias = \"emulated\"\nclient_id = \"{client_id}\"\n\
              credential = {{ secret_env = \"WHOWAS_SECRET\" }}    # export WHOWAS_SECRET={secret}\n\
              graph_url = \"{url}\"\nlogin_url = \"{url}\"\n\n\
-             control: {url}/_emulator/clock, /_emulator/act, /_emulator/quirks, /_emulator/requests; stop with ctrl-c"
+             control: {url}/_emulator/clock, /_emulator/act, /_emulator/quirks, /_emulator/requests (docs/EMULATOR.md); stop with ctrl-c"
         ));
         output::text(&url)?;
         tokio::signal::ctrl_c().await.map_err(CliError::io("wait for the interrupt"))?;

@@ -40,7 +40,7 @@ pub fn say(level: Level, text: &str) {
             let now = Clock::new(None).now().to_string();
             json!({"timestamp": now, "level": level.as_str(), "message": text}).to_string()
         }
-        _ => text.to_owned(),
+        _ => output::readable(text),
     };
     // There is nowhere left to complain if standard error is gone.
     let _unprinted = writeln!(std::io::stderr().lock(), "{line}");

@@ -10,13 +10,14 @@ use super::args::{Global, Output};
 use super::error::CliError;
 use super::log;
 use crate::domain::interval::Edge;
+use crate::report::text::shown;
 
 pub use crate::service::parts::word_of;
 
 /// Prints an answer as the flags want it; `human` gives the text for people.
 pub fn answer<T: Serialize>(global: &Global, answer: &T, human: impl FnOnce() -> String) -> Result<(), CliError> {
     match global.output {
-        Output::Human => text(&human()),
+        Output::Human => text(&readable(&human())),
         Output::Json => text(&serde_json::to_string_pretty(answer).map_err(unprintable)?),
         Output::Jsonl => text(&serde_json::to_string(answer).map_err(unprintable)?),
     }
@@ -43,6 +44,17 @@ pub fn text(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(CliError::io("write the answer")),
     }
+}
+
+/// Lines as a person may safely read them: an id or a note may have characters in it that turn or hide the text around them, or
+/// that a terminal takes for commands.
+pub fn readable(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|piece| {
+            let words = piece.trim_end_matches(['\n', '\t']);
+            shown(words).into_owned() + piece.get(words.len()..).unwrap_or_default()
+        })
+        .collect()
 }
 
 /// Says something on standard error.
@@ -80,4 +92,15 @@ pub fn edge(edge: Edge) -> String {
 
 fn unprintable(error: serde_json::Error) -> CliError {
     CliError::io("write the answer as JSON")(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn lines_stay_and_what_turns_or_hides_text_is_spelled_out() {
+        assert_eq!(readable("a\n\tb: шалом\n\nc"), "a\n\tb: шалом\n\nc");
+        assert_eq!(readable("chain \u{202e}cA\u{1b}[2J\r\n"), "chain ⟨U+202E⟩cA⟨U+001B⟩[2J⟨U+000D⟩\n");
+    }
 }

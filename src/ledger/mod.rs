@@ -103,7 +103,7 @@ pub enum LedgerError {
     },
     /// A receipt or expiry for a snapshot that was never recorded.
     #[error(
-        "find snapshot {snapshot} of chain {chain}: the ledger does not have it; record it with `snapshot add` first"
+        "find snapshot {snapshot} of chain {chain}: the ledger does not have it; `whowas snapshot list --chain` shows what it has, and `snapshot add` records one"
     )]
     NoSnapshot {
         /// The chain.

@@ -123,7 +123,15 @@ fn sign(tenant: TenantId, keys: &Keyring, stand: TreeHead) -> Result<Signed, Evi
     let checkpoint = Checkpoint { tenant, size: stand.sequence, root: stand.root, commit: stand.hash, recorded };
     let no_key = |why| EvidenceError::Key { tenant, why };
     let name = format!("checkpoint-{tenant}");
+    let is_new = keys.read(&name)?.is_none();
     let text = keys.text(&name, |secret| key::signer_text(&key::origin(tenant), secret))?;
+    if is_new {
+        tracing::warn!(
+            %tenant,
+            "there was no key to sign this tenant's checkpoints, so one was made: keep a copy of the ledger's keys apart from it, and if auditors \
+             hold checkpoints already, put the key back that signed those"
+        );
+    }
     let signer = key::signer(tenant, &text).map_err(no_key)?;
     let key = key::verifier_text(&text).map_err(no_key)?;
     keys.publish(&name, &key)?;
