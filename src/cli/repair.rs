@@ -2,89 +2,56 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
 use super::args::RepairOptions;
 use super::error::{CliError, Exit};
 use super::open::{App, How, Opened};
 use super::output;
 use crate::domain::id::Sequence;
-use crate::ledger::{LedgerError, Restated, Stamp};
-use crate::store::StoreError;
-use crate::store::sled::{LostCommits, RepairHow, RepairOutcome, RepairReport, TenantRepair, repair as mend};
+use crate::ledger::{Restated, Stamp};
+use crate::service::mend::{Mend, Mended, Step, mend};
+use crate::store::sled::{LostCommits, RepairHow, RepairOutcome, TenantRepair};
 
-/// Where the commits that are brought back come from is the engine's own files. Another source, such as an export, would be
-/// a second way into the same report.
 pub fn repair(app: &App, options: &RepairOptions) -> Result<Exit, CliError> {
     let path = app.existing_path(How::Existing)?;
-    let mend = |how: RepairHow| {
-        let bar = output::progress(&app.global, "{spinner} {bytes} of the engine's files read [{elapsed}]");
-        let report = mend(&path, &app.store_options("repair")?, how, |bytes| bar.inc(bytes));
-        bar.finish_and_clear();
-        Ok::<_, CliError>(report?)
+    let bar = |step| {
+        let template = match step {
+            Step::Read => "{spinner} {bytes} of the engine's files read [{elapsed}]",
+            Step::Compare => "{spinner} {pos} facts compared [{elapsed}]",
+            Step::Derive => "{spinner} {pos} facts replayed [{elapsed}]",
+        };
+        output::progress(&app.global, template)
     };
-    let how = RepairHow { dry_run: options.dry_run, force: options.force, stale: false };
-    let mut report = mend(how)?;
-    if report.outcome == RepairOutcome::Sound && is_stale(app)? {
-        report = mend(RepairHow { stale: true, ..how })?;
-    }
-    let erasures = if options.dry_run { Restated::default() } else { derive(app)? };
-    let answer = Answer { report, erasures };
-    output::answer(&app.global, &answer, || text(&answer))?;
-    Ok(match answer.report.outcome {
+    let mut shown = (Step::Read, bar(Step::Read));
+    let wanted = Mend {
+        path: &path,
+        options: app.store_options("repair")?,
+        how: RepairHow { dry_run: options.dry_run, force: options.force, stale: false },
+        erasure_key: app.erasure_key()?,
+        stamp: stamp(app),
+    };
+    let mended = mend(&wanted, &mut |step, more| {
+        if shown.0 != step {
+            shown.1.finish_and_clear();
+            shown = (step, bar(step));
+        }
+        shown.1.inc(more);
+    });
+    shown.1.finish_and_clear();
+    let mended = mended?;
+    output::answer(&app.global, &mended, || text(&mended))?;
+    Ok(match mended.report.outcome {
         RepairOutcome::Repairable => Exit::Found,
         RepairOutcome::Sound | RepairOutcome::Repaired => Exit::Done,
     })
 }
 
-/// Whether what is derived is something else than what the journal gives, although both can be read.
-fn is_stale(app: &App) -> Result<bool, CliError> {
-    // What is to be derived anew is not there to be looked at.
-    let opened = match app.open("repair", How::Existing) {
-        Err(CliError::Ledger(LedgerError::Store(StoreError::NeedsRebuild { .. }))) => return Ok(false),
-        opened => opened?,
-    };
-    let bar = output::progress(&app.global, "{spinner} {pos} facts compared [{elapsed}]");
-    let verified = opened.ledger.verify(|facts| bar.inc(facts));
-    bar.finish_and_clear();
-    let verified = match verified {
-        Err(LedgerError::Store(StoreError::Damaged { .. })) => return Ok(true),
-        verified => verified?,
-    };
-    Ok(verified.differing > verified.unsound)
-}
-
-#[derive(Serialize)]
-struct Answer {
-    #[serde(flatten)]
-    report: RepairReport,
-    erasures: Restated,
-}
-
-/// Derives everything anew if a repair asks for it, this one or one that was interrupted; and names again what was erased if the
-/// record of that is among what was lost.
-fn derive(app: &App) -> Result<Restated, CliError> {
-    let opened = app.open("repair", How::Rebuild)?;
-    let rebuild = || {
-        let bar = output::progress(&app.global, "{spinner} {pos} facts replayed [{elapsed}]");
-        let commits = opened.ledger.rebuild(|facts| bar.inc(facts));
-        bar.finish_and_clear();
-        commits.map(drop)
-    };
-    if opened.store.needs_rebuild() {
-        rebuild()?;
-    }
-    let restated = restate(app, &opened)?;
-    if restated.named {
-        rebuild()?;
-    }
-    Ok(restated)
-}
-
 /// Names again what was erased if the record of that was lost.
 pub(super) fn restate(app: &App, opened: &Opened) -> Result<Restated, CliError> {
-    let stamp = Stamp { now: app.clock.now(), salt: app.clock.salt() };
-    Ok(opened.ledger.restate_erasures(app.erasure_key()?.as_ref(), stamp)?)
+    Ok(opened.ledger.restate_erasures(app.erasure_key()?.as_ref(), stamp(app))?)
+}
+
+fn stamp(app: &App) -> Stamp {
+    Stamp { now: app.clock.now(), salt: app.clock.salt() }
 }
 
 /// What is said of that.
@@ -104,7 +71,7 @@ pub(super) fn erasures_text(restated: &Restated) -> String {
     }
 }
 
-fn text(Answer { report, erasures }: &Answer) -> String {
+fn text(Mended { report, erasures }: &Mended) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     if let Some(damage) = &report.damage {

@@ -16,6 +16,7 @@ pub mod import;
 pub mod journal;
 pub mod link;
 pub mod mapping;
+pub mod mend;
 pub mod parallel;
 pub mod parts;
 pub mod people;

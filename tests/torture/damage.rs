@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use whowas::ledger::Ledger;
+use whowas::ledger::{Ledger, Stamp};
+use whowas::service::mend::{Mend, mend as repaired};
 use whowas::store::StoreError;
 use whowas::store::sled::{RepairHow, RepairOutcome, SledStore, is_hanging, repair};
 
-use super::check::{Found, Must, check, rebuild};
+use super::check::{Found, Must, check};
 use super::child::{Job, JobKind, Program, kill_after, one_line, options as store_options, run_for};
 use super::dice::Dice;
 use super::place;
@@ -201,43 +202,43 @@ fn live_copy(options: &Options, program: &Program, path: &Path, heads: Heads) ->
     Some(("copied while it was written".to_owned(), heads))
 }
 
-/// Whether what is derived is not what the journal gives.
-fn is_stale(path: &Path) -> bool {
-    let Ok(store) = SledStore::open(path, store_options("repair")) else { return false };
-    Ledger::new(store).verify(|_| ()).map_or(true, |report| report.differing > 0)
-}
-
 /// Repairs what was told to be damaged, and compares.
 fn mend(row: &mut Row, trial: &str, path: &Path, truth: &mut Truth, heads: Heads, more: u64) {
-    let repaired = |how| repair(path, &store_options("repair"), how, |_| ());
-    let mended = catch_unwind(AssertUnwindSafe(|| match repaired(RepairHow::default()) {
-        // As the program does it: an engine that is only stale is not written to any more.
-        Ok(report) if report.outcome == RepairOutcome::Sound && is_stale(path) => {
-            repaired(RepairHow { stale: true, ..RepairHow::default() })
-        }
-        repaired => repaired,
-    }));
+    let wanted = Mend {
+        path,
+        options: store_options("repair"),
+        how: RepairHow::default(),
+        erasure_key: None,
+        stamp: Stamp { now: script::time(0), salt: [0; 16] },
+    };
+    let mended = catch_unwind(AssertUnwindSafe(|| repaired(&wanted, &mut |_, _| ())));
     let report = match mended {
-        Ok(Ok(report)) => report,
-        // A newer format, or no commit left at all.
-        Ok(Err(
-            error @ (StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::NotALedger { .. }),
-        )) => {
+        Ok(Ok(mended)) => mended.report,
+        Ok(Err(error)) => {
+            // A newer format, or no commit left at all: then there is nothing to be done, and it says so without doing anything as well.
+            let only_looked = RepairHow { dry_run: true, ..RepairHow::default() };
+            let hopeless = repair(path, &wanted.options, only_looked, |_| ()).err();
+            let is_told = hopeless.is_some_and(|error| {
+                matches!(
+                    error,
+                    StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::NotALedger { .. }
+                )
+            });
+            if !is_told {
+                return row.fault(trial, "broken", &format!("repair: {}", one_line(&error)), |row| &mut row.broken);
+            }
             if row.notes.is_empty() {
                 row.notes.push(format!("{trial}: {}", one_line(&error)));
             }
             return;
         }
-        Ok(Err(error)) => {
-            return row.fault(trial, "broken", &format!("repair: {}", one_line(&error)), |row| &mut row.broken);
-        }
         Err(_) => return row.fault(trial, "broken", "repair panicked", |row| &mut row.broken),
     };
     let all: u64 = heads.iter().sum();
-    let ledger = match rebuild(path) {
-        Ok(ledger) => ledger,
+    let ledger = match SledStore::open(path, store_options("torture")) {
+        Ok(store) => Ledger::new(store),
         Err(error) => {
-            let why = format!("the repaired ledger ({report:?}) does not rebuild: {}", one_line(&error));
+            let why = format!("the repaired ledger ({report:?}) does not open: {}", one_line(&error));
             return row.fault(trial, "broken", &why, |row| &mut row.broken);
         }
     };
