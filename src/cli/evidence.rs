@@ -35,7 +35,7 @@ pub fn checkpoint(app: &App, options: &CheckpointOptions) -> Result<Exit, CliErr
         Output::Human => answer.note.clone().ok_or_else(none)?,
         _ => String::new(),
     };
-    output::answer(&app.global, &answer, || note)?;
+    output::exact(&app.global, &answer, &note)?;
     Ok(Exit::Done)
 }
 
@@ -102,7 +102,7 @@ impl<'p> Kept<'p> {
 
 fn hand_out(app: &App, file: Option<&Path>, answer: &ProofAnswer) -> Result<Exit, CliError> {
     let Some(file) = file else {
-        output::answer(&app.global, answer, || answer.proof.clone())?;
+        output::exact(&app.global, answer, &answer.proof)?;
         return Ok(Exit::Done);
     };
     write_whole(file, answer.proof.as_bytes())?;

@@ -23,6 +23,14 @@ pub fn answer<T: Serialize>(global: &Global, answer: &T, human: impl FnOnce() ->
     }
 }
 
+/// The same of what is read by a program: its text for people is printed as it is.
+pub fn exact<T: Serialize>(global: &Global, answer: &T, human: &str) -> Result<(), CliError> {
+    match global.output {
+        Output::Human => text(human),
+        Output::Json | Output::Jsonl => self::answer(global, answer, String::new),
+    }
+}
+
 /// Prints a list: as JSON lines an item a line, else as one answer.
 pub fn list<T: Serialize, L: Serialize>(
     global: &Global,

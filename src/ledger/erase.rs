@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::erase::{Erasure, Masker, Needles, Redacted, anchor_texts, ids_said, names_said};
+use crate::domain::erase::{Erasure, Masker, Needles, Redacted, anchor_texts, names_said};
 use crate::domain::fact::{Addressed, Fact};
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
-use crate::store::{Order, Subject};
+use crate::store::Subject;
 
 use super::{Batch, Ledger, LedgerError};
 
@@ -78,8 +78,8 @@ impl Ledger {
         Ok(batch)
     }
 
-    /// What has to be erased besides, because the facts say it of somebody erased, or call a chain or a snapshot by an erased name.
-    /// What others are known by already stays readable, until the object is erased again: nothing that is kept under it may move.
+    /// What has to be erased besides, because the facts say it of somebody erased. What others are known by already stays
+    /// readable, until the object is erased again: nothing that is kept under it may move.
     fn new_names(
         &self,
         tenant: TenantId,
@@ -95,23 +95,17 @@ impl Ledger {
             let (keys, anchors) = news.entry(object).or_default();
             keys.extend(names);
             if let Fact::Seen(seen) = fact {
-                let is_new = |text: &&str| erasure.is_new_text(text);
+                let is_new = |text: &&str| erasure.is_new_anchor(text);
                 for text in anchor_texts(&seen.profile).filter(is_new) {
                     let of = |kind| Anchor { kind, value: text.to_owned() };
                     anchors.extend([AnchorKind::ImmutableId, AnchorKind::EmployeeId].map(of));
                 }
             }
         }
-        // An id with a name in it is nobody's in particular.
-        let mut ids = self.ids_with_erased(tenant, erasure, facts)?;
-        if let Some(first) = erasure.objects().next().filter(|_| !ids.is_empty()) {
-            news.entry(first).or_default();
-        }
         let mut redacted = Vec::new();
         for (object, (keys, anchors)) in news {
             let tokens = erasure.tokens();
             let (mut names, mut texts) = (Vec::new(), BTreeSet::new());
-            texts.extend(std::mem::take(&mut ids).iter().map(|id| tokens.text(id)));
             for key in keys {
                 if !self.is_in_use(tenant, &key)? {
                     names.push(tokens.name(&key));
@@ -122,7 +116,7 @@ impl Ledger {
                 let used = both.map(|kind| Anchor { kind, value: anchor.value.clone() });
                 let used = used.iter().map(|anchor| self.store().anchored(tenant, anchor));
                 if used.collect::<Result<Vec<_>, _>>()?.iter().all(Vec::is_empty) {
-                    texts.insert(tokens.text(&anchor.value));
+                    texts.insert(tokens.anchor(&anchor.value));
                 }
             }
             let texts: Vec<_> = texts.into_iter().collect();
@@ -132,52 +126,6 @@ impl Ledger {
             }
         }
         Ok(redacted)
-    }
-
-    /// The ids of chains and snapshots in these facts in which an erased name stands that nobody else has or had. One under which
-    /// something is kept already stays, until the object is erased again.
-    fn ids_with_erased(
-        &self,
-        tenant: TenantId,
-        erasure: &Erasure,
-        facts: &[Fact],
-    ) -> Result<BTreeSet<String>, LedgerError> {
-        let mut ids = BTreeSet::new();
-        for (chain, snapshot) in facts.iter().filter_map(ids_said) {
-            let store = self.store();
-            if self.tells_erased(tenant, erasure, chain.as_str())?
-                && store.snapshots(tenant, chain, Order::Forward, None, 1)?.is_empty()
-            {
-                ids.insert(chain.as_str().to_owned());
-            }
-            if self.tells_erased(tenant, erasure, snapshot.as_str())?
-                && store.snapshot(tenant, chain, snapshot)?.is_none()
-            {
-                ids.insert(snapshot.as_str().to_owned());
-            }
-        }
-        Ok(ids)
-    }
-
-    /// Whether an id tells an erased name that is not somebody else's as well.
-    pub(super) fn tells_erased(&self, tenant: TenantId, erasure: &Erasure, id: &str) -> Result<bool, LedgerError> {
-        for key in erasure.names_in(id) {
-            if self.other_holder(tenant, erasure, &key)?.is_none() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Who has or had a name and was not erased.
-    pub(super) fn other_holder(
-        &self,
-        tenant: TenantId,
-        erasure: &Erasure,
-        key: &NameKey,
-    ) -> Result<Option<ObjectId>, LedgerError> {
-        let mut held = self.store().holders(tenant, key)?.into_iter().map(|posting| posting.object);
-        Ok(held.find(|object| !erasure.has(*object)))
     }
 
     /// Whether anything is kept under a name.
@@ -201,7 +149,7 @@ impl Ledger {
                 _ => continue,
             };
             let Some(key) = erasure.erased(name.key()) else { continue };
-            if self.other_holder(tenant, erasure, &key)?.is_some() {
+            if self.store().holders(tenant, &key)?.iter().any(|posting| !erasure.has(posting.object)) {
                 others.insert(key);
             }
         }

@@ -99,7 +99,7 @@ impl Ledger {
         }
         for name in told.values().flat_map(|told| &told.names) {
             // It stands under its own key still, or under its pseudonym if somebody else's erasure came first.
-            if self.other_holder(tenant, &plan.erasure, name.key())?.is_some() {
+            if self.other_holder(&plan, name.key())?.is_some() {
                 plan.others.insert(plan.erasure.key(name.key()), Some(name.clone()));
             }
         }
@@ -107,7 +107,7 @@ impl Ledger {
         let before: Vec<Token> = plan.erasure.names().collect();
         for key in before.into_iter().flat_map(|token| [false, true].map(|placeholder| token.as_name(placeholder))) {
             if !plan.others.contains_key(&key)
-                && let Some(other) = self.other_holder(tenant, &plan.erasure, &key)?
+                && let Some(other) = self.other_holder(&plan, &key)?
             {
                 let name = self.spelled(tenant, other, &key)?;
                 plan.others.insert(key, name);
@@ -146,26 +146,52 @@ impl Ledger {
         Ok(told)
     }
 
-    /// The ids of chains and snapshots in which one of the names stands, or one that was erased before.
+    /// The ids of chains and snapshots that tell one of the names, or one that was erased before and is nobody else's.
     fn ids_with(&self, plan: &Redaction) -> Result<BTreeSet<String>, LedgerError> {
-        let tenant = plan.request.tenant;
-        let (mut told, mut before) = (BTreeSet::new(), BTreeSet::new());
-        each_fact(self.store(), tenant, |fact| {
-            let ids = erase::ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
-            for id in ids.into_iter().flatten() {
-                if plan.needles.occur_in(id) {
-                    told.insert(id.to_owned());
-                } else if !plan.erasure.names_in(id).is_empty() {
-                    before.insert(id.to_owned());
+        let (mut ids, mut failed) = (BTreeMap::new(), None);
+        each_fact(self.store(), plan.request.tenant, |fact| {
+            let said = erase::ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
+            for id in said.into_iter().flatten() {
+                if failed.is_none() && !ids.contains_key(id) {
+                    match self.tells(plan, id) {
+                        Ok(tells) => drop(ids.insert(id.to_owned(), tells)),
+                        Err(error) => failed = Some(error),
+                    }
                 }
             }
         })?;
-        for id in before {
-            if self.tells_erased(tenant, &plan.erasure, &id)? {
-                told.insert(id);
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(ids.into_iter().filter(|(_, tells)| *tells).map(|(id, _)| id).collect()),
+        }
+    }
+
+    /// Whether an id tells one of the names. A longer name in it that somebody else has or had is that person's, as `mary-ann@x.test` is
+    /// where `ann@x.test` is erased.
+    fn tells(&self, plan: &Redaction, id: &str) -> Result<bool, LedgerError> {
+        let mut is_anothers = false;
+        for names in erase::names_around(id) {
+            for name in names {
+                let key = plan.erasure.key(name.key());
+                if plan.is_own_now(name.key()) {
+                    return Ok(true);
+                }
+                if self.other_holder(plan, &key)?.is_some() {
+                    is_anothers = true;
+                    break;
+                }
+                if plan.erasure.is_pseudonym(key.as_str()) && key != *name.key() {
+                    return Ok(true);
+                }
             }
         }
-        Ok(told)
+        Ok(!is_anothers && plan.needles.occur_in(id))
+    }
+
+    /// Who else is or was called so, and keeps the name.
+    fn other_holder(&self, plan: &Redaction, key: &NameKey) -> Result<Option<ObjectId>, LedgerError> {
+        let mut held = self.store().holders(plan.request.tenant, key)?.into_iter().map(|posting| posting.object);
+        Ok(held.find(|object| !plan.erasure.has(*object)))
     }
 
     /// What erasing would replace. Nothing is changed.
@@ -268,8 +294,8 @@ impl Redaction {
 
     fn add_anchors(&mut self, told: &BTreeMap<ObjectId, Told>) {
         for (object, told) in told {
-            for value in told.anchors.iter().filter(|value| self.erasure.is_new_text(value)).collect::<Vec<_>>() {
-                self.add_text(*object, value);
+            for value in told.anchors.iter().filter(|value| self.erasure.is_new_anchor(value)).collect::<Vec<_>>() {
+                self.add_text(*object, self.erasure.tokens().anchor(value));
                 for kind in [AnchorKind::ImmutableId, AnchorKind::EmployeeId] {
                     let old = Anchor { kind, value: value.clone() };
                     let new = self.erasure.anchor(&old);
@@ -281,17 +307,22 @@ impl Redaction {
 
     fn add_id(&mut self, first: Option<ObjectId>, id: &str) {
         let Some(first) = first.filter(|_| self.erasure.is_new_text(id)) else { return };
-        self.add_text(first, id);
+        self.add_text(first, self.erasure.tokens().text(id));
         if let Ok(old) = id.parse::<ChainId>() {
             let new = self.erasure.chain(&old);
             self.rename(&Subject::Chain(old), &Subject::Chain(new));
         }
     }
 
-    fn add_text(&mut self, object: ObjectId, text: &str) {
-        let token = self.erasure.tokens().text(text);
+    fn add_text(&mut self, object: ObjectId, token: Token) {
         self.erasure.extend([erase::Erased::Text(token)]);
         self.texts.entry(object).or_default().insert(token);
+    }
+
+    /// Whether this erasure erases a name.
+    fn is_own_now(&self, key: &NameKey) -> bool {
+        let token = self.erasure.tokens().name(key);
+        self.names.values().any(|names| names.contains(&token))
     }
 
     /// A finding's id follows from what it is about, so whoever knows the name could tell it from the id.

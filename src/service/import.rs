@@ -245,11 +245,11 @@ impl<'a> Check<'a> {
     fn fits(&mut self, line: u64, facts: &[Fact]) -> Result<Result<(), String>, ImportError> {
         for fact in facts {
             let Fact::SnapshotTaken(snapshot) = fact else { continue };
-            let known = if self.has_snapshots { recorded(self.desk, snapshot)? } else { None };
+            let known = if self.has_snapshots { compared(self.desk, snapshot)? } else { None };
             match known {
                 // The ledger decides about all lines of a snapshot that it has.
-                Some(known) => {
-                    if let Some(what) = known.difference(snapshot) {
+                Some(difference) => {
+                    if let Some(what) = difference {
                         let (chain, id) = (&snapshot.chain, &snapshot.id);
                         let why = format!(
                             "snapshot {id} of chain {chain} is in the ledger with {what}; leave the line out, or give \
@@ -285,10 +285,7 @@ impl Checked<'_> {
             if self.twins.is_disputed(snapshot) {
                 return Ok(true);
             }
-            if self.has_snapshots
-                && let Some(known) = recorded(self.desk, snapshot)?
-                && known.difference(snapshot).is_some()
-            {
+            if self.has_snapshots && compared(self.desk, snapshot)?.flatten().is_some() {
                 return Ok(true);
             }
         }
@@ -296,9 +293,17 @@ impl Checked<'_> {
     }
 }
 
-fn recorded(desk: &Desk, snapshot: &Snapshot) -> Result<Option<Snapshot>, ImportError> {
-    let record = desk.ledger.store().snapshot(desk.tenant, &snapshot.chain, &snapshot.id);
-    Ok(record.map_err(LedgerError::from)?.map(|record| record.snapshot))
+/// In what a snapshot differs from the recorded one of the same id, if there is one. Names that were erased are compared as the ledger
+/// knows them.
+fn compared(desk: &Desk, snapshot: &Snapshot) -> Result<Option<Option<&'static str>>, ImportError> {
+    let store = desk.ledger.store();
+    let record = store.snapshot(desk.tenant, &snapshot.chain, &snapshot.id).map_err(LedgerError::from)?;
+    let Some(known) = record.map(|record| record.snapshot) else { return Ok(None) };
+    let mut told = snapshot.clone();
+    if let Some(erasure) = store.erasure(desk.tenant).map_err(LedgerError::from)? {
+        erasure.taken(&mut told);
+    }
+    Ok(Some(known.difference(&told)))
 }
 
 /// The bad lines: the first ones by name, all by count.
@@ -349,7 +354,8 @@ impl Writer<'_> {
         let before = ledger.head(*tenant)?.sequence;
         let stamp = Stamp { now: clock.now(), salt: clock.salt() };
         let appended = ledger.append(*tenant, Batch { facts, ..Batch::default() }, stamp)?;
-        let added = new.unwrap_or(appended.summary.facts);
+        // The ledger may have had to erase something first, which is no line.
+        let added = new.unwrap_or(appended.summary.facts.min(count));
         imported.added += added;
         imported.same += count.saturating_sub(added);
         imported.commits += u64::from(appended.head.sequence > before);

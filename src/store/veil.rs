@@ -86,6 +86,10 @@ impl Tokens for Keyed {
         self.token(b't', text)
     }
 
+    fn anchor(&self, value: &str) -> Token {
+        self.token(b'a', value)
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

@@ -2,6 +2,7 @@
 //! announced, purges and deletions without a mark.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::{Fact, Known, MailboxState, ObjectKind, Profile, Reading, Removal, Source};
@@ -173,10 +174,7 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
         Fact::Seen(seen) => {
             let timeline = Timeline::of(seen.object, known.to_vec(), coverage);
             let differs = |newest| differs(newest, &seen.profile, timeline.licence());
-            // Of an object of which the feed proves nothing any more, because two reports came too soon after one another or because it
-            // never told of it, only such a reading says that it still lives.
-            let is_stale = timeline.last_seen_alive() < coverage.horizon();
-            is_stale || timeline.state() != State::Active || newest.is_none_or(differs)
+            is_stale(&timeline, coverage) || timeline.state() != State::Active || newest.is_none_or(differs)
         }
         Fact::Removed(removed) => {
             let same = known.iter().any(|known| {
@@ -195,6 +193,17 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
         _ => !is_said_already(fact, known.iter().map(|known| &known.fact)),
     }
 }
+
+/// Whether the feed proves nothing of a user any more that it has told of, because two reports came too soon after one another, or it told
+/// of a deletion and not of the return. Only such a reading says then that they still live. Groups and contacts have no feed that proves.
+fn is_stale(timeline: &Timeline, coverage: &Coverage) -> bool {
+    let seen = timeline.last_seen_alive().map(|at| at.plus(STALE_AFTER));
+    timeline.kind() == ObjectKind::User && seen < coverage.horizon()
+}
+
+/// How long nothing is to be proved of a user before a reconcile keeps a reading that says nothing new: so that they are not told anew
+/// by each of them, and well within the time for which an ask by id accepts a proof of life.
+const STALE_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
 
 /// Whether a profile says something that the newest known one does not. Delta leaves out what was never set where a
 /// listing says that there is no licence, and a listing that does not tell of the licence takes nothing back.

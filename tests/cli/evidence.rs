@@ -106,6 +106,24 @@ fn an_auditor_who_kept_a_checkpoint_is_shown_that_nothing_was_changed_since() {
     w.verify();
 }
 
+/// What a program reads is printed byte for byte, whatever a terminal would make of it.
+#[test]
+fn a_proof_of_ids_that_cannot_be_seen_is_the_same_on_standard_output() {
+    let w = story();
+    let ann = w.create("carl");
+    let (chain, id) = ("c\u{200b}\u{202e}A", "s\u{ad}1");
+    w.snapshot(chain, id, ann);
+    let arguments = ["prove", "snapshot", "--chain", chain, "--snapshot", id];
+    let printed = w.say(&arguments).stdout;
+    w.run(&[&arguments[..], &["proof.txt"]].concat()).done();
+    assert_eq!(printed, fs::read_to_string(w.file("proof.txt")).unwrap());
+    let auditor = Auditor::new();
+    auditor.gets("proof.txt", &printed);
+    auditor.checks(&["proof.txt"]).done();
+    let listed = w.say(&["snapshot", "list", "--chain", chain]).stdout;
+    assert!(!listed.contains('\u{202e}') && listed.contains("s⟨U+00AD⟩1"), "{listed}");
+}
+
 #[test]
 fn a_history_that_was_written_anew_is_noticed_by_who_kept_a_checkpoint() {
     let w = story();

@@ -149,6 +149,8 @@ fn a_first_enumeration_is_gone_on_with_however_old_it_is() {
 fn an_object_whose_reports_came_too_soon_after_one_another_is_known_again_by_the_next_reconcile() {
     let mut w = World::new();
     let (ann, _bob) = (w.create("ann"), w.create("bob"));
+    w.directory(|directory| directory.create_group("People", Some("people@x.test"))).unwrap();
+    w.directory(|directory| directory.create_contact("Carl", "carl@y.test")).unwrap();
     w.at("09:00");
     w.poll();
     for (clock, name) in [("09:30", "ann.lee"), ("09:32", "ann.miller")] {
@@ -156,6 +158,7 @@ fn an_object_whose_reports_came_too_soon_after_one_another_is_known_again_by_the
         w.at(clock);
         w.poll();
     }
+    assert_eq!(w.reconcile()["facts"], 0, "the first round has told of the group and the contact");
     w.snapshot("cA", "s1", ann);
     let asked = |w: &World| w.ask(&["--chain", "cA", "--object", &ann.to_string()]);
     w.on_day(9, "09:00");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::needles::erased_replaced;
+use super::needles::words_replaced;
 use super::{Erasure, Needles};
 use crate::domain::fact::{Addressed, Fact, Profile};
 use crate::domain::finding::{FindingId, Review};
@@ -64,7 +64,7 @@ impl Masker<'_> {
         if let Some(instead) = self.needles.replaced(text, self.erasure) {
             *text = instead;
         }
-        if let Some(instead) = erased_replaced(text, self.erasure) {
+        if let Some(instead) = words_replaced(text, self.erasure) {
             *text = instead;
         }
     }

@@ -17,7 +17,7 @@ use super::name::NameKey;
 use super::time::Instant;
 
 pub use self::mask::{Masker, anchor_texts, ids_said, names_said};
-pub use self::needles::Needles;
+pub use self::needles::{Needles, names_around};
 pub use self::veil::{Erasure, Tokens};
 
 /// The domain of what stands for an erased name. Nobody can have it (RFC 2606).
@@ -38,7 +38,7 @@ pub enum Erased {
     Object(ObjectId),
     /// A name, by the token of its comparison key.
     Name(Token),
-    /// Another text (a chain's or snapshot's id with a name in it, an anchor's value), by its token.
+    /// Another text, by its token: a chain's or snapshot's id with a name in it, or, with a token of another kind, an anchor's value.
     Text(Token),
 }
 

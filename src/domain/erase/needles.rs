@@ -1,7 +1,5 @@
 //! Names inside of other texts: in a chain's id, in the words of an operator.
 
-use std::ops::Range;
-
 use super::Erasure;
 use crate::domain::name::{Name, NameKey, fold};
 
@@ -69,53 +67,64 @@ impl Needles {
     }
 }
 
-/// The pseudonyms of the erased names that stand in a text, found by their tokens: their spellings are not known any more.
-pub(super) fn erased_in(text: &str, erasure: &Erasure) -> Vec<NameKey> {
+/// The text with what stands for each erased name that is a word of it, if one is. Only whole words can be found by their tokens.
+pub(super) fn words_replaced(text: &str, erasure: &Erasure) -> Option<String> {
+    let (mut instead, mut found) = (String::new(), false);
+    for piece in text.split_inclusive(is_between) {
+        let word = piece.trim_end_matches(is_between).trim_end_matches(['.', '!', '?']);
+        let key = word.parse::<Name>().ok().and_then(|name| erasure.erased(name.key()));
+        match key {
+            Some(key) => {
+                instead.push_str(key.as_str());
+                instead.push_str(piece.get(word.len()..).unwrap_or_default());
+                found = true;
+            }
+            None => instead.push_str(piece),
+        }
+    }
+    found.then_some(instead)
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '\'' | '`' | ',' | ';' | ':' | '=' | '/' | '|'
+        )
+}
+
+/// Around each `@` of a text everything that could be a name there, the longest first.
+pub fn names_around(text: &str) -> Vec<Vec<Name>> {
     let chars: Vec<char> = text.chars().collect();
-    match erased_at(&chars, 0..chars.len(), erasure) {
-        Some(key) => vec![key],
-        None => found(&chars, erasure).into_iter().map(|(_, key)| key).collect(),
+    let signs = (0..chars.len()).filter(|at| chars.get(*at) == Some(&'@'));
+    signs.map(|at| names_at(&chars, at)).filter(|names| !names.is_empty()).collect()
+}
+
+fn names_at(text: &[char], at: usize) -> Vec<Name> {
+    let is_local = |at: &usize| text.get(*at).is_some_and(|c| !c.is_whitespace() && *c != '@');
+    let is_domain = |at: &usize| text.get(*at).is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    let begins = (0..at).rev().take(LOCAL_MAX).take_while(is_local);
+    let mut begins: Vec<usize> = begins.filter(|at| begins_at(text, *at) || is_mangled(text, *at)).collect();
+    // The name may be all there is, with spaces in it.
+    if begins.last() != Some(&0) {
+        begins.push(0);
     }
+    let ends = (at + 1..text.len()).take(DOMAIN_MAX).take_while(is_domain).map(|last| last + 1);
+    let ends: Vec<usize> = ends.filter(|end| ends_at(text, *end)).collect();
+    let places = begins.iter().rev().flat_map(|begin| ends.iter().rev().map(|end| *begin..*end));
+    places.filter_map(|place| text.get(place)?.iter().collect::<String>().parse().ok()).collect()
 }
 
-/// The text with what stands for each erased name that stands in it, found by its token, if one does.
-pub(super) fn erased_replaced(text: &str, erasure: &Erasure) -> Option<String> {
-    let chars: Vec<char> = text.chars().collect();
-    let (mut instead, mut done) = (String::new(), 0);
-    for (place, key) in found(&chars, erasure) {
-        instead.extend(chars.get(done..place.start).unwrap_or_default());
-        instead.push_str(key.as_str());
-        done = place.end;
-    }
-    instead.extend(chars.get(done..).unwrap_or_default());
-    (done > 0).then_some(instead)
+/// Whether what stands before is the id that the directory puts in front of a user principal name at its deletion.
+fn is_mangled(text: &[char], at: usize) -> bool {
+    let mark = at.checked_sub(MARK).and_then(|begin| Some((begin, text.get(begin..at)?)));
+    mark.is_some_and(|(begin, mark)| begins_at(text, begin) && mark.iter().all(char::is_ascii_hexdigit))
 }
 
-/// Where an erased name stands, and its pseudonym. Around each `@` everything is tried that could be a name, the longest first.
-fn found(text: &[char], erasure: &Erasure) -> Vec<(Range<usize>, NameKey)> {
-    let mut found: Vec<(Range<usize>, NameKey)> = Vec::new();
-    for at in (0..text.len()).filter(|at| text.get(*at) == Some(&'@')) {
-        let done = found.last().map_or(0, |(place, _)| place.end);
-        let is_local = |at: &usize| text.get(*at).is_some_and(|c| !c.is_whitespace() && *c != '@');
-        let is_domain = |at: &usize| text.get(*at).is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        let begins = (done..at).rev().take(LOCAL_MAX).take_while(is_local).filter(|at| begins_at(text, *at));
-        let ends = (at + 1..text.len()).take(DOMAIN_MAX).take_while(is_domain).map(|last| last + 1);
-        let ends: Vec<usize> = ends.filter(|end| ends_at(text, *end)).collect();
-        let begins: Vec<usize> = begins.collect();
-        let tries = begins.iter().rev().flat_map(|begin| ends.iter().rev().map(|end| *begin..*end));
-        found.extend(tries.filter_map(|place| Some((place.clone(), erased_at(text, place, erasure)?))).take(1));
-    }
-    found
-}
-
-/// The pseudonym of what stands there, if that is a name that was erased.
-fn erased_at(text: &[char], place: Range<usize>, erasure: &Erasure) -> Option<NameKey> {
-    let name: Name = text.get(place)?.iter().collect::<String>().parse().ok()?;
-    erasure.erased(name.key())
-}
-
-/// The longest local part and the longest domain of an address, in characters (RFC 5321, section 4.5.3.1).
-const LOCAL_MAX: usize = 64;
+/// How long that id is, in characters.
+const MARK: usize = 32;
+/// The longest local part, with such an id before it, and the longest domain of an address, in characters (RFC 5321, section 4.5.3.1).
+const LOCAL_MAX: usize = 64 + MARK;
 const DOMAIN_MAX: usize = 255;
 
 /// Whether a name may begin here: what stands before must not make another name of it. A dot, a plus or an apostrophe does that

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::needles::erased_in;
 use super::{Erased, Fingerprint, Redacted, Token, stands_for, token_of};
 use crate::domain::fact::{Addressed, Fact, Profile, Snapshot};
 use crate::domain::id::{ChainId, ObjectId, SnapshotId};
@@ -14,8 +13,10 @@ use crate::domain::verdict::Ask;
 pub trait Tokens: Send + Sync {
     /// The token of a name.
     fn name(&self, key: &NameKey) -> Token;
-    /// The token of another text.
+    /// The token of a chain's or snapshot's id.
     fn text(&self, text: &str) -> Token;
+    /// The token of an anchor's value. It is another one, because an employee's number may well be the id of somebody's snapshot.
+    fn anchor(&self, value: &str) -> Token;
     /// Which key it has.
     fn fingerprint(&self) -> Fingerprint;
     /// Another one that makes the same.
@@ -103,19 +104,14 @@ impl Erasure {
         self.erased(name.key()).map_or_else(|| name.clone(), |key| name.known_as(key))
     }
 
-    /// What stands for a text, if it was erased.
-    pub fn text(&self, text: &str) -> Option<String> {
-        self.text_token(text).map(Token::as_text)
-    }
-
-    /// Whether a text is neither erased nor stands for one that was.
+    /// Whether an id is neither erased nor stands for one that was.
     pub fn is_new_text(&self, text: &str) -> bool {
-        token_of(text).is_none_or(|token| !self.texts.contains(&token)) && self.text_token(text).is_none()
+        !self.is_pseudonym_of_text(text) && self.text_token(text).is_none()
     }
 
-    /// The pseudonyms of the erased names that stand in a text which is not erased itself.
-    pub fn names_in(&self, text: &str) -> Vec<NameKey> {
-        if self.names.is_empty() || !self.is_new_text(text) { Vec::new() } else { erased_in(text, self) }
+    /// Whether an anchor's value is neither erased nor stands for one that was.
+    pub fn is_new_anchor(&self, value: &str) -> bool {
+        !self.is_pseudonym_of_text(value) && self.anchor_token(value).is_none()
     }
 
     /// The chain that an id means.
@@ -132,9 +128,9 @@ impl Erasure {
     pub fn anchor(&self, anchor: &Anchor) -> Anchor {
         let value = match anchor.kind {
             AnchorKind::Mailbox => None,
-            AnchorKind::ImmutableId | AnchorKind::EmployeeId => self.text(anchor.value.trim()),
+            AnchorKind::ImmutableId | AnchorKind::EmployeeId => self.anchor_token(anchor.value.trim()),
         };
-        Anchor { kind: anchor.kind, value: value.unwrap_or_else(|| anchor.value.clone()) }
+        Anchor { kind: anchor.kind, value: value.map_or_else(|| anchor.value.clone(), Token::as_text) }
     }
 
     /// An ask as it is looked up.
@@ -192,10 +188,22 @@ impl Erasure {
     }
 
     fn text_token(&self, text: &str) -> Option<Token> {
-        if self.texts.is_empty() || token_of(text).is_some_and(|token| self.texts.contains(&token)) {
+        if self.texts.is_empty() || self.is_pseudonym_of_text(text) {
             return None;
         }
         Some(self.tokens.text(text)).filter(|token| self.texts.contains(token))
+    }
+
+    /// Ledgers of before anchors had tokens of their own have those of ids.
+    fn anchor_token(&self, value: &str) -> Option<Token> {
+        if self.texts.is_empty() || self.is_pseudonym_of_text(value) {
+            return None;
+        }
+        [self.tokens.anchor(value), self.tokens.text(value)].into_iter().find(|token| self.texts.contains(token))
+    }
+
+    fn is_pseudonym_of_text(&self, text: &str) -> bool {
+        token_of(text).is_some_and(|token| self.texts.contains(&token))
     }
 
     fn optional(&self, name: &mut Option<Name>) {
@@ -216,8 +224,8 @@ impl Erasure {
             }
         }
         for value in [&mut profile.employee_id, &mut profile.immutable_id].into_iter().flatten() {
-            if let Some(instead) = self.text(value.trim()) {
-                *value = instead;
+            if let Some(token) = self.anchor_token(value.trim()) {
+                *value = token.as_text();
             }
         }
     }

@@ -130,12 +130,11 @@ fn released(case: &Case<'_>, name: &Name) -> Verdict {
     if let Some(frozen) = last.and_then(|object| frozen(case, *object)) {
         return proven(frozen, proof);
     }
-    if proof.is_none() {
-        return refresh(case, None, why_unproven(case, name));
-    }
+    let Some(proof) = proof else { return refresh(case, None, why_unproven(case, name)) };
     let ids: Vec<String> = former.iter().map(ToString::to_string).collect();
     let why = format!("nobody holds {name} now; it was held by {}; ask by object id", ids.join(", "));
-    verdict(case, Outcome::Unknown, None, vec![why])
+    let unseen = unseen(case).filter(|_| proof.live);
+    verdict(case, Outcome::Unknown, None, std::iter::once(why).chain(unseen).collect())
 }
 
 /// The verdict with what proves the name it was asked by, if anything does.
