@@ -42,6 +42,11 @@ pub fn rebuild(app: &App) -> Result<Exit, CliError> {
     let commits = opened.ledger.rebuild(|facts| bar.inc(facts));
     bar.finish_and_clear();
     let commits = commits?;
+    if opened.store.has_untold_repair()? {
+        output::note(
+            "a repair before this was not completed, so nobody was told what it lost: `whowas repair` tells it",
+        );
+    }
     output::answer(&app.global, &json!({"commits": commits}), || format!("rebuilt from {commits} commits"))?;
     Ok(Exit::Done)
 }

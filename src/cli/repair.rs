@@ -95,6 +95,18 @@ fn text(Mended { report, erasures }: &Mended) -> String {
         }
     };
     report.tenants.iter().for_each(|tenant| text.push_str(&tenant_text(tenant)));
+    for earlier in &report.earlier {
+        let figure = |name: &str| earlier.get(name).map_or_else(|| "?".to_owned(), ToString::to_string);
+        let _ = writeln!(
+            text,
+            "an earlier repair, of which nobody was told because what came after it was not completed, brought back {} commits of at least {} \
+             and lost {}; the damaged files of then are in {}",
+            figure("commits"),
+            figure("acknowledged"),
+            figure("lost"),
+            figure("moved_to")
+        );
+    }
     text.push_str(&erasures_text(erasures));
     if report.lost > 0 {
         let _ = writeln!(

@@ -148,44 +148,45 @@ impl Ledger {
 
     /// The ids of chains and snapshots that tell one of the names, or one that was erased before and is nobody else's.
     fn ids_with(&self, plan: &Redaction) -> Result<BTreeSet<String>, LedgerError> {
-        let (mut ids, mut failed) = (BTreeMap::new(), None);
+        let (mut suspect, mut last) = (BTreeSet::new(), String::new());
         each_fact(self.store(), plan.request.tenant, |fact| {
-            let said = erase::ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
-            for id in said.into_iter().flatten() {
-                if failed.is_none() && !ids.contains_key(id) {
-                    match self.tells(plan, id) {
-                        Ok(tells) => drop(ids.insert(id.to_owned(), tells)),
-                        Err(error) => failed = Some(error),
-                    }
-                }
+            let Some((chain, snapshot)) = erase::ids_said(fact) else { return };
+            // One chain's snapshots mostly stand together.
+            if chain.as_str() != last {
+                last = chain.as_str().to_owned();
+                suspect.extend(plan.may_tell(&last).then(|| last.clone()));
             }
+            suspect.extend(Some(snapshot.as_str()).filter(|id| plan.may_tell(id)).map(str::to_owned));
         })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(ids.into_iter().filter(|(_, tells)| *tells).map(|(id, _)| id).collect()),
+        let mut ids = BTreeSet::new();
+        for id in suspect {
+            if self.tells(plan, &id)? {
+                ids.insert(id);
+            }
         }
+        Ok(ids)
     }
 
-    /// Whether an id tells one of the names. A longer name in it that somebody else has or had is that person's, as `mary-ann@x.test` is
-    /// where `ann@x.test` is erased.
+    /// Whether an id that may tell one of the names does. A longer name in it that somebody else has or had is that person's, as
+    /// `mary-ann@x.test` is where `ann@x.test` is erased.
     fn tells(&self, plan: &Redaction, id: &str) -> Result<bool, LedgerError> {
-        let mut is_anothers = false;
+        let mut rest: Vec<char> = id.chars().collect();
         for names in erase::names_around(id) {
-            for name in names {
-                let key = plan.erasure.key(name.key());
+            for (place, name) in names {
                 if plan.is_own_now(name.key()) {
                     return Ok(true);
                 }
+                let key = plan.erasure.key(name.key());
                 if self.other_holder(plan, &key)?.is_some() {
-                    is_anothers = true;
+                    rest.get_mut(place).into_iter().flatten().for_each(|letter| *letter = ' ');
                     break;
                 }
-                if plan.erasure.is_pseudonym(key.as_str()) && key != *name.key() {
+                if key != *name.key() {
                     return Ok(true);
                 }
             }
         }
-        Ok(!is_anothers && plan.needles.occur_in(id))
+        Ok(plan.needles.occur_in(&rest.into_iter().collect::<String>()))
     }
 
     /// Who else is or was called so, and keeps the name.
@@ -317,6 +318,12 @@ impl Redaction {
     fn add_text(&mut self, object: ObjectId, token: Token) {
         self.erasure.extend([erase::Erased::Text(token)]);
         self.texts.entry(object).or_default().insert(token);
+    }
+
+    /// Whether an id has something in it that is one of the names, or was one that was erased before; whoever else has it.
+    fn may_tell(&self, id: &str) -> bool {
+        let is_erased = |(_, name): &(_, Name)| self.erasure.erased(name.key()).is_some();
+        self.needles.occur_in(id) || id.contains('@') && erase::names_around(id).iter().flatten().any(is_erased)
     }
 
     /// Whether this erasure erases a name.

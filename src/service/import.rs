@@ -354,8 +354,7 @@ impl Writer<'_> {
         let before = ledger.head(*tenant)?.sequence;
         let stamp = Stamp { now: clock.now(), salt: clock.salt() };
         let appended = ledger.append(*tenant, Batch { facts, ..Batch::default() }, stamp)?;
-        // The ledger may have had to erase something first, which is no line.
-        let added = new.unwrap_or(appended.summary.facts.min(count));
+        let added = new.unwrap_or(appended.summary.facts);
         imported.added += added;
         imported.same += count.saturating_sub(added);
         imported.commits += u64::from(appended.head.sequence > before);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -89,9 +91,22 @@ struct Opened {
 
 fn open(mend: &Mend<'_>, rebuild: bool) -> Result<Opened, StoreError> {
     let options = SledOptions { create: false, rebuild, ..mend.options.clone() };
-    let store = Arc::new(SledStore::open(mend.path, options)?);
+    let mut tries = 0;
+    let store = loop {
+        match SledStore::open(mend.path, options.clone()) {
+            // Some short command came in between, or somebody who is just opening or closing it.
+            Err(StoreError::Held { .. } | StoreError::HeldBySomeone { .. }) if tries < PATIENCE.0 => {
+                tries += 1;
+                thread::sleep(PATIENCE.1);
+            }
+            opened => break Arc::new(opened?),
+        }
+    };
     Ok(Opened { ledger: Ledger::with_key(store.clone(), mend.erasure_key.clone()), store })
 }
+
+/// How often, and how long apart, an open is tried again while another command holds the ledger.
+const PATIENCE: (u32, Duration) = (25, Duration::from_millis(200));
 
 fn compare(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Compared, LedgerError> {
     let opened = match open(mend, false) {
@@ -126,5 +141,7 @@ fn derive(
     if restated.named {
         rebuild()?;
     }
+    // Until here whatever failed would have left the report to the next repair.
+    store.repairs_are_told()?;
     Ok(restated)
 }

@@ -201,9 +201,9 @@ fn is_stale(timeline: &Timeline, coverage: &Coverage) -> bool {
     timeline.kind() == ObjectKind::User && seen < coverage.horizon()
 }
 
-/// How long nothing is to be proved of a user before a reconcile keeps a reading that says nothing new: so that they are not told anew
-/// by each of them, and well within the time for which an ask by id accepts a proof of life.
-const STALE_AFTER: Duration = Duration::from_secs(2 * 24 * 3_600);
+/// How long nothing is to be proved of a user before a reconcile keeps a reading that says nothing new. Several a day keep one, and one a
+/// day keeps one each, for as long as the feed proves nothing.
+const STALE_AFTER: Duration = Duration::from_secs(12 * 3_600);
 
 /// Whether a profile says something that the newest known one does not. Delta leaves out what was never set where a
 /// listing says that there is no licence, and a listing that does not tell of the licence takes nothing back.

@@ -95,3 +95,43 @@ fn after_a_rebuild_that_was_not_completed_a_repair_takes_a_new_engine() {
     assert!(report["damage"].as_str().unwrap().contains("not completed"), "{report}");
     w.verify();
 }
+
+/// A new engine is in place when what comes after it fails. What was lost with the old one is told by the repair that is completed.
+#[test]
+fn a_repair_that_could_not_be_completed_loses_nothing_of_its_report() {
+    let mut w = company();
+    let carl = w.create("carl");
+    w.at("06:00");
+    w.poll();
+    w.run(&["redact", &carl.to_string()]).done();
+    for hour in 7..12 {
+        w.at(&format!("{hour:02}:00"));
+        w.poll();
+        w.snapshot("cB", &hour.to_string(), carl);
+    }
+    let db = w.ledger().join("engine/db");
+    let bytes = fs::read(&db).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written * 19 / 20).unwrap()).unwrap();
+    let dry = w.run(&["repair", "--dry-run"]).ended(40);
+    assert!(dry["lost"].as_u64().unwrap() > 0, "{dry}");
+
+    let keys = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
+    fs::rename(keys.join("erasure.key"), w.file("aside.key")).unwrap();
+    for _ in 0..2 {
+        w.run(&["repair"]).failed(1, &["erasure.key"]);
+    }
+    fs::rename(w.file("aside.key"), keys.join("erasure.key")).unwrap();
+    let rebuilt = w.run(&["rebuild"]);
+    assert!(rebuilt.stderr.contains("`whowas repair` tells it"), "{rebuilt:?}");
+    let report = w.run(&["repair", "--dry-run"]).done();
+    assert_eq!((&report["outcome"], &report["lost"]), (&json!("sound"), &dry["lost"]), "{report}");
+    assert_eq!(report["earlier"].as_array().unwrap().len(), 2, "{report}");
+    let said = w.say(&["repair"]).stdout;
+    for words in ["an earlier repair", "cannot be brought back", "engine.damaged-1", "sync --full --reconcile"] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    w.verify();
+    let after = w.run(&["repair"]).done();
+    assert_eq!((&after["lost"], &after["earlier"]), (&json!(0), &json!(null)), "{after}");
+}

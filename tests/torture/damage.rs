@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use whowas::ledger::{Ledger, Stamp};
+use whowas::ledger::{Ledger, LedgerError, Stamp};
 use whowas::service::mend::{Mend, mend as repaired};
 use whowas::store::StoreError;
 use whowas::store::sled::{RepairHow, RepairOutcome, SledStore, is_hanging, repair};
@@ -202,6 +202,11 @@ fn live_copy(options: &Options, program: &Program, path: &Path, heads: Heads) ->
     Some(("copied while it was written".to_owned(), heads))
 }
 
+/// Whether an error says that there is nothing to bring back.
+fn is_hopeless(error: &StoreError) -> bool {
+    matches!(error, StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::NotALedger { .. })
+}
+
 /// Repairs what was told to be damaged, and compares.
 fn mend(row: &mut Row, trial: &str, path: &Path, truth: &mut Truth, heads: Heads, more: u64) {
     let wanted = Mend {
@@ -218,13 +223,9 @@ fn mend(row: &mut Row, trial: &str, path: &Path, truth: &mut Truth, heads: Heads
             // A newer format, or no commit left at all: then there is nothing to be done, and it says so without doing anything as well.
             let only_looked = RepairHow { dry_run: true, ..RepairHow::default() };
             let hopeless = repair(path, &wanted.options, only_looked, |_| ()).err();
-            let is_told = hopeless.is_some_and(|error| {
-                matches!(
-                    error,
-                    StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::NotALedger { .. }
-                )
-            });
-            if !is_told {
+            let LedgerError::Store(said) = &error else { unreachable!("a repair fails in the store: {error}") };
+            if !is_hopeless(said) || !hopeless.is_some_and(|error| is_hopeless(&error)) || path.join("repair").exists()
+            {
                 return row.fault(trial, "broken", &format!("repair: {}", one_line(&error)), |row| &mut row.broken);
             }
             if row.notes.is_empty() {

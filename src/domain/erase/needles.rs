@@ -1,5 +1,7 @@
 //! Names inside of other texts: in a chain's id, in the words of an operator.
 
+use std::ops::Range;
+
 use super::Erasure;
 use crate::domain::name::{Name, NameKey, fold};
 
@@ -93,14 +95,14 @@ fn is_between(c: char) -> bool {
         )
 }
 
-/// Around each `@` of a text everything that could be a name there, the longest first.
-pub fn names_around(text: &str) -> Vec<Vec<Name>> {
+/// Around each `@` of a text everything that could be a name there, the longest first, and where it stands, counted in characters.
+pub fn names_around(text: &str) -> Vec<Vec<(Range<usize>, Name)>> {
     let chars: Vec<char> = text.chars().collect();
     let signs = (0..chars.len()).filter(|at| chars.get(*at) == Some(&'@'));
     signs.map(|at| names_at(&chars, at)).filter(|names| !names.is_empty()).collect()
 }
 
-fn names_at(text: &[char], at: usize) -> Vec<Name> {
+fn names_at(text: &[char], at: usize) -> Vec<(Range<usize>, Name)> {
     let is_local = |at: &usize| text.get(*at).is_some_and(|c| !c.is_whitespace() && *c != '@');
     let is_domain = |at: &usize| text.get(*at).is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let begins = (0..at).rev().take(LOCAL_MAX).take_while(is_local);
@@ -112,7 +114,8 @@ fn names_at(text: &[char], at: usize) -> Vec<Name> {
     let ends = (at + 1..text.len()).take(DOMAIN_MAX).take_while(is_domain).map(|last| last + 1);
     let ends: Vec<usize> = ends.filter(|end| ends_at(text, *end)).collect();
     let places = begins.iter().rev().flat_map(|begin| ends.iter().rev().map(|end| *begin..*end));
-    places.filter_map(|place| text.get(place)?.iter().collect::<String>().parse().ok()).collect()
+    let named = |place: Range<usize>| text.get(place)?.iter().collect::<String>().parse().ok();
+    places.filter_map(|place| Some((place.clone(), named(place)?))).collect()
 }
 
 /// Whether what stands before is the id that the directory puts in front of a user principal name at its deletion.

@@ -170,7 +170,8 @@ fn words_lose_the_name_and_other_names_that_look_like_it_stay() {
 #[test]
 fn everything_that_could_be_a_name_is_tried_around_each_sign_and_the_longest_first() {
     let around = |text: &str| {
-        let texts = |names: Vec<Name>| names.iter().map(|name| name.spelling().to_owned()).collect::<Vec<_>>();
+        let texts =
+            |names: Vec<(_, Name)>| names.iter().map(|(_, name)| name.spelling().to_owned()).collect::<Vec<_>>();
         names_around(text).into_iter().map(texts).collect::<Vec<_>>()
     };
     assert_eq!(around("Ann@x.test"), [["Ann@x.test", "Ann@x"]]);

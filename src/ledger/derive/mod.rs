@@ -12,6 +12,7 @@ mod weighing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::attribution::Judgement;
+use crate::domain::erase::Redacted;
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Known, Receipt, Snapshot};
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState};
 use crate::domain::guard::Impact;
@@ -74,7 +75,9 @@ pub(super) fn derive(
         work.take_run(run);
     }
     let (derived, mut summary) = work.finish()?;
-    summary.facts = facts.len() as u64;
+    // What the ledger itself had to erase first is nothing that was told.
+    let is_told = |fact: &&Fact| !matches!(fact, Fact::Redacted(Redacted { by: None, .. }));
+    summary.facts = facts.iter().filter(is_told).count() as u64;
     Ok((Kept { facts, cursor, run: batch.run }, derived, summary))
 }
 

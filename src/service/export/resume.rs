@@ -59,8 +59,8 @@ fn refuse_erased_since(ledger: &Ledger, tenant: TenantId, last: Sequence) -> Res
         next = newest.sequence.next();
         for raw in &entries {
             let entry = raw.open(tenant).map_err(LedgerError::from)?;
-            // One without items replaced nothing: what it erases was never written.
-            let replaces = |fact: &Fact| matches!(fact, Fact::Redacted(redacted) if !redacted.items.is_empty());
+            // Only what was replaced stood in the file.
+            let replaces = |fact: &Fact| matches!(fact, Fact::Redacted(redacted) if redacted.items.iter().any(|item| item.sequence <= last));
             if entry.commit.facts.iter().any(replaces) {
                 return Err(ExportError::Foreign(format!(
                     "go on with the export: names were erased in commit {} of tenant {tenant}, and the file has them still; export \

@@ -174,6 +174,28 @@ impl Directory {
         self.remove(REPAIR)
     }
 
+    /// Keeps the report of a repair, a line of JSON, until somebody was told: what it lost is nowhere else once a new engine is in place.
+    /// One of the same place for the damaged files is replaced, because that repair died before it had begun to switch.
+    pub(super) fn note_repair(&self, report: &str, is_same: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let earlier = self.repairs()?;
+        let lines = earlier.lines().filter(|line| !is_same(line)).chain(std::iter::once(report));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        self.replace(REPAIRS, text.as_bytes(), true)
+    }
+
+    /// The reports of repairs that nobody was told of.
+    pub(super) fn repairs(&self) -> Result<String, StoreError> {
+        match fs::read(self.path.join(REPAIRS)) {
+            Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(self.io_error("read the reports of earlier repairs", error)),
+        }
+    }
+
+    pub(super) fn forget_repairs(&self) -> Result<(), StoreError> {
+        self.remove(REPAIRS)
+    }
+
     /// Copies what opening the ledger needs into an existing directory.
     pub(super) fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
         copy_ledger(&self.path, to)
@@ -552,6 +574,7 @@ pub(super) const CIPHER: &str = "cipher";
 pub(super) const CIPHER_COPY: &str = "cipher.copy";
 const ENCRYPTED: &str = " encrypted";
 const REPAIR: &str = "repair";
+const REPAIRS: &str = "repairs.jsonl";
 const REPAIRED: &str = "engine.repaired";
 const DAMAGED: &str = "engine.damaged-";
 const NEW: &str = ".new";

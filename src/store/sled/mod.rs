@@ -108,6 +108,22 @@ impl SledStore {
         self.rebuilding.load(Ordering::Acquire)
     }
 
+    /// Whether there is the report of a repair that nobody was told of, because what comes after a repair failed.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn has_untold_repair(&self) -> Result<bool, StoreError> {
+        Ok(!self.directory.repairs()?.is_empty())
+    }
+
+    /// Somebody has been told what earlier repairs came to.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub fn repairs_are_told(&self) -> Result<(), StoreError> {
+        if self.has_untold_repair()? { self.directory.forget_repairs() } else { Ok(()) }
+    }
+
     /// Ends the restore for which it was opened: from now on this is a ledger like any other.
     pub fn end_restore(&self) -> Result<(), StoreError> {
         self.directory.clear_restoring()

@@ -9,6 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::carve::Carved;
 use super::cipher::{Cipher, cipher_of, missing};
 use super::directory::{Directory, Note, Noted, io_error, remove_folder, sync_directory};
@@ -46,8 +48,11 @@ pub struct RepairReport {
     pub commits: u64,
     /// How many were acknowledged at least, as far as that is noted.
     pub acknowledged: Option<u64>,
-    /// Commits that cannot be brought back, of all tenants, as far as there is any trace of them.
+    /// Commits that cannot be brought back, of all tenants, as far as there is any trace of them; those of earlier repairs too.
     pub lost: u64,
+    /// The reports of earlier repairs that nobody was told of, because what comes after a repair failed or was interrupted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Value>,
     /// Each tenant of which there is any trace.
     pub tenants: Vec<TenantRepair>,
 }
@@ -129,6 +134,7 @@ pub fn repair(
     let mut proved: Vec<Proved> = proved.collect::<Result<_, _>>()?;
     proved.retain(|proved| proved.newest > Sequence(0));
     let mut report = report(&carved, &proved, note);
+    add_earlier(&mut report, &directory)?;
     report.damage = match format {
         None => Some("its format file is missing or cannot be read".to_owned()),
         Some(_) => damage(&directory, options, &proved, how)?,
@@ -150,11 +156,41 @@ pub fn repair(
         return Ok(report);
     }
     write_engine(&directory, options, (&carved, cipher), &proved)?;
-    let aside = switch(&directory, report.commits)?;
-    report.moved_to = Some(aside);
+    let aside = directory.damaged();
+    report.moved_to = Some(aside.display().to_string());
     report.outcome = RepairOutcome::Repaired;
+    keep(&report, &directory)?;
+    switch(&directory, &aside, report.commits)?;
     Ok(report)
 }
+
+/// Keeps a report until somebody was told.
+fn keep(report: &RepairReport, directory: &Directory) -> Result<(), StoreError> {
+    let earlier = lost_of(&report.earlier);
+    let own = RepairReport { earlier: Vec::new(), lost: report.lost.saturating_sub(earlier), ..report.clone() };
+    let text = serde_json::to_string(&own)
+        .map_err(|error| io_error(directory.path(), "note the repair", std::io::Error::from(error)))?;
+    let place = own.moved_to.as_deref();
+    directory.note_repair(&text, |line| {
+        serde_json::from_str(line).is_ok_and(|said: Value| said.get(MOVED_TO).and_then(Value::as_str) == place)
+    })
+}
+
+/// What earlier repairs came to, if nobody was told.
+fn add_earlier(report: &mut RepairReport, directory: &Directory) -> Result<(), StoreError> {
+    report.earlier = directory.repairs()?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    report.lost = report.lost.saturating_add(lost_of(&report.earlier));
+    Ok(())
+}
+
+fn lost_of(earlier: &[Value]) -> u64 {
+    let lost = earlier.iter().filter_map(|said| said.get(LOST)?.as_u64());
+    lost.fold(0, u64::saturating_add)
+}
+
+/// How a report calls what is looked for in it.
+const MOVED_TO: &str = "moved_to";
+const LOST: &str = "lost";
 
 /// How the records are encrypted. A key that is missing or wrong is no damage.
 fn find_cipher(directory: &Directory, options: &SledOptions) -> Result<Option<Arc<Cipher>>, StoreError> {
@@ -203,6 +239,7 @@ fn report(carved: &Carved, proved: &[Proved], note: Option<Note>) -> RepairRepor
         commits,
         acknowledged,
         lost,
+        earlier: Vec::new(),
         tenants,
     }
 }
@@ -327,17 +364,15 @@ fn write_engine(
 }
 
 /// Puts the new engine in the place of the damaged one. Each step is on the disk before the next.
-fn switch(directory: &Directory, commits: u64) -> Result<String, StoreError> {
-    let aside = directory.damaged();
+fn switch(directory: &Directory, aside: &Path, commits: u64) -> Result<(), StoreError> {
     directory.mark_repairing()?;
     if directory.engine().exists() {
-        rename(&directory.engine(), &aside)?;
+        rename(&directory.engine(), aside)?;
         sync_directory(directory.path())?;
     }
     rename(&directory.repaired(), &directory.engine())?;
     sync_directory(directory.path())?;
-    settle(directory, commits)?;
-    Ok(aside.display().to_string())
+    settle(directory, commits)
 }
 
 /// What is noted beside the engine, after the switch.
