@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use super::args::Global;
 use super::copies;
@@ -24,8 +22,6 @@ use crate::sync::Context;
 pub const ERASURE_KEY: &str = "erasure";
 /// Where the ledger is if nothing says otherwise.
 const LEDGER: &str = "whowas-data";
-/// How often, and how long apart, an open is tried again while another short command holds the ledger.
-const PATIENCE: (u32, Duration) = (25, Duration::from_millis(200));
 
 /// What a command works with.
 pub struct App {
@@ -145,20 +141,8 @@ impl App {
         options.tenant = syncing;
         options.url = url;
         let key = self.erasure_key()?;
-        let mut tries = 0;
-        loop {
-            match SledStore::open(&path, options.clone()) {
-                Ok(store) => {
-                    let store = Arc::new(store);
-                    return Ok(Opened { ledger: Ledger::with_key(store.clone(), key), store });
-                }
-                Err(error) if tries < PATIENCE.0 && is_soon_over(&error) => {
-                    tries += 1;
-                    thread::sleep(PATIENCE.1);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let store = Arc::new(SledStore::open_patiently(&path, &options, is_soon_over)?);
+        Ok(Opened { ledger: Ledger::with_key(store.clone(), key), store })
     }
 
     /// The ledger's directory, which must be there unless it may be made.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -91,22 +89,11 @@ struct Opened {
 
 fn open(mend: &Mend<'_>, rebuild: bool) -> Result<Opened, StoreError> {
     let options = SledOptions { create: false, rebuild, ..mend.options.clone() };
-    let mut tries = 0;
-    let store = loop {
-        match SledStore::open(mend.path, options.clone()) {
-            // Some short command came in between, or somebody who is just opening or closing it.
-            Err(StoreError::Held { .. } | StoreError::HeldBySomeone { .. }) if tries < PATIENCE.0 => {
-                tries += 1;
-                thread::sleep(PATIENCE.1);
-            }
-            opened => break Arc::new(opened?),
-        }
-    };
+    // Some short command may have come in between, or somebody who is just opening or closing it.
+    let is_held = |error: &StoreError| matches!(error, StoreError::Held { .. } | StoreError::HeldBySomeone { .. });
+    let store = Arc::new(SledStore::open_patiently(mend.path, &options, is_held)?);
     Ok(Opened { ledger: Ledger::with_key(store.clone(), mend.erasure_key.clone()), store })
 }
-
-/// How often, and how long apart, an open is tried again while another command holds the ledger.
-const PATIENCE: (u32, Duration) = (25, Duration::from_millis(200));
 
 fn compare(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Compared, LedgerError> {
     let opened = match open(mend, false) {

@@ -98,6 +98,24 @@ impl SledStore {
         Self::open_in(path.as_ref(), options, None, None)
     }
 
+    /// The same, tried again for five seconds while it is held by somebody of whom the error says that it is soon over.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_patiently(
+        path: impl AsRef<Path>,
+        options: &SledOptions,
+        is_soon_over: impl Fn(&StoreError) -> bool,
+    ) -> Result<Self, StoreError> {
+        for _ in 0..25 {
+            match Self::open(path.as_ref(), options.clone()) {
+                Err(error) if is_soon_over(&error) => std::thread::sleep(Duration::from_millis(200)),
+                opened => return opened,
+            }
+        }
+        Self::open(path, options.clone())
+    }
+
     /// Tells whoever finds the ledger held how far the work on it is.
     pub fn set_syncing(&self, syncing: Vec<Syncing>) -> Result<(), StoreError> {
         self.directory.write_holder(&holder(&self.options, syncing))
