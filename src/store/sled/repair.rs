@@ -134,14 +134,14 @@ pub fn repair(
     let mut proved: Vec<Proved> = proved.collect::<Result<_, _>>()?;
     proved.retain(|proved| proved.newest > Sequence(0));
     let mut report = report(&carved, &proved, note);
-    add_earlier(&mut report, &directory)?;
+    let earlier = untold(&directory)?;
     report.damage = match format {
         None => Some("its format file is missing or cannot be read".to_owned()),
         Some(_) => damage(&directory, options, &proved, how)?,
     };
     if report.damage.is_none() && !how.force {
         report.outcome = RepairOutcome::Sound;
-        return Ok(report);
+        return Ok(told(report, earlier));
     }
     if report.commits == 0 {
         let what = format!("the ledger {}", directory.shown());
@@ -153,43 +153,28 @@ pub fn repair(
         return Err(error);
     }
     if how.dry_run {
-        return Ok(report);
+        return Ok(told(report, earlier));
     }
     write_engine(&directory, options, (&carved, cipher), &proved)?;
     let aside = directory.damaged();
     report.moved_to = Some(aside.display().to_string());
     report.outcome = RepairOutcome::Repaired;
-    keep(&report, &directory)?;
-    switch(&directory, &aside, report.commits)?;
-    Ok(report)
-}
-
-/// Keeps a report until somebody was told.
-fn keep(report: &RepairReport, directory: &Directory) -> Result<(), StoreError> {
-    let earlier = lost_of(&report.earlier);
-    let own = RepairReport { earlier: Vec::new(), lost: report.lost.saturating_sub(earlier), ..report.clone() };
-    let text = serde_json::to_string(&own)
-        .map_err(|error| io_error(directory.path(), "note the repair", std::io::Error::from(error)))?;
-    let place = own.moved_to.as_deref();
-    directory.note_repair(&text, |line| {
-        serde_json::from_str(line).is_ok_and(|said: Value| said.get(MOVED_TO).and_then(Value::as_str) == place)
-    })
+    switch(&directory, &aside, &report)?;
+    Ok(told(report, earlier))
 }
 
 /// What earlier repairs came to, if nobody was told.
-fn add_earlier(report: &mut RepairReport, directory: &Directory) -> Result<(), StoreError> {
-    report.earlier = directory.repairs()?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    report.lost = report.lost.saturating_add(lost_of(&report.earlier));
-    Ok(())
+fn untold(directory: &Directory) -> Result<Vec<Value>, StoreError> {
+    Ok(directory.repairs()?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-fn lost_of(earlier: &[Value]) -> u64 {
-    let lost = earlier.iter().filter_map(|said| said.get(LOST)?.as_u64());
-    lost.fold(0, u64::saturating_add)
+/// The report as somebody is told: of everything that was lost since the last one.
+fn told(report: RepairReport, earlier: Vec<Value>) -> RepairReport {
+    let lost = earlier.iter().filter_map(|said| said.get(LOST)?.as_u64()).fold(report.lost, u64::saturating_add);
+    RepairReport { lost, earlier, ..report }
 }
 
-/// How a report calls what is looked for in it.
-const MOVED_TO: &str = "moved_to";
+/// How a report calls what is added up.
 const LOST: &str = "lost";
 
 /// How the records are encrypted. A key that is missing or wrong is no damage.
@@ -364,23 +349,29 @@ fn write_engine(
 }
 
 /// Puts the new engine in the place of the damaged one. Each step is on the disk before the next.
-fn switch(directory: &Directory, aside: &Path, commits: u64) -> Result<(), StoreError> {
-    directory.mark_repairing()?;
+fn switch(directory: &Directory, aside: &Path, report: &RepairReport) -> Result<(), StoreError> {
+    let text = serde_json::to_string(report)
+        .map_err(|error| io_error(directory.path(), "note the repair", std::io::Error::from(error)))?;
+    directory.mark_repairing(&text)?;
     if directory.engine().exists() {
         rename(&directory.engine(), aside)?;
         sync_directory(directory.path())?;
     }
     rename(&directory.repaired(), &directory.engine())?;
     sync_directory(directory.path())?;
-    settle(directory, commits)
+    settle(directory, report.commits)
 }
 
-/// What is noted beside the engine, after the switch.
+/// What is noted beside the engine, after the switch: the report as well, which is told by the repair that comes to its end.
 fn settle(directory: &Directory, commits: u64) -> Result<(), StoreError> {
     directory.forget_commits()?;
     directory.note_commits(&Note { count: commits, newest: None });
     directory.mark_rebuilding()?;
     directory.write_format()?;
+    let report = directory.repairing()?;
+    if !report.is_empty() {
+        directory.keep_repair(&report)?;
+    }
     directory.clear_repairing()
 }
 
