@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use signed_note::{StandardSigner, StandardVerifier, key_id, new_ed25519_verifier_key};
 
 use crate::domain::id::TenantId;
@@ -75,6 +75,12 @@ pub fn verifier(text: &str) -> Result<StandardVerifier, NoKey> {
     if hash.chars().any(|letter| !letter.is_ascii_digit() && !('a'..='f').contains(&letter)) {
         return Err(NoKey("the hash of a verifier key is written in small hexadecimal digits".to_owned()));
     }
+    let key = text.splitn(3, '+').nth(2).and_then(|key| STANDARD.decode(key).ok());
+    let point: Option<[u8; 32]> = key.as_deref().and_then(|key| key.get(1..)?.try_into().ok());
+    // With a point of small order one signature fits every text, and whoever handed it out can deny all of them.
+    if point.and_then(|point| VerifyingKey::from_bytes(&point).ok()).is_none_or(|key| key.is_weak()) {
+        return Err(NoKey("signatures of this verifier key fit any text, so they show nothing".to_owned()));
+    }
     Ok(verifier)
 }
 
@@ -114,5 +120,18 @@ mod tests {
         assert_eq!(tenant_of(&origin(TENANT)), Some(TENANT));
         assert_eq!(tenant_of("whowas/11111111-1111-1111-1111-11111111111A"), None);
         assert_eq!(tenant_of("elsewhere/11111111-1111-1111-1111-111111111111"), None);
+    }
+
+    #[test]
+    fn a_key_whose_signatures_fit_any_text_is_refused() {
+        let name = origin(TENANT);
+        // The neutral point, and one of order two.
+        for point in [[&[1u8][..], &[0; 31]].concat(), [&[0xec][..], &[0xff; 30], &[0x7f]].concat()] {
+            let public = [&[ED25519], point.as_slice()].concat();
+            let text = format!("{name}+{:08x}+{}", key_id(&name, &public), STANDARD.encode(&public));
+            assert!(StandardVerifier::new(&text).is_ok(), "it is one to the library");
+            let refused = verifier(&text).err().map(|error| error.to_string());
+            assert!(refused.as_ref().is_some_and(|why| why.contains("fit any text")), "{refused:?}");
+        }
     }
 }

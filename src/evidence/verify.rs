@@ -198,8 +198,9 @@ pub fn verify(text: &str, trust: &Trust) -> Result<Verified, Refuted> {
 }
 
 /// What two connected checkpoints do not show.
-const LIMITS_OF_CONSISTENCY: &str = "nothing that was in the older log was changed or taken out; that its facts are true, \
-     or that everything was taken in, is not shown, and that nobody was shown another log only by comparing checkpoints";
+const LIMITS_OF_CONSISTENCY: &str = "no commit that was in the older log was changed or taken out, and what stands in the place of facts \
+     that were erased since is not fixed by it; that its facts are true, or that everything was taken in, is not shown, and that nobody was \
+     shown another log only by comparing checkpoints";
 
 /// What a snapshot's attribution does not show.
 const LIMITS_OF_SNAPSHOT: &str = "that no other fact was left out which would tell otherwise; the checkpoint fixes how many \
@@ -208,22 +209,30 @@ const LIMITS_OF_SNAPSHOT: &str = "that no other fact was left out which would te
 /// Traces the facts to the checkpoint, and derives from them anew whose data the snapshot holds.
 fn attribute(part: &SnapshotPart, checkpoint: &Checkpoint) -> Result<SnapshotShown, Refuted> {
     let mut leaves = Vec::with_capacity(part.commits.len());
-    let mut facts = Vec::new();
+    let (mut hashes, mut facts) = (Vec::with_capacity(part.commits.len()), Vec::new());
     for commit in &part.commits {
         let no = |why: String| Refuted::Commit { commit: commit.sequence, why };
-        let leaf = commit.sequence.0.checked_sub(1).ok_or_else(|| no("commits are counted from 1".to_owned()))?;
-        leaves.push((
-            leaf,
-            leaf_of(commit, checkpoint.tenant)
-                .ok_or_else(|| no("its items and the hashes beside them do not fit together".to_owned()))?,
-        ));
+        let place = commit.sequence.0.checked_sub(1).ok_or_else(|| no("commits are counted from 1".to_owned()))?;
+        let hash = hash_of(commit, checkpoint.tenant)
+            .ok_or_else(|| no("its items and the hashes beside them do not fit together".to_owned()))?;
+        leaves.push((place, Hash(record_hash(&hash.0).0)));
+        hashes.push(hash);
         for item in &commit.shown {
+            // Its bytes may happen to read as a fact's.
+            if item.place.checked_add(1) == Some(commit.items) {
+                return Err(no(format!("item {}: the last item of a commit is no fact", item.place)));
+            }
             let fact = item.fact().map_err(|error| no(format!("item {}: {error}", item.place)))?;
             facts.push(Known { sequence: commit.sequence, fact });
         }
     }
     if cut::root(checkpoint.size.0, &leaves, &part.log) != Some(checkpoint.root) {
         return Err(Refuted::NotInLog);
+    }
+    let mut before = None;
+    for (commit, hash) in part.commits.iter().zip(hashes) {
+        let looked = must_follow(commit, hash, before, checkpoint);
+        before = Some(looked.map_err(|why| Refuted::Commit { commit: commit.sequence, why: why.to_owned() })?);
     }
     let attributed = attributed(&part.chain, &part.snapshot, &facts).ok_or(Refuted::NoSnapshot)?;
     let derived = Claim::of(&attributed.attribution);
@@ -235,13 +244,48 @@ fn attribute(part: &SnapshotPart, checkpoint: &Checkpoint) -> Result<SnapshotSho
     Ok(SnapshotShown { chain, snapshot, from, until, attribution, facts: facts.len(), commits: part.commits.len() })
 }
 
-/// The leaf of a commit in the log, computed from what is shown of it.
-fn leaf_of(commit: &ShownCommit, tenant: TenantId) -> Option<Hash> {
+/// A commit that was looked at.
+#[derive(Clone, Copy)]
+struct Looked {
+    sequence: Sequence,
+    recorded: Instant,
+    hash: Hash,
+}
+
+/// Whether a commit fits to the one shown before it and to what the checkpoint says of the newest one. The log fixes what is in each; that
+/// they follow on each other, and that time did, is said by the commits alone.
+fn must_follow(
+    commit: &ShownCommit,
+    hash: Hash,
+    before: Option<Looked>,
+    checkpoint: &Checkpoint,
+) -> Result<Looked, &'static str> {
+    let looked = Looked { sequence: commit.sequence, recorded: Instant::from_micros(commit.recorded), hash };
+    if let Some(before) = before {
+        if before.sequence.next() == looked.sequence && before.hash != commit.previous {
+            return Err("it does not follow on the commit before it, which is shown as well");
+        }
+        if before.recorded > looked.recorded {
+            return Err("it was recorded before a commit that comes before it");
+        }
+    }
+    if looked.recorded > checkpoint.recorded {
+        return Err("it was recorded after the newest commit, by what the checkpoint says of that");
+    }
+    let is_newest = looked.sequence == checkpoint.size;
+    if is_newest && (looked.hash, looked.recorded) != (checkpoint.commit, checkpoint.recorded) {
+        return Err("the checkpoint says something else of its newest commit");
+    }
+    Ok(looked)
+}
+
+/// The hash of a commit, computed from what is shown of it.
+fn hash_of(commit: &ShownCommit, tenant: TenantId) -> Option<Hash> {
     let shown: Vec<(u64, Hash)> = commit.shown.iter().map(|item| (u64::from(item.place), item.leaf())).collect();
     let payload = cut::root(u64::from(commit.items), &shown, &commit.rest)?;
     let (version, recorded) = (HeaderVersion::Each { items: commit.items }, Instant::from_micros(commit.recorded));
     let header = Header { version, tenant, sequence: commit.sequence, recorded };
-    Some(Hash(record_hash(&commit_hash(&commit.previous, &header, &payload).0).0))
+    Some(commit_hash(&commit.previous, &header, &payload))
 }
 
 fn say(claim: &Claim) -> String {
@@ -270,5 +314,91 @@ impl Stand {
     fn of(checkpoint: &Checkpoint) -> Self {
         let Checkpoint { size, root, commit, recorded, .. } = *checkpoint;
         Self { size, root, commit, recorded }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::{Addressed, Fact, Snapshot};
+    use crate::domain::id::ObjectId;
+    use crate::store::memory::MemoryStore;
+    use crate::store::open::OpenCommit;
+    use crate::store::{Commit, Derived, LedgerStore};
+
+    const TENANT: TenantId = TenantId::from_bytes([0x11; 16]);
+
+    fn at(micros: i64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    /// A log of two commits, of which the first says that a snapshot of an object was taken, in the first of two items.
+    fn log(change: impl FnOnce(&mut Vec<ShownCommit>)) -> (SnapshotPart, Checkpoint) {
+        let object = ObjectId::from_bytes([1; 16]);
+        let (chain, id): (ChainId, SnapshotId) = ("c".parse().unwrap(), "s".parse().unwrap());
+        let addressed = Addressed::Object(object);
+        let taken =
+            Snapshot { chain: chain.clone(), id: id.clone(), from: at(1), until: at(2), addressed, mailbox: None };
+        let (facts, salt) = (vec![Fact::SnapshotTaken(taken)], [9; 16]);
+        let store = MemoryStore::new();
+        let commit = Commit { recorded: at(11), salt, facts, cursor: None, run: None };
+        store.append(TENANT, Sequence(0), commit, Derived::default()).unwrap();
+        let item = OpenCommit::of(TENANT, &store.journal(TENANT, Sequence(1), 1).unwrap()[0]).unwrap().item(0).unwrap();
+        let commit = |number: u64, previous| ShownCommit {
+            sequence: Sequence(number),
+            previous,
+            recorded: 10 + i64::try_from(number).unwrap(),
+            items: 2,
+            shown: vec![item.clone()],
+            rest: vec![Hash([7; 32])],
+        };
+        let first = commit(1, Hash([0; 32]));
+        let second = commit(2, hash_of(&first, TENANT).unwrap());
+        let mut commits = vec![first, second];
+        change(&mut commits);
+        let hashes: Vec<Hash> = commits.iter().map(|commit| hash_of(commit, TENANT).unwrap()).collect();
+        let leaves: Vec<(u64, Hash)> = (0..).zip(hashes.iter().map(|hash| Hash(record_hash(&hash.0).0))).collect();
+        let last = commits.last().unwrap();
+        let checkpoint = Checkpoint {
+            tenant: TENANT,
+            size: last.sequence,
+            root: cut::root(last.sequence.0, &leaves, &[]).unwrap(),
+            commit: *hashes.last().unwrap(),
+            recorded: at(last.recorded),
+        };
+        let claim = Claim {
+            owner: Some(object),
+            confidence: "certain".into(),
+            settled: true,
+            candidates: vec![(object, "certain".into())],
+        };
+        (SnapshotPart { chain, snapshot: id, claim, commits, log: Vec::new() }, checkpoint)
+    }
+
+    fn refused(part: &SnapshotPart, checkpoint: &Checkpoint, word: &str) {
+        let refused = attribute(part, checkpoint).unwrap_err().to_string();
+        assert!(refused.contains(word), "{word} in {refused}");
+    }
+
+    #[test]
+    fn what_the_log_itself_would_bear_is_refused() {
+        let (part, checkpoint) = log(|_| ());
+        attribute(&part, &checkpoint).unwrap();
+
+        // The last item is the sync's. What stands in it may happen to read as a fact.
+        let (part, checkpoint) = log(|commits| {
+            for commit in commits {
+                (commit.items, commit.rest) = (1, Vec::new());
+            }
+        });
+        refused(&part, &checkpoint, "no fact");
+        let (part, checkpoint) = log(|commits| commits[1].previous = Hash([3; 32]));
+        refused(&part, &checkpoint, "does not follow");
+        let (part, checkpoint) = log(|commits| commits[1].recorded = 5);
+        refused(&part, &Checkpoint { recorded: at(99), ..checkpoint }, "recorded before");
+        let (part, checkpoint) = log(|_| ());
+        refused(&part, &Checkpoint { commit: Hash([3; 32]), ..checkpoint }, "something else");
+        refused(&part, &Checkpoint { recorded: at(11), ..checkpoint }, "recorded after");
+        refused(&part, &Checkpoint { recorded: at(13), ..checkpoint }, "something else");
     }
 }

@@ -115,6 +115,9 @@ def verifier_key(text):
     name, told, key = parts[0], parts[1], unbase64(parts[2])
     if len(key) != 33 or key[0] != 1 or key_hash(name, key[1:]).hex() != told:
         raise Refuted("it is no Ed25519 verifier key: " + text)
+    # With a point of small order one signature fits every text.
+    if same(times(8, point(key[1:])), (0, 1, 1, 0)):
+        raise Refuted("signatures of this verifier key show nothing: " + text)
     return name, key[1:]
 
 
@@ -310,14 +313,14 @@ def shown_commit(lines, tenant):
         if len(parts) != 3:
             raise Refuted("'item PLACE SALT BYTES' was expected")
         place, salt, said = number(parts[0], 2**32), hex_bytes(parts[1]), hex_bytes(parts[2])
-        if len(salt) != 16 or place <= last:
-            raise Refuted("an item is out of its place")
+        if len(salt) != 16 or place <= last or place + 1 >= items:
+            raise Refuted("an item is out of its place, or the last one, which is no fact")
         leaves[place], last = leaf_hash(salt + said), place
         facts.append(said)
     payload = cut_root(items, leaves, lines.hashes("rest"))
     header = b"\x02" + tenant + sequence.to_bytes(8, "big") + recorded.to_bytes(8, "big", signed=True)
     digest = hashlib.sha256(previous + header + items.to_bytes(4, "big") + payload).digest()
-    return sequence, digest, facts
+    return sequence, previous, recorded, digest, facts
 
 
 def snapshot_part(lines, checkpoint):
@@ -327,12 +330,16 @@ def snapshot_part(lines, checkpoint):
     while lines.is_next("candidate"):
         lines.word("candidate")
     tenant = bytes.fromhex(checkpoint.tenant.replace("-", ""))
-    leaves, count, last = {}, 0, 0
+    leaves, count, last, before, when = {}, 0, 0, None, None
     while lines.is_next("commit"):
-        sequence, digest, facts = shown_commit(lines, tenant)
-        if sequence <= last:
+        sequence, previous, recorded, digest, facts = shown_commit(lines, tenant)
+        if sequence <= last or when is not None and recorded < when:
             raise Refuted("the commits are not in their order")
-        leaves[sequence - 1], last = leaf_hash(digest), sequence
+        if sequence == last + 1 and before not in (None, previous):
+            raise Refuted("a commit does not follow on the one before it")
+        if sequence == checkpoint.size and digest != checkpoint.commit:
+            raise Refuted("the checkpoint names another newest commit")
+        leaves[sequence - 1], last, before, when = leaf_hash(digest), sequence, digest, recorded
         count += len(facts)
     if cut_root(checkpoint.size, leaves, lines.hashes("log")) != checkpoint.root:
         raise Refuted("the facts do not lead to the root of the checkpoint")
