@@ -114,7 +114,7 @@ struct Bound<'a> {
     at: Instant,
     /// By the readings of the same instant that stand before this one.
     beside: Limits,
-    /// By all readings that stand after this one.
+    /// By all readings and events that stand after this one.
     after: Limits,
 }
 
@@ -127,7 +127,7 @@ struct Limits {
     anew: Option<Instant>,
 }
 
-/// A reading of the object, or an event that tells of its end.
+/// A reading of the object, or an event that tells of a change or of its end.
 struct Said<'a> {
     at: Instant,
     reading: Option<&'a Reading>,
@@ -191,6 +191,12 @@ impl<'a> Said<'a> {
             Fact::Lifecycle(Lifecycle { at, life: Life::Deleted | Life::Purged, .. }) => {
                 let limits = Limits { through: at.pred(), anew: None };
                 Some(Self { at: *at, reading: None, seen: None, is_loss: true, limits })
+            }
+            // The feed reports what changed, and nothing before that is then proved beyond it. Where it did not, as of somebody who came
+            // back to what he was called before, the event is all that tells of it.
+            Fact::Changed(changed) if changed.old.is_none() || changed.old != changed.new => {
+                let limits = Limits { through: changed.at.pred(), anew: None };
+                Some(Self { at: changed.at, reading: None, seen: None, is_loss: false, limits })
             }
             _ => None,
         }

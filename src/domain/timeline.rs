@@ -16,7 +16,7 @@ use self::events::{audited, evidence_from_events, upn_events};
 use self::labels::{Label, Loss, created, has, kind, labels, licence, live_read, names_in, removals};
 use self::moments::{Moment, life_evidence, mailbox_evidence, moments, profile_of};
 use super::coverage::Coverage;
-use super::fact::{Known, MailboxState, ObjectKind, Removal};
+use super::fact::{Known, MailboxState, ObjectKind, Removal, Source};
 use super::id::ObjectId;
 use super::interval::{Edge, Interval};
 use super::name::{Name, NameKey, Namespace};
@@ -270,12 +270,13 @@ impl Timeline {
         self.labels.get(known.saturating_sub(1)).map(|label| label.names.clone()).unwrap_or_default()
     }
 
-    /// The newest instant at which a source showed the object alive.
+    /// The newest instant at which a source showed the object alive. A file from elsewhere may be older than it says.
     pub fn last_seen_alive(&self) -> Option<Instant> {
         if !self.life.is_present_last() {
             return None;
         }
-        let read = self.life.last_evidence().iter().map(|origin| origin.at).max();
+        let own = self.life.last_evidence().iter().filter(|origin| origin.source != Source::Import);
+        let read = own.map(|origin| origin.at).max();
         let proved = self.life.held().iter().next_back().map(Interval::last);
         read.max(proved)
     }

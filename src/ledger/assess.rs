@@ -77,6 +77,7 @@ impl Ledger {
         let view = self.view(tenant, KnownAt::Now)?;
         let sequence = view.through().next();
         let holds = view.holds()?;
+        let shown = view.coverage().horizon().unwrap_or(Instant::MAX);
         let mut news: BTreeMap<ObjectId, Vec<Known>> = BTreeMap::new();
         // They are looked at as they would be written.
         let facts = self.masked(tenant, Batch { facts: facts.to_vec(), ..Batch::default() }, Instant::MIN)?.facts;
@@ -88,10 +89,12 @@ impl Ledger {
         let mut assessment = Assessment::default();
         for (object, news) in news {
             let mut known = view.facts(object)?;
-            // Reading the objects of a held round one by one does not make the round itself any smaller.
-            if let Some(hold) = holds.iter().find(|hold| hold.standstill.objects.contains(&object)) {
-                known.retain(|known| known.sequence <= hold.sequence || !is_live(&known.fact));
-            }
+            // Reading the objects of a round one by one, before it came or while it is held, does not make the round itself any smaller.
+            let hold = holds.iter().find(|hold| hold.standstill.objects.contains(&object));
+            known.retain(|known| {
+                let is_later = hold.is_some_and(|hold| known.sequence > hold.sequence);
+                live_read(&known.fact).is_none_or(|at| at <= shown && !is_later)
+            });
             let before = Timeline::of(object, known.clone(), view.coverage());
             known.extend(news);
             let after = Timeline::of(object, known, view.coverage());
@@ -175,12 +178,14 @@ impl Assessment {
     }
 }
 
-fn is_live(fact: &Fact) -> bool {
-    match fact {
-        Fact::Seen(seen) => seen.reading.source == Source::Live,
-        Fact::Removed(removed) => removed.reading.source == Source::Live,
-        _ => false,
-    }
+/// When an object was read by itself, if that is what a fact tells of.
+fn live_read(fact: &Fact) -> Option<Instant> {
+    let reading = match fact {
+        Fact::Seen(seen) => &seen.reading,
+        Fact::Removed(removed) => &removed.reading,
+        _ => return None,
+    };
+    (reading.source == Source::Live).then_some(reading.at)
 }
 
 fn keys(names: &Names) -> BTreeSet<NameKey> {

@@ -50,6 +50,9 @@ on_both_stores!(
     a_receipt_that_saw_two_objects_attributes_nothing,
     a_wrong_clock_is_reported_and_not_believed,
     a_failed_live_read_is_told,
+    what_an_event_tells_is_not_proved_over_by_a_feed_that_passed_it_over,
+    a_file_from_elsewhere_shows_nobody_alive,
+    live_reads_before_a_round_do_not_make_it_smaller,
     a_change_of_case_is_no_rename_but_updates_the_label,
     a_change_of_aliases_is_no_rename,
     a_deleted_object_s_mangled_name_is_no_rename,
@@ -477,6 +480,48 @@ fn a_wrong_clock_is_reported_and_not_believed(book: &mut Book) {
     assert_eq!(verdict.outcome, Outcome::Continue);
     assert!(says(&verdict, "10800 s ahead of"), "{:?}", verdict.reasons);
     assert!(!says(&book.check(t(1, "10:00"), Ask { at: Some(t(1, "10:04")), ..by_id(A) }), "clock"));
+}
+
+/// The feed reported nothing of somebody who left a name and came back to it; only the audit log, read from a file, tells.
+fn what_an_event_tells_is_not_proved_over_by_a_feed_that_passed_it_over(book: &mut Book) {
+    book.poll(t(0, "08:00"), &[is(A, &["lou"])]);
+    book.poll(t(0, "18:00"), &[]);
+    let at = |book: &Book, at| book.who("lou", NameKind::Upn, at, KnownAt::Now).standing;
+    assert_eq!(at(book, t(0, "12:00")).confidence, HolderConfidence::Certain);
+    book.audit_rename(t(0, "18:01"), t(0, "09:00"), A, "lou", "lou.away");
+    book.audit_rename(t(0, "18:01"), t(0, "17:00"), A, "lou.away", "lou");
+    let before = at(book, t(0, "08:30"));
+    assert_eq!((before.confidence, before.holder), (HolderConfidence::Certain, Some(A)));
+    assert_ne!(at(book, t(0, "12:00")).confidence, HolderConfidence::Certain);
+}
+
+/// It may be an old copy, whatever time it bears.
+fn a_file_from_elsewhere_shows_nobody_alive(book: &mut Book) {
+    sam(book);
+    book.import(t(12, "10:00"), t(12, "09:00"), &[is(A, &["sam"]), is(C, &["cat"])]);
+    for object in [A, C] {
+        let verdict = book.check(t(12, "10:00"), by_id(object));
+        assert_eq!(verdict.outcome, Outcome::Refresh, "{:?}", verdict.reasons);
+        assert!(says(&verdict, "nothing proves that object"), "{:?}", verdict.reasons);
+    }
+    book.poll(t(13, "10:00"), &[gone(A, Removal::Soft)]);
+    assert_eq!(book.check(t(13, "10:00"), by_id(A)).outcome, Outcome::Frozen);
+    book.import(t(14, "10:00"), t(14, "09:00"), &[is(A, &["sam"])]);
+    assert_eq!(book.check(t(14, "10:00"), by_id(A)).outcome, Outcome::Frozen);
+}
+
+/// Those who left the sync scope were asked for one by one before the round that tells of it.
+fn live_reads_before_a_round_do_not_make_it_smaller(book: &mut Book) {
+    sam(book);
+    book.poll(t(1, "12:00"), &[]);
+    book.live(t(1, "12:30"), &[gone(A, Removal::NotFound), is(B, &["sam"])]);
+    let reading = Reading { at: t(1, "13:00"), lag: LAG, source: Source::Delta, unchanged_since: Some(t(1, "11:55")) };
+    let impact = book
+        .ledger
+        .assess(TENANT, &[gone(A, Removal::Soft)(reading), is(B, &["sam"])(reading)], &[])
+        .unwrap()
+        .impact(1);
+    assert_eq!((impact.removals, impact.takeovers), (1, 1), "{impact:?}");
 }
 
 fn a_failed_live_read_is_told(book: &mut Book) {
