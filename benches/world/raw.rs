@@ -315,6 +315,10 @@ impl<S: LedgerStore> LedgerStore for Recording<S> {
         self.store.log_nodes(tenant, nodes)
     }
 
+    fn announce_rebuild(&self) -> Result<(), StoreError> {
+        self.store.announce_rebuild()
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         self.store.drop_derived()
     }

@@ -137,7 +137,8 @@ impl App {
         let path = self.existing_path(how)?;
         options.create = how.may_create();
         options.restore = how == How::Restore;
-        options.rebuild = how == How::Rebuild;
+        // What is derived of a half of an export may be half as well.
+        options.rebuild = matches!(how, How::Rebuild | How::Restore);
         options.tenant = syncing;
         options.url = url;
         let key = self.erasure_key()?;

@@ -39,6 +39,7 @@ pub fn repair(app: &App, options: &RepairOptions) -> Result<Exit, CliError> {
     shown.1.finish_and_clear();
     let mended = mended?;
     output::answer(&app.global, &mended, || text(&mended))?;
+    mended.is_told()?;
     Ok(match mended.report.outcome {
         RepairOutcome::Repairable => Exit::Found,
         RepairOutcome::Sound | RepairOutcome::Repaired => Exit::Done,
@@ -71,7 +72,7 @@ pub(super) fn erasures_text(restated: &Restated) -> String {
     }
 }
 
-fn text(Mended { report, erasures }: &Mended) -> String {
+fn text(Mended { report, erasures, half_restored, .. }: &Mended) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     if let Some(damage) = &report.damage {
@@ -108,6 +109,9 @@ fn text(Mended { report, erasures }: &Mended) -> String {
         );
     }
     text.push_str(&erasures_text(erasures));
+    if *half_restored {
+        text.push_str("an export was being brought back into it: run `whowas restore FILE` again, and it goes on\n");
+    }
     if report.lost > 0 {
         let _ = writeln!(
             text,

@@ -29,7 +29,7 @@ use crate::domain::finding::FindingId;
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::name::NameKey;
 use crate::domain::time::Instant;
-use crate::store::{Commit, Cursor, Entry, ErasureKey, Head, LedgerStore, Run, StoreError, Veil};
+use crate::store::{Commit, Cursor, Entry, ErasureKey, Head, LedgerStore, Run, StoreError, Veil, another_salt};
 
 pub use assess::Assessment;
 pub use check::Checked;
@@ -80,6 +80,13 @@ pub struct Stamp {
     pub now: Instant,
     /// Sixteen random bytes.
     pub salt: [u8; 16],
+}
+
+impl Stamp {
+    /// One for another commit of the same moment, by its number among them.
+    fn another(self, number: u64) -> Self {
+        Self { salt: another_salt(&self.salt, number), ..self }
+    }
 }
 
 /// Why the ledger could not do as asked.
@@ -266,7 +273,8 @@ impl Ledger {
         while !head.state.backlog.is_empty() {
             let (_, derived, _) = derive::derive(self.store(), tenant, &head, Batch::default(), recorded)?;
             let (facts, cursor, run) = (Vec::new(), None, None);
-            let commit = Commit { recorded, salt: stamp.salt, facts, cursor, run };
+            let Stamp { salt, .. } = stamp.another(head.sequence.0);
+            let commit = Commit { recorded, salt, facts, cursor, run };
             head = self.store.append(tenant, head.sequence, commit, derived)?;
         }
         Ok(Appended { head, summary })
@@ -323,6 +331,10 @@ mod tests {
         let before = append(at(21), vec![Fact::Seen(Seen { object, reading, profile })]).head.sequence;
         let head = append(at(21), vec![Fact::Horizon(horizon)]).head;
         assert_eq!(head.sequence.0 - before.0, 11u64.div_ceil(3));
+        // What is forgotten of the first could be guessed by a salt that another one keeps.
+        let made = ledger.store().journal(TENANT, before.next(), 99).unwrap();
+        let salts: BTreeSet<[u8; 16]> = made.iter().map(|entry| entry.commit.salt).collect();
+        assert_eq!(salts.len(), made.len());
         assert_eq!(head.state.backlog, []);
         for chain in (0..4).map(|nth| format!("c{nth}").parse().unwrap()) {
             let kept = ledger.store().snapshots(TENANT, &chain, crate::store::Order::Forward, None, 99).unwrap();

@@ -476,6 +476,10 @@ impl LedgerStore for Past {
         }
     }
 
+    fn announce_rebuild(&self) -> Result<(), StoreError> {
+        refused()
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         refused()
     }

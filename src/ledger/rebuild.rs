@@ -110,7 +110,8 @@ impl Ledger {
         let mut report = VerifyReport::default();
         for tenant in self.store().tenants()? {
             report.tenants += 1;
-            let mut forgetting = Forgetting::default();
+            let erasure = self.store().erasure(tenant)?;
+            let mut forgetting = Forgetting::new(erasure.as_deref());
             replay(self.store(), scratch.as_ref(), tenant, |entry| {
                 report.commits += 1;
                 let facts = entry.commit.facts.len() as u64;

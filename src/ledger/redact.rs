@@ -234,6 +234,7 @@ impl Ledger {
         }
         let new = Self::over(Arc::new(Veil::over(into, plan.key.clone(), erasures)));
         let (mut report, mut items) = (plan.report(), Vec::new());
+        let sealed = |digest| plan.erasure.tokens().sealed(&digest);
         for tenant in self.tenants()? {
             each_raw(self.store(), tenant, |raw| {
                 let forgotten = if tenant == own { plan.forget(raw)? } else { None };
@@ -244,7 +245,7 @@ impl Ledger {
                     report.commits += 1;
                     report.items += places.len() as u64;
                     let sequence = raw.sequence;
-                    let instead = |(place, digest)| erase::Instead { sequence, place, digest };
+                    let instead = |(place, digest)| erase::Instead { sequence, place, digest: sealed(digest) };
                     items.extend(places.into_iter().map(instead));
                 }
                 progress(entry.commit.facts.len() as u64);
@@ -252,9 +253,9 @@ impl Ledger {
             })?;
         }
         let said = plan.facts(&items, stamp);
-        for facts in said.chunks(FACTS_MAX) {
+        for (number, facts) in (0..).zip(said.chunks(FACTS_MAX)) {
             let facts = facts.iter().cloned().map(Fact::Redacted).collect();
-            new.append(own, Batch { facts, ..Batch::default() }, stamp)?;
+            new.append(own, Batch { facts, ..Batch::default() }, stamp.another(number))?;
         }
         let checked = new.verify(|_| ())?;
         if checked.differing > 0 {

@@ -34,7 +34,8 @@ impl Ledger {
     pub fn restate_erasures(&self, key: Option<&ErasureKey>, stamp: Stamp) -> Result<Restated, LedgerError> {
         let mut restated = Restated::default();
         for tenant in self.tenants()? {
-            let mut forgetting = Forgetting::default();
+            let erasure = key.map(|key| key.erasure(tenant));
+            let mut forgetting = Forgetting::new(erasure.as_ref());
             each_entry(self.store(), tenant, |entry| forgetting.look_at(entry))?;
             let lost = forgetting.unnamed();
             if lost.is_empty() {
@@ -45,9 +46,11 @@ impl Ledger {
             restated.items += lost.len() as u64;
             restated.objects += told.objects.len() as u64;
             let Some(key) = key else { continue };
-            for facts in told.facts(&lost, key, stamp).chunks(FACTS_MAX) {
+            // From the first of these facts on, erased names are known by other keys than what is derived has.
+            self.store().announce_rebuild()?;
+            for (number, facts) in (0..).zip(told.facts(&lost, key, stamp).chunks(FACTS_MAX)) {
                 let facts = facts.iter().cloned().map(Fact::Redacted).collect();
-                self.append(tenant, Batch { facts, ..Batch::default() }, stamp)?;
+                self.append(tenant, Batch { facts, ..Batch::default() }, stamp.another(number))?;
             }
         }
         restated.named = restated.items > 0 && key.is_some();

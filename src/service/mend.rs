@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::ledger::{Ledger, LedgerError, Restated, Stamp};
-use crate::store::sled::{RepairHow, RepairOutcome, RepairReport, SledOptions, SledStore, repair};
+use crate::store::sled::{RepairHow, RepairOutcome, RepairReport, SledOptions, SledStore, is_half_restored, repair};
 use crate::store::{ErasureKey, StoreError};
 
 /// A ledger that is to be mended.
@@ -35,7 +35,7 @@ pub enum Step {
     Derive,
 }
 
-/// What was found, and what was done about it.
+/// What was found, and what was done about it. [`Self::is_told`] is to be called when somebody has read it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mended {
     /// Of the journal.
@@ -43,6 +43,20 @@ pub struct Mended {
     pub report: RepairReport,
     /// Of erasures whose record was lost.
     pub erasures: Restated,
+    /// An export was being brought back into it. That is to go on.
+    pub half_restored: bool,
+    #[serde(skip)]
+    store: Option<Arc<SledStore>>,
+}
+
+impl Mended {
+    /// Somebody was told. Until then, what a repair came to is told by the next one as well.
+    ///
+    /// # Errors
+    /// If the reports that were kept cannot be removed.
+    pub fn is_told(&self) -> Result<(), StoreError> {
+        self.store.as_ref().map_or(Ok(()), |store| store.repairs_are_told())
+    }
 }
 
 /// Mends a ledger: brings back the commits that are proved, takes a new engine also where the old one can be read but is stale, derives
@@ -68,8 +82,12 @@ pub fn mend(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Mend
             None
         }
     };
-    let erasures = if how.dry_run { Restated::default() } else { derive(mend, sound, progress)? };
-    Ok(Mended { report, erasures })
+    let half_restored = is_half_restored(path);
+    if how.dry_run {
+        return Ok(Mended { report, erasures: Restated::default(), half_restored, store: None });
+    }
+    let (store, erasures) = derive(mend, sound, progress)?;
+    Ok(Mended { report, erasures, half_restored, store: Some(store) })
 }
 
 /// What a comparison of everything derived with the journal came to.
@@ -88,7 +106,8 @@ struct Opened {
 }
 
 fn open(mend: &Mend<'_>, rebuild: bool) -> Result<Opened, StoreError> {
-    let options = SledOptions { create: false, rebuild, ..mend.options.clone() };
+    let restore = is_half_restored(mend.path);
+    let options = SledOptions { create: false, rebuild, restore, ..mend.options.clone() };
     // Some short command may have come in between, or somebody who is just opening or closing it.
     let is_held = |error: &StoreError| matches!(error, StoreError::Held { .. } | StoreError::HeldBySomeone { .. });
     let store = Arc::new(SledStore::open_patiently(mend.path, &options, is_held)?);
@@ -100,6 +119,10 @@ fn compare(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Compa
         Err(StoreError::NeedsRebuild { .. }) => return Ok(Compared::NotThere),
         opened => opened?,
     };
+    // What an export says of erasures comes at its end, and until then it is derived as if there were none.
+    if is_half_restored(mend.path) {
+        return Ok(Compared::Same(opened));
+    }
     match opened.ledger.verify(|facts| progress(Step::Compare, facts)) {
         Err(LedgerError::Store(StoreError::Damaged { .. })) => Ok(Compared::Stale),
         // What was erased and named by nobody is no matter of the engine's.
@@ -115,7 +138,7 @@ fn derive(
     mend: &Mend<'_>,
     sound: Option<Opened>,
     progress: &mut dyn FnMut(Step, u64),
-) -> Result<Restated, LedgerError> {
+) -> Result<(Arc<SledStore>, Restated), LedgerError> {
     let Opened { store, ledger } = match sound {
         Some(opened) => opened,
         None => open(mend, true)?,
@@ -124,11 +147,13 @@ fn derive(
     if store.needs_rebuild() {
         rebuild()?;
     }
+    // The rest of an export would not follow on commits of our own.
+    if is_half_restored(mend.path) {
+        return Ok((store, Restated::default()));
+    }
     let restated = ledger.restate_erasures(mend.erasure_key.as_ref(), mend.stamp)?;
     if restated.named {
         rebuild()?;
     }
-    // Until here whatever failed would have left the report to the next repair.
-    store.repairs_are_told()?;
-    Ok(restated)
+    Ok((store, restated))
 }

@@ -66,7 +66,17 @@ pub fn payload_hash(salt: &[u8; 16], payload: &[u8]) -> Hash {
 
 /// The salt of one item of a commit.
 pub fn item_salt(salt: &[u8; 16], item: u64) -> [u8; 16] {
-    let digest = Sha256::new().chain_update([SALT]).chain_update(salt).chain_update(item.to_be_bytes()).finalize();
+    derived_salt(SALT, salt, item)
+}
+
+/// A salt for another commit that is written with the same randomness. It does not tell what it was made of, so a commit of which
+/// something is forgotten has no salt that another one still has.
+pub fn another_salt(salt: &[u8; 16], number: u64) -> [u8; 16] {
+    derived_salt(ANOTHER_SALT, salt, number)
+}
+
+fn derived_salt(what: u8, salt: &[u8; 16], number: u64) -> [u8; 16] {
+    let digest = Sha256::new().chain_update([what]).chain_update(salt).chain_update(number.to_be_bytes()).finalize();
     let mut own = [0; 16];
     own.iter_mut().zip(digest).for_each(|(own, byte)| *own = byte);
     own
@@ -113,6 +123,7 @@ pub fn commit_hash(previous: &Hash, header: &Header, payload: &Hash) -> Hash {
 const LEAF: u8 = 0;
 const NODE: u8 = 1;
 const SALT: u8 = 2;
+const ANOTHER_SALT: u8 = 3;
 
 fn node(left: &Hash, right: &Hash) -> Hash {
     Hash(Sha256::new().chain_update([NODE]).chain_update(left.0).chain_update(right.0).finalize().into())

@@ -509,6 +509,11 @@ impl LedgerStore for MemoryStore {
         nodes.iter().map(|node| view.log_node(tenant, *node)).collect()
     }
 
+    fn announce_rebuild(&self) -> Result<(), StoreError> {
+        // Nothing of it is there for anybody later.
+        Ok(())
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         let mut ledger = self.write();
         ledger.views.clear();

@@ -30,7 +30,7 @@ mod veil;
 pub use audit::{EndingPlace, LinkRecord, NamedPlace, Tally, TallyClass, TallyCount};
 pub use error::StoreError;
 pub use forget::{Instead, Places};
-pub use hash::{Hash, NoHash};
+pub use hash::{Hash, NoHash, another_salt};
 pub use head::{Counts, FindingCounts, Head, OpenHold, Stint, TenantState};
 pub use holder::{Holder, Syncing};
 pub use log::LogNode;
@@ -341,6 +341,10 @@ pub trait LedgerStore: Send + Sync {
 
     /// Nodes of the tenant's Merkle log, in the order in which they are asked for. Each must be complete at the newest commit.
     fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError>;
+
+    /// Notes for whoever opens it later that everything is to be derived anew, because of what is appended next. Until that is done
+    /// nobody is answered after a crash.
+    fn announce_rebuild(&self) -> Result<(), StoreError>;
 
     /// Drops everything derived, heads included, so that a rebuild can put it back. Until every tenant's entries are
     /// restored and `sync` was called, `append` answers [`StoreError::NeedsRebuild`]; `tenants` and `journal` answer in

@@ -68,9 +68,12 @@ struct Keyed {
 }
 
 impl Keyed {
+    fn digest(&self, what: u8, bytes: &[u8]) -> [u8; 32] {
+        self.mac.clone().chain_update([what]).chain_update(bytes).finalize().into_bytes().into()
+    }
+
     fn token(&self, what: u8, text: &str) -> Token {
-        let digest: [u8; 32] =
-            self.mac.clone().chain_update([what]).chain_update(text.as_bytes()).finalize().into_bytes().into();
+        let digest = self.digest(what, text.as_bytes());
         let mut token = [0; 16];
         token.iter_mut().zip(digest).for_each(|(own, byte)| *own = byte);
         Token(token)
@@ -88,6 +91,10 @@ impl Tokens for Keyed {
 
     fn anchor(&self, value: &str) -> Token {
         self.token(b'a', value)
+    }
+
+    fn sealed(&self, digest: &[u8; 32]) -> [u8; 32] {
+        self.digest(b'i', digest)
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -437,6 +444,10 @@ impl LedgerStore for Veil {
 
     fn log_nodes(&self, tenant: TenantId, nodes: &[LogNode]) -> Result<Vec<Hash>, StoreError> {
         self.store.log_nodes(tenant, nodes)
+    }
+
+    fn announce_rebuild(&self) -> Result<(), StoreError> {
+        self.store.announce_rebuild()
     }
 
     fn drop_derived(&self) -> Result<(), StoreError> {

@@ -337,10 +337,11 @@ fn a_rebuild_is_asked_for_where_it_helps_and_mends() {
     w.poll();
     fs::remove_dir_all(&engine).unwrap();
     copy(&kept, &engine);
-    for command in ["status", "verify", "sync"] {
-        w.run(&[command]).failed(1, &["2 of 5 that were acknowledged are gone", "backup", "whowas rebuild"]);
+    for command in ["status", "verify", "sync", "rebuild"] {
+        w.run(&[command]).failed(1, &["2 of 5 that were acknowledged are gone", "backup", "whowas repair"]);
     }
-    assert_eq!(w.run(&["rebuild"]).done()["commits"], json!(3));
+    let repaired = w.run(&["repair"]).done();
+    assert_eq!((&repaired["commits"], &repaired["lost"]), (&json!(3), &json!(2)), "{repaired}");
     w.verify();
     w.poll();
     w.ask(&["--object", &a.to_string(), "--chain", "cA"]).continues().on("1");

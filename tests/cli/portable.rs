@@ -64,6 +64,35 @@ fn an_export_is_restored_into_a_new_ledger_that_says_the_same() {
     on(&w, "again", &["sync"]).done();
 }
 
+/// Its last step derives everything anew, for which there is a mark of its own.
+#[test]
+fn a_restore_that_ended_while_it_derived_goes_on() {
+    let w = grown();
+    let file = path(&w, "out.jsonl");
+    w.run(&["export", &file]).done();
+    on(&w, "again", &["restore", &file]).done();
+    let mark = |name: &str, text: &str| fs::write(w.file("again").join(name), text).unwrap();
+    let interrupt = || {
+        mark("restore", "run `whowas restore FILE`\n");
+        mark("rebuild", "a rebuild was begun; run `whowas rebuild`, and `whowas repair` if that fails\n");
+    };
+    interrupt();
+    for command in ["status", "rebuild", "verify"] {
+        on(&w, "again", &[command]).failed(1, &["has not been completed", "whowas restore FILE"]);
+    }
+    let said = on(&w, "again", &["doctor"]).stdout;
+    assert!(said.contains("whowas restore FILE"), "{said}");
+    // A repair helps as well, and says that the restore is still to be completed.
+    let repaired = on(&w, "again", &["repair"]).done();
+    assert_eq!((&repaired["lost"], &repaired["half_restored"]), (&json!(0), &json!(true)), "{repaired}");
+    on(&w, "again", &["status"]).failed(1, &["whowas restore FILE"]);
+    for _ in 0..2 {
+        assert_eq!(on(&w, "again", &["restore", &file]).done()["added"], json!(0));
+        assert_eq!(on(&w, "again", &["verify"]).done(), w.run(&["verify"]).done());
+        interrupt();
+    }
+}
+
 #[test]
 fn an_export_takes_up_what_was_committed_since() {
     let mut w = grown();

@@ -139,3 +139,22 @@ fn a_repair_that_could_not_be_completed_loses_nothing_of_its_report() {
     let after = w.run(&["repair"]).done();
     assert_eq!((&after["lost"], &after["earlier"]), (&json!(0), &json!(null)), "{after}");
 }
+
+/// Its report is kept until it was written.
+#[test]
+fn a_repair_whose_report_could_not_be_written_is_told_by_the_next() {
+    let w = company();
+    let db = w.ledger().join("engine/db");
+    let bytes = fs::read(&db).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    fs::OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written / 2).unwrap()).unwrap();
+    let dry = w.run(&["repair", "--dry-run"]).ended(40);
+    assert!(dry["lost"].as_u64().unwrap() > 0, "{dry}");
+    // A report that does not fit into what is kept of it before it is written.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = w.command("json", &["repair"]).stdout(full).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told = w.run(&["repair"]).done();
+    assert_eq!((&told["outcome"], &told["lost"]), (&json!("sound"), &dry["lost"]), "{told}");
+    assert_eq!(w.run(&["repair"]).done()["lost"], json!(0));
+}

@@ -70,8 +70,9 @@ pub struct Instead {
     pub sequence: Sequence,
     /// The place of the item in it, from 0.
     pub place: u32,
-    /// SHA-256 of what stands there now.
-    #[serde(rename = "sha256", serialize_with = "as_hex")]
+    /// `HMAC-SHA256(key, tenant ‖ what it is ‖ SHA-256 of what stands there now)`; what older ledgers have is that SHA-256 itself. It stays
+    /// when more of the same is erased, and must not allow guessing at what stood there in between.
+    #[serde(serialize_with = "as_hex")]
     pub digest: [u8; 32],
 }
 

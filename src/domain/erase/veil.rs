@@ -17,6 +17,8 @@ pub trait Tokens: Send + Sync {
     fn text(&self, text: &str) -> Token;
     /// The token of an anchor's value. It is another one, because an employee's number may well be the id of somebody's snapshot.
     fn anchor(&self, value: &str) -> Token;
+    /// A digest of something of which parts may be erased later, so that nobody without the key can guess at it.
+    fn sealed(&self, digest: &[u8; 32]) -> [u8; 32];
     /// Which key it has.
     fn fingerprint(&self) -> Fingerprint;
     /// Another one that makes the same.

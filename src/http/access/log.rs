@@ -15,6 +15,7 @@ use sha2::Sha256;
 
 use super::role::Role;
 use crate::clock::Clock;
+use crate::domain::finding::FindingId;
 use crate::domain::id::{ChainId, ObjectId, TenantId};
 use crate::domain::name::Name;
 use crate::domain::time::Instant;
@@ -242,7 +243,12 @@ impl Looks {
         self.subject(digest(&self.key, "chain", chain.as_str()));
     }
 
-    /// The request is about something that is nobody's name, such as a finding or a run.
+    /// The request is about a finding, whose id follows from the name, chain or number that it is about.
+    pub fn finding(&self, id: FindingId) {
+        self.subject(digest(&self.key, "finding", &id.to_string()));
+    }
+
+    /// The request is about something that has nothing to do with a name, such as a run.
     pub fn thing(&self, kind: &str, id: impl std::fmt::Display) {
         self.subject(format!("{kind}:{id}"));
     }

@@ -55,7 +55,7 @@ pub async fn list(tenant: Tenant, query: Query) -> Result<Response, Problem> {
 pub async fn show(tenant: Tenant, places: Places, query: Query) -> Result<Response, Problem> {
     query.only(&[])?;
     let id: FindingId = places.read("id")?;
-    tenant.looks.thing("finding", id);
+    tenant.looks.finding(id);
     let desk = tenant.desk;
     let found = blocking(move || findings::show(&desk, id).map_err(problem)).await?;
     found.objects.iter().for_each(|object| tenant.looks.object(*object));
@@ -108,7 +108,7 @@ async fn review(tenant: Tenant, id: FindingId, word: Word, said: ReviewRequest) 
             return Err(Problem::new(Code::InvalidBody, format!("{what} is longer than {NOTE_BYTES_MAX} bytes")));
         }
     }
-    tenant.looks.thing("finding", id);
+    tenant.looks.finding(id);
     let by = signed(&tenant, by);
     let desk = tenant.desk;
     answer(StatusCode::OK, &blocking(move || findings::review(&desk, id, word, Some(by), note).map_err(problem)).await?)

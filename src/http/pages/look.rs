@@ -216,7 +216,7 @@ pub async fn finding(
         Some(_) => return Err(Problem::parameter("said", "it is acknowledged, resolved or changed")),
     };
     let seen = query.read::<u64>("seen")?;
-    tenant.looks.thing("finding", id);
+    tenant.looks.finding(id);
     let about = vec![("id", id.to_string())];
     show(service, tenant, who, &query, &["id", "said", "seen"], "finding", about, move |frame, desk| {
         let found = findings::show(desk, id).map_err(api::findings::problem)?;

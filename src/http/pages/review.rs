@@ -36,7 +36,7 @@ async fn review(
     query.only(&[])?;
     let id: FindingId = form.text("id").parse().map_err(|error| Problem::parameter("id", error))?;
     let note = form.short("note", NOTE_BYTES_MAX)?;
-    tenant.looks.thing("finding", id);
+    tenant.looks.finding(id);
     let by = Some(signed(&tenant, None));
     let desk = tenant.desk;
     let seen = match form.text("seen") {

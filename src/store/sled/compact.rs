@@ -98,6 +98,7 @@ impl SledStore {
         after: &mut dyn FnMut(&str) -> Result<(), StoreError>,
     ) -> Result<Compaction, StoreError> {
         drop(self.writer()?);
+        self.directory.check_engine_is_here()?;
         let Self { mut engine, directory, options, .. } = self;
         engine.give_up();
         let bytes_before = directory.bytes()?;

@@ -81,6 +81,17 @@ impl Directory {
         self.path.join(ENGINE)
     }
 
+    /// Whether the engine is in the directory itself. What a link leads to would stay where it is when another one takes its place.
+    pub(super) fn check_engine_is_here(&self) -> Result<(), StoreError> {
+        let found = fs::symlink_metadata(self.engine()).map_err(|error| self.io_error("look at the engine", error))?;
+        if found.is_symlink() {
+            let what = format!("write the ledger {} anew", self.shown());
+            let why = "its engine is a link, and the files that it leads to would stay: move them to where the link is";
+            return Err(StoreError::Io { step: what, source: why.into() });
+        }
+        Ok(())
+    }
+
     /// Where a compaction writes.
     pub(super) fn new_engine(&self) -> PathBuf {
         self.path.join(ENGINE_NEW)
@@ -311,6 +322,10 @@ impl Directory {
                 _ => {}
             }
         }
+        // Of a repair that did not come to the switch. It holds all of the journal, of which something may have been erased since.
+        if !self.is_repairing()? {
+            remove_folder(&self.repaired()).map_err(failed)?;
+        }
         for (name, path) in entries(&self.path).map_err(failed)? {
             if name.starts_with(SCRATCH) {
                 fs::remove_dir_all(path).map_err(failed)?;
@@ -322,6 +337,11 @@ impl Directory {
     fn replace(&self, name: &str, content: &[u8], durable: bool) -> Result<(), StoreError> {
         replace(&self.path, name, content, durable)
     }
+}
+
+/// Whether a directory holds a ledger that is being brought back from an export, or was when that ended early.
+pub fn is_half_restored(path: &Path) -> bool {
+    path.join(RESTORE).exists()
 }
 
 impl Drop for Directory {
@@ -340,8 +360,8 @@ fn copy_ledger(from: &Path, to: &Path) -> Result<(), StoreError> {
         }
     }
     copy_below(&swap::whole_engine(from), &to.join(ENGINE)).map_err(failed)?;
-    // In the middle of a switch the file still says what the old engine was.
-    say_encrypted(to)
+    // In the middle of a switch the file still says what the old engine was. Else it is right, also where the wrapped key is missing.
+    if from.join(COMPACTED).exists() { say_encrypted(to) } else { Ok(()) }
 }
 
 const TO_REPAIR: &str = "run `whowas repair`\n";

@@ -49,6 +49,8 @@ pub(super) struct Engine {
     broken: Mutex<Option<String>>,
     /// How often it was opened again since.
     reopened: AtomicU32,
+    /// A record, as it is stored, that came with the newest batch which is on the disk for sure, and that no other batch touches.
+    witness: Mutex<Option<Vec<u8>>>,
     writer: Writer,
     /// How many bytes of keys and values were written.
     written: AtomicUsize,
@@ -125,6 +127,7 @@ impl Engine {
             inner: RwLock::new(Some(Arc::new(inner))),
             broken: Mutex::default(),
             reopened: AtomicU32::new(0),
+            witness: Mutex::default(),
             writer,
             written: AtomicUsize::new(0),
             cipher,
@@ -281,8 +284,8 @@ impl Engine {
         self.write(Inner::persist)
     }
 
-    /// Applies a batch whole or not at all, and puts it on the disk.
-    pub(super) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Applies a batch whole or not at all, and puts it on the disk. No other batch may touch the witness, which is a key of it.
+    pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
         if batch.0.len() <= FETCHED_MAX {
             self.fetch(batch.0.iter().map(|(key, _)| key.as_slice()).collect());
         }
@@ -290,7 +293,10 @@ impl Engine {
         self.write(move |inner| {
             apply(inner)?;
             inner.persist()
-        })
+        })?;
+        let stored = self.cipher.as_ref().map_or_else(|| witness.to_vec(), |cipher| cipher.key(witness));
+        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+        Ok(())
     }
 
     /// Has the engine read the pages of these keys, which are about to be read or written one after the other, from its file in several
@@ -445,11 +451,15 @@ impl Engine {
         self.reopened.fetch_add(1, Ordering::AcqRel);
         // What cannot be removed is said by the opening.
         let _ = remove_half_snapshots(&self.path);
-        let options = EngineOptions { is_read: false, ..self.options };
-        let opened = Inner::open(&self.path, options).or_else(|_| Inner::open_copy(&self.path, options));
-        match opened {
-            Ok(inner) => Ok(Arc::clone(place.insert(Arc::new(inner)))),
-            Err(_) => Err(error),
+        // It comes back with all of its log up to some place. What was acknowledged must be before that.
+        let witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let has_all = |inner: &Inner| match &witness {
+            Some(witness) => inner.guarded(|| inner.db.contains_key(witness)).unwrap_or(false),
+            None => true,
+        };
+        match Inner::open_after_failure(&self.path, self.options) {
+            Ok(inner) if has_all(&inner) => Ok(Arc::clone(place.insert(Arc::new(inner)))),
+            _ => Err(error),
         }
     }
 }

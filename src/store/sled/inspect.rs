@@ -49,11 +49,11 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// the copy's path in place of its own where the copy is what failed.
 pub fn inspect(path: &Path, workspace: &Path, now: Instant, keys: InspectionKeys) -> Result<Inspection, StoreError> {
     let Some(quiet) = Quiet::keep(path)? else { return Ok(Inspection::Nothing) };
-    if quiet.is_rebuilding() {
-        return Err(StoreError::NeedsRebuild { path: path.display().to_string() });
-    }
     if quiet.is_restoring() {
         return Err(StoreError::HalfRestored { path: path.display().to_string() });
+    }
+    if quiet.is_rebuilding() {
+        return Err(StoreError::NeedsRebuild { path: path.display().to_string() });
     }
     let bytes = quiet.bytes()?;
     let free = fs4::available_space(workspace).map_err(|error| io_error(workspace, "measure the space", error))?;

@@ -46,7 +46,7 @@ use self::changes::Changes;
 use self::cipher::Cipher;
 use self::directory::{Directory, Note, Noted, SCRATCH};
 use self::engine::Engine;
-use self::opening::{check_heads, commits_lost, count_commits, find_cipher, lost, open_engine, try_on_copy};
+use self::opening::{check_commits, check_heads, count_commits, find_cipher, open_engine, try_on_copy};
 use self::read::{damaged, get};
 use self::unseen::Unseen;
 use super::key::{Key, Prefix};
@@ -58,7 +58,7 @@ use crate::domain::id::{Sequence, TenantId};
 
 pub use self::cipher::{KeyId, LedgerKey};
 pub use self::compact::{CompactStep, Compaction};
-pub use self::directory::FORMAT;
+pub use self::directory::{FORMAT, is_half_restored};
 pub use self::inspect::{Inspection, InspectionKeys, inspect};
 pub use self::options::{
     CACHE_CAPACITY_BYTES, FREE_BYTES_MIN, PATIENCE, RESIDENT_BYTES, SERVING_CACHE_CAPACITY_BYTES, SledOptions,
@@ -81,9 +81,8 @@ pub struct SledStore {
     rebuilding: AtomicBool,
     /// Whether an older release could still read it.
     is_old: AtomicBool,
-    /// Acknowledged commits of all tenants, and how many of those noted before are gone.
+    /// Acknowledged commits of all tenants.
     commits: AtomicU64,
-    lost: AtomicU64,
     _vanishing: Option<Vanishing>,
 }
 
@@ -147,11 +146,6 @@ impl SledStore {
         self.directory.clear_restoring()
     }
 
-    /// How many acknowledged commits the engine came back without. A completed rebuild accepts the loss.
-    pub fn commits_lost(&self) -> u64 {
-        self.lost.load(Ordering::Acquire)
-    }
-
     /// Whether a commit could be begun now.
     ///
     /// # Errors
@@ -212,13 +206,14 @@ impl SledStore {
             let why = "a repair was interrupted; run `whowas repair` again".to_owned();
             return Err(StoreError::Damaged { what, why });
         }
-        let rebuilding = directory.is_rebuilding()?;
-        if rebuilding && !options.rebuild {
-            return Err(StoreError::NeedsRebuild { path: directory.shown() });
-        }
+        // First of all it is to be whole; what is derived can be derived anew by whoever goes on with that.
         let restoring = directory.is_restoring()?;
         if restoring && !options.restore {
             return Err(StoreError::HalfRestored { path: directory.shown() });
+        }
+        let rebuilding = directory.is_rebuilding()?;
+        if rebuilding && !options.rebuild {
+            return Err(StoreError::NeedsRebuild { path: directory.shown() });
         }
         let cipher = match (cipher, vanishing.is_some()) {
             (None, false) => find_cipher(&directory, format, &options)?,
@@ -228,10 +223,8 @@ impl SledStore {
         try_on_copy(&directory, note, &options, cipher.clone())?;
         let engine = open_engine(&directory, format, &options, cipher)?;
         let commits = count_commits(&engine)?;
-        let lost = lost(note, commits);
-        if lost > 0 && !options.rebuild {
-            return Err(commits_lost(&directory, commits, lost, ""));
-        }
+        // Deriving everything anew brings none of them back, and what a repair could bring back must not be written over.
+        check_commits(&engine, &directory, note, commits)?;
         if options.restore && !restoring {
             if commits > 0 {
                 return Err(StoreError::NotEmpty { path: directory.shown(), commits });
@@ -239,8 +232,8 @@ impl SledStore {
             // It is on the disk before the first commit is, so that no part of an export is ever taken for all of it.
             directory.mark_restoring()?;
         }
-        if !options.rebuild {
-            check_heads(&engine, note)?;
+        if !options.rebuild || options.restore && !rebuilding {
+            check_heads(&engine)?;
         }
         // A rebuild writes the log with everything else that is derived; and a full disk must not keep anyone from reading.
         if !rebuilding && directory.free_bytes().is_ok_and(|free| free >= options.free_bytes_min) {
@@ -254,10 +247,9 @@ impl SledStore {
             heads: ShardedLock::default(),
             unseen: Unseen::default(),
             stopped: Mutex::default(),
-            rebuilding: AtomicBool::new(rebuilding || lost > 0),
+            rebuilding: AtomicBool::new(rebuilding),
             is_old: AtomicBool::new(is_old),
             commits: AtomicU64::new(commits),
-            lost: AtomicU64::new(lost),
             _vanishing: vanishing,
         })
     }
@@ -267,15 +259,20 @@ impl SledStore {
         if let Some(head) = self.heads.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
             return Ok(Arc::clone(head));
         }
-        let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
-        let stored = stored.map(HeadV1::read).transpose();
-        let Some(mut head) = stored.map_err(|error| damaged(&Key::Head { tenant }, error.to_string()))? else {
-            // A tenant that seems empty would get its first commit written over the one in its journal.
-            if !self.needs_rebuild() && read::newest_journaled(&self.engine, tenant)? > Sequence(0) {
+        let read = || {
+            let stored: Option<HeadV1> = get(&self.engine, &Key::Head { tenant })?;
+            stored.map(HeadV1::read).transpose().map_err(|error| damaged(&Key::Head { tenant }, error.to_string()))
+        };
+        let mut found = read()?;
+        // A tenant that seems empty would get its first commit written over the one in its journal.
+        if found.is_none() && !self.needs_rebuild() && read::newest_journaled(&self.engine, tenant)? > Sequence(0) {
+            // Unless it came between the two readings.
+            found = read()?;
+            if found.is_none() {
                 return Err(damaged(&Key::Head { tenant }, "it is missing, and the journal is not empty".to_owned()));
             }
-            return Ok(Arc::default());
-        };
+        }
+        let Some(mut head) = found else { return Ok(Arc::default()) };
         // It stands beside the head, so that a tenant without a mapping has nothing of it.
         if let Some(mapping) = get::<MappingStateV1>(&self.engine, &Key::Mapping { tenant })? {
             let mapping = mapping.read();
@@ -391,7 +388,8 @@ impl SledStore {
         Self::or_stop(&mut stopped, self.leave_old_format())?;
         self.pin(tenant, &before);
         self.unseen.note(tenant, &before, &derived);
-        let written = self.engine.commit(changes.into_batch());
+        let journaled = Key::Journal { tenant, sequence: head.sequence, chunk: 0 };
+        let written = self.engine.commit(changes.into_batch(), &journaled.encode());
         Self::or_stop(&mut stopped, written)?;
         let count = self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         self.directory.note_commits(&Note { count, newest: Some(self.noted(tenant, &head)) });

@@ -75,8 +75,8 @@ pub(super) fn try_on_copy(
     let left = "; the engine's files are left as they are";
     match tried {
         Ok(commits) => match lost(note, commits) {
-            lost if lost > 0 && !options.rebuild => Err(commits_lost(directory, commits, lost, left)),
-            _ => Ok(()),
+            0 => Ok(()),
+            lost => Err(commits_lost(directory, commits, lost, left)),
         },
         Err(StoreError::Damaged { why, .. }) => {
             let what = format!("the engine's files in {}", engine.display());
@@ -87,11 +87,11 @@ pub(super) fn try_on_copy(
 }
 
 /// How many acknowledged commits are not there.
-pub(super) fn lost(note: Option<Note>, commits: u64) -> u64 {
+fn lost(note: Option<Note>, commits: u64) -> u64 {
     note.map_or(0, |note| note.count).saturating_sub(commits)
 }
 
-pub(super) fn commits_lost(directory: &Directory, commits: u64, lost: u64, left: &str) -> StoreError {
+fn commits_lost(directory: &Directory, commits: u64, lost: u64, left: &str) -> StoreError {
     let what = format!("the newest commits of the ledger {}", directory.shown());
     let why = format!(
         "{lost} of {} that were acknowledged are gone; restore a backup, or see by `whowas repair --dry-run` what can be \
@@ -154,9 +154,29 @@ pub(super) fn count_commits(engine: &Engine) -> Result<u64, StoreError> {
     tenants.map(|(tenant, _)| read::newest_journaled(engine, tenant).map(|newest| newest.0)).sum()
 }
 
-/// Checks by a few seeks a tenant what an append relies on: that the head is that of the newest commit in the journal, and that
-/// the commit which was noted is there. `verify` checks the rest.
-pub(super) fn check_heads(engine: &Engine, note: Option<Note>) -> Result<(), StoreError> {
+/// Checks that as many commits are there as were acknowledged, and the one that was noted among them.
+pub(super) fn check_commits(
+    engine: &Engine,
+    directory: &Directory,
+    note: Option<Note>,
+    commits: u64,
+) -> Result<(), StoreError> {
+    let lost = lost(note, commits);
+    if lost > 0 {
+        return Err(commits_lost(directory, commits, lost, ""));
+    }
+    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest)
+        && read::hash_of(engine, tenant, sequence)? != Some(hash)
+    {
+        let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
+        return Err(damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why));
+    }
+    Ok(())
+}
+
+/// Checks by a few seeks a tenant what an append relies on: that the head is that of the newest commit in the journal. `verify` checks
+/// the rest.
+pub(super) fn check_heads(engine: &Engine) -> Result<(), StoreError> {
     for (tenant, has_journal) in read::tenants(engine)? {
         let key = Key::Head { tenant };
         let head = get::<HeadV1>(engine, &key)?.map(HeadV1::read).transpose();
@@ -167,12 +187,6 @@ pub(super) fn check_heads(engine: &Engine, note: Option<Note>) -> Result<(), Sto
             let why = format!("it is at commit {}, and the journal ends with another at {newest}", head.sequence);
             return Err(damaged(&key, why));
         }
-    }
-    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest)
-        && read::hash_of(engine, tenant, sequence)? != Some(hash)
-    {
-        let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
-        return Err(damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why));
     }
     Ok(())
 }

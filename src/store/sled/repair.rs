@@ -113,15 +113,12 @@ pub fn repair(
     mut progress: impl FnMut(u64),
 ) -> Result<RepairReport, StoreError> {
     let directory = Directory::lock(path, false)?;
-    let format = match directory.format() {
-        Ok(format) => format,
-        // A version that cannot be read is no newer one.
-        Err(StoreError::NotALedger { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    // Nothing of a newer format is touched.
+    readable_format(&directory)?;
     if directory.is_repairing()? {
         finish_switch(&directory, how)?;
     }
+    let format = readable_format(&directory)?;
     let cipher = find_cipher(&directory, options)?;
     let note = directory.commits();
     let carved = Carved::of(&directory.engine(), cipher.clone(), &mut progress)?;
@@ -174,8 +171,17 @@ fn told(report: RepairReport, earlier: Vec<Value>) -> RepairReport {
     RepairReport { lost, earlier, ..report }
 }
 
-/// How a report calls what is added up.
+/// How a report calls what is looked for in it.
 const LOST: &str = "lost";
+const COMMITS: &str = "commits";
+
+/// The format's version, if it can be read. One that cannot is no newer one.
+fn readable_format(directory: &Directory) -> Result<Option<u32>, StoreError> {
+    match directory.format() {
+        Err(StoreError::NotALedger { .. }) => Ok(None),
+        format => format,
+    }
+}
 
 /// How the records are encrypted. A key that is missing or wrong is no damage.
 fn find_cipher(directory: &Directory, options: &SledOptions) -> Result<Option<Arc<Cipher>>, StoreError> {
@@ -383,19 +389,21 @@ fn finish_switch(directory: &Directory, how: RepairHow) -> Result<(), StoreError
         let why = "a repair was interrupted, and must be completed first; run `whowas repair`".to_owned();
         return Err(StoreError::Damaged { what, why });
     }
+    let said: Option<Value> = serde_json::from_str(&directory.repairing()?).ok();
+    let commits = said.and_then(|said| said.get(COMMITS)?.as_u64()).unwrap_or(0);
     match (there, new) {
-        // Before the first rename: all is still to be done.
+        // Before the first rename: all is still to be done. Without the mark, what was written so far is a leftover.
         (true, true) => {
-            remove_leftover(&directory.repaired())?;
-            directory.clear_repairing()
+            directory.clear_repairing()?;
+            remove_leftover(&directory.repaired())
         }
         // Between the renames: the new one was whole before the first.
         (false, true) => {
             rename(&directory.repaired(), &directory.engine())?;
             sync_directory(directory.path())?;
-            settle(directory, 0)
+            settle(directory, commits)
         }
-        _ => settle(directory, 0),
+        _ => settle(directory, commits),
     }
 }
 

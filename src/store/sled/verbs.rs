@@ -347,6 +347,10 @@ impl LedgerStore for SledStore {
         nodes.iter().map(read).collect()
     }
 
+    fn announce_rebuild(&self) -> Result<(), StoreError> {
+        self.directory.mark_rebuilding()
+    }
+
     fn drop_derived(&self) -> Result<(), StoreError> {
         let mut stopped = self.writer()?;
         // The mark is on the disk before the first record goes, so that no crash can leave half of them unnoticed.
@@ -378,11 +382,10 @@ impl LedgerStore for SledStore {
         let mut stopped = self.writer()?;
         Self::or_stop(&mut stopped, self.engine.persist())?;
         if self.needs_rebuild() && self.is_whole()? {
-            // What was noted may be of commits that are given up with this.
+            // What was noted may name none.
             self.directory.forget_commits()?;
             self.directory
                 .note_commits(&Note { count: self.commits.load(Ordering::Acquire), newest: self.some_newest()? });
-            self.lost.store(0, Ordering::Release);
             self.directory.clear_rebuilding()?;
             self.rebuilding.store(false, Ordering::Release);
         }

@@ -16,6 +16,8 @@ use ::sled::Db;
 use super::{CONFIG_FILE, DATA_FILE, EngineOptions, LOCK_ATTEMPTS, LOCK_PAUSE, PAGES_FOLDER, read_first};
 use crate::store::StoreError;
 use crate::store::sled::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
+use crate::store::sled::opening::RAGGED_BYTES_MAX;
+use crate::store::sled::readable::End;
 use crate::store::sled::writer::none_hangs;
 use crate::store::sled::{FREE_BYTES_MIN, Vanishing};
 
@@ -65,15 +67,28 @@ impl Inner {
         Ok(Self { db, file, path: path.to_owned(), synced: Mutex::default(), _vanishing: None })
     }
 
+    /// Opens it for reading, after it failed. A log that does not end cleanly is opened as a copy, because sled overwrites what stands behind
+    /// a place that cannot be read; but where no copy can be made, a full disk must not keep anyone from reading.
+    pub(super) fn open_after_failure(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
+        let options = EngineOptions { is_read: true, ..options };
+        let is_to_be_copied = match read_first(path)? {
+            End::Clean => false,
+            End::Ragged => bytes_of(path)? <= RAGGED_BYTES_MAX,
+            End::Hole => true,
+        };
+        if is_to_be_copied && has_room_for_copy(path)? {
+            return Self::open_copy(path, options);
+        }
+        Self::open(path, options).or_else(|_| Self::open_copy(path, options))
+    }
+
     /// Opens a copy in the folder for temporary files, which nobody else may read and which goes with it.
     pub(super) fn open_copy(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("whowas-reading-{}-{number}", std::process::id()));
         let failed = |error| io_error(path, "copy the engine's files", error);
-        let bytes = bytes_below(path).map_err(failed)?;
-        let free = fs4::available_space(std::env::temp_dir()).map_err(failed)?;
-        if bytes > COPY_BYTES_MAX || bytes.saturating_add(FREE_BYTES_MIN) > free {
+        if !has_room_for_copy(path)? {
             return Err(failed(io::ErrorKind::StorageFull.into()));
         }
         make_private(&folder).map_err(failed)?;
@@ -145,6 +160,17 @@ impl Inner {
             Err(panic) => Err(panicked(what(), &*panic)),
         }
     }
+}
+
+fn bytes_of(path: &Path) -> Result<u64, StoreError> {
+    bytes_below(path).map_err(|error| io_error(path, "measure the engine's files", error))
+}
+
+fn has_room_for_copy(path: &Path) -> Result<bool, StoreError> {
+    let bytes = bytes_of(path)?;
+    let free = fs4::available_space(std::env::temp_dir())
+        .map_err(|error| io_error(path, "measure the space for a copy of the engine's files", error))?;
+    Ok(bytes <= COPY_BYTES_MAX && bytes.saturating_add(FREE_BYTES_MIN) <= free)
 }
 
 /// Makes a folder that nobody else may look into.

@@ -75,7 +75,7 @@ fn after_much_was_written_the_closing_notes_where_it_stands() {
         let before = notes(folder.path());
         let mut batch = Batch::default();
         batch.insert(b"key".to_vec(), vec![7; bytes - 3]);
-        engine.commit(batch).unwrap();
+        engine.commit(batch, b"key").unwrap();
         engine.close().unwrap();
         let after = notes(folder.path());
         assert_eq!(after != before, is_noted, "{bytes}: {before:?}, {after:?}");
@@ -93,7 +93,7 @@ fn what_took_the_place_of_an_engine_is_left_alone_when_it_is_closed() {
         let engine = Engine::open(&place, options, None).unwrap();
         let mut batch = Batch::default();
         batch.insert(b"key".to_vec(), b"value".to_vec());
-        engine.commit(batch).unwrap();
+        engine.commit(batch, b"key").unwrap();
         fs::rename(&place, &away).unwrap();
         if is_copied {
             copy_below(&away, &place).unwrap();
@@ -116,7 +116,7 @@ fn an_engine_that_failed_is_closed_as_it_is() {
     let before = notes(folder.path());
     let mut batch = Batch::default();
     batch.insert(b"key".to_vec(), b"value".to_vec());
-    engine.commit(batch).unwrap();
+    engine.commit(batch, b"key").unwrap();
     let full = io::Error::from(io::ErrorKind::StorageFull);
     engine.note_broken(&io_error(folder.path(), "write", full));
     engine.close().unwrap();
@@ -139,4 +139,36 @@ fn an_engine_whose_last_holder_is_just_ending_is_waited_for() {
     });
     Engine::open(folder.path(), OPTIONS, None).unwrap();
     ending.join().unwrap();
+}
+
+/// After a failure it is opened again for reading. A log that is damaged meanwhile comes back without its end, and what stands there is
+/// left for a repair.
+#[test]
+fn an_engine_that_comes_back_without_what_was_acknowledged_is_not_read() {
+    let value = |number: u8| vec![number; 3_000];
+    for is_damaged in [false, true] {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+        for number in 1..100 {
+            let mut batch = Batch::default();
+            batch.insert(vec![number], value(number));
+            engine.commit(batch, &[number]).unwrap();
+        }
+        let db = folder.path().join(DATA_FILE);
+        let holds = |number: u8| fs::read(&db).unwrap().windows(3_000).any(|bytes| bytes == value(number));
+        assert!(holds(1) && holds(99));
+        if is_damaged {
+            let mut bytes = fs::read(&db).unwrap();
+            let place = bytes.windows(3_000).position(|bytes| bytes == value(50)).unwrap();
+            *bytes.get_mut(place).unwrap() ^= 0x40;
+            fs::write(&db, bytes).unwrap();
+        }
+        let refused = io_error(folder.path(), "write", io::Error::from(io::ErrorKind::StorageFull));
+        engine.note_broken(&refused);
+        let failed = Arc::as_ptr(&engine.inner().unwrap());
+        assert_eq!(engine.open_again(refused, failed).is_err(), is_damaged);
+        assert_eq!(engine.get(&[99]).is_err(), is_damaged);
+        drop(engine);
+        assert!(holds(99), "what stands behind the damage was written over");
+    }
 }
