@@ -147,11 +147,14 @@ fn read(event: &WireAudit) -> Result<Vec<Fact>, Why> {
         return Err(Why::Failed);
     }
     let (mut facts, mut unreadable) = (Vec::new(), false);
-    for (place, user) in users.iter().enumerate() {
-        // A life ends or begins for the first user; a second one (a manager, a sponsor) is only mentioned.
-        if let (0, Some(life)) = (place, activity.life()) {
-            facts.push(FactAt::Life(user.object, life, lifecycle_upn(activity, user)));
+    // A life ends or begins for the first user; a second one (a manager, a sponsor) is only mentioned.
+    if let Some(life) = activity.life() {
+        match user_targets(event).next().and_then(Target::of) {
+            Some(user) => facts.push(FactAt::Life(user.object, life, lifecycle_upn(activity, &user))),
+            None => unreadable = true,
         }
+    }
+    for user in &users {
         for property in [Property::UserPrincipalName, Property::ProxyAddresses] {
             match change(activity, user, property) {
                 Change::None => {}
@@ -208,13 +211,18 @@ impl FactAt {
 }
 
 fn users(event: &WireAudit) -> Vec<Target<'_>> {
+    user_targets(event).filter_map(Target::of).collect()
+}
+
+/// What an event is about, as far as it is users, whether or not their ids can be read.
+fn user_targets(event: &WireAudit) -> impl Iterator<Item = &AuditTarget> {
     let speaks_of_users = event.activity.trim_end_matches('.').to_ascii_lowercase().ends_with(" user");
-    let is_user = |target: &&AuditTarget| match target.kind.as_deref() {
+    let is_user = move |target: &&AuditTarget| match target.kind.as_deref() {
         Some(kind) => kind.eq_ignore_ascii_case("User"),
         // Abbreviated exports drop the type; then the activity tells.
         None => speaks_of_users,
     };
-    event.targets.iter().filter(is_user).filter_map(Target::of).collect()
+    event.targets.iter().filter(is_user)
 }
 
 /// The UPN that the event tells: given at a creation, held just before a deletion. Of a hard deletion there is none: the
@@ -585,6 +593,22 @@ mod tests {
             let out = facts([&event]);
             assert!(out.facts.is_empty(), "{event:?}");
             assert_eq!(out.ignored, [Ignored { event: "Directory_1".to_owned(), why }]);
+        }
+    }
+
+    /// A deletion tells of its first user alone, also where nobody can say who that is.
+    #[test]
+    fn a_life_is_that_of_the_first_user_or_of_nobody() {
+        let users = |first: Value| json!([{"id": first, "type": "User"}, {"id": ID, "type": "User"}]);
+        let event_of = |first| {
+            read_event(json!({"id": "e", "activityDisplayName": "Delete user", "result": "success",
+                "activityDateTime": "2026-03-01T10:00:00Z", "targetResources": users(first)}))
+        };
+        let first = "11111111-2222-4333-8444-555555555555";
+        let told = read(&event_of(json!(first))).unwrap();
+        assert_eq!(told.iter().map(|fact| fact.object()).collect::<Vec<_>>(), [Some(first.parse().unwrap())]);
+        for unreadable in [Value::Null, json!("nobody"), json!("00000000-0000-0000-0000-000000000000")] {
+            assert_eq!(read(&event_of(unreadable.clone())), Err(Why::Unreadable), "{unreadable}");
         }
     }
 

@@ -97,7 +97,10 @@ impl Row {
     pub fn list(&self, name: &str) -> Result<Vec<String>, String> {
         match self.cell(name) {
             None | Some(Cell::Nothing) => Ok(Vec::new()),
-            Some(Cell::List(texts)) => Ok(texts.clone()),
+            Some(Cell::List(texts)) => match texts.iter().find(|text| holds_several(text)) {
+                Some(several) => Err(format!("{name}: {:?} is several addresses", shown(several))),
+                None => Ok(texts.clone()),
+            },
             Some(Cell::Text(text)) => addresses(text).map_err(|why| format!("{name}: {why}")),
         }
     }
@@ -174,7 +177,15 @@ fn addresses(text: &str) -> Result<Vec<String>, String> {
         }
         mark = follows;
     }
-    Ok(found)
+    match found.iter().find(|entry| holds_several(entry)) {
+        Some(several) => Err(format!("{:?} is several addresses; put ; between them", shown(several))),
+        None => Ok(found),
+    }
+}
+
+/// Whether what would be one SMTP address is several, with other marks between them. A quoted local part may hold anything.
+fn holds_several(entry: &str) -> bool {
+    !is_other(entry) && !entry.contains('"') && entry.matches('@').count() > 1
 }
 
 /// An address with a prefix other than SMTP's.
@@ -218,6 +229,9 @@ mod tests {
             assert_eq!(addresses(cell).unwrap(), expected, "{cell}");
         }
         assert!(addresses("smtp:a@x;ann").is_err());
+        for several in ["SMTP:ann@x.test, smtp:b@x.test", "SMTP:ann@x.test smtp:b@x.test", "ann@x.test+b@x.test"] {
+            assert!(addresses(several).unwrap_err().contains("several addresses"), "{several}");
+        }
         assert!(addresses("none").is_err());
     }
 }

@@ -104,7 +104,8 @@ impl Ledger {
             match (before.is_empty(), before.state(), after.state()) {
                 (true, _, State::Active) => assessment.arrive(&view, &after)?,
                 (false, State::Active, State::Active) => assessment.rename(&before, &after, announced),
-                (false, State::Active, _) => {
+                // Of whom nothing but a file from elsewhere told, nobody is removed.
+                (false, State::Active, _) if before.last_seen_alive().is_some() => {
                     assessment.removed.insert(object);
                 }
                 _ => {}

@@ -7,10 +7,13 @@ use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::domain::timeline::State;
 use crate::graph::client::{ADDRESSEE_IDS_MAX, UserKey};
+use crate::graph::error::{Asked, GraphError};
 use crate::graph::facts::{self as graph, addressee_fact, deleted_fact};
-use crate::graph::wire::addressee::Collection;
+use crate::graph::page::Page;
+use crate::graph::wire::addressee::{Collection, WireAddressee};
 use crate::ledger::KnownAt;
 
+use super::listing::Listing;
 use super::{Context, SyncError, refuse_unreadable};
 
 /// How many object ids are read from the ledger at a time.
@@ -75,7 +78,7 @@ pub(super) async fn read_addressees(
 ) -> Result<(Option<Instant>, Vec<Fact>), SyncError> {
     let (mut latest, mut facts) = (None, Vec::with_capacity(objects.len()));
     for chunk in objects.chunks(ADDRESSEE_IDS_MAX) {
-        let page = context.client.addressees_by_id(collection, chunk).await?;
+        let page = whole(context, collection, context.client.addressees_by_id(collection, chunk).await?).await?;
         context.check_skew(page.at)?;
         refuse_unreadable(&page.rejected)?;
         latest = latest.max(Some(page.at));
@@ -92,6 +95,23 @@ pub(super) async fn read_addressees(
         }));
     }
     Ok((latest, facts))
+}
+
+/// All of an answer that the directory may give in several pages, as the first of them.
+pub(super) async fn whole(
+    context: &Context,
+    collection: Collection,
+    mut page: Page<WireAddressee>,
+) -> Result<Page<WireAddressee>, GraphError> {
+    let mut listing = Listing::default();
+    while let Some(link) = page.next.take() {
+        listing.follow(Asked::Addressees(collection), link)?;
+        let more = context.client.addressees_page(collection, listing.link()).await?;
+        page.items.extend(more.items);
+        page.rejected.extend(more.rejected);
+        page.next = more.next;
+    }
+    Ok(page)
 }
 
 /// What the directory says of each of these objects now: live after all, in the recycle bin, purged or not found.

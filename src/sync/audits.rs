@@ -13,7 +13,7 @@ use crate::domain::fact::{Fact, Feed, Horizon};
 use crate::domain::time::Instant;
 use crate::graph::audits::{facts, may_hide};
 use crate::graph::client::AuditFilter;
-use crate::graph::error::GraphError;
+use crate::graph::error::{Asked, GraphError};
 use crate::ledger::Batch;
 
 use super::guard::Breach;
@@ -165,7 +165,7 @@ async fn list(
             return Err(Ended::Held(breach));
         }
         match page.next {
-            Some(link) if reading.pages < PAGES_MAX => listing.follow(link),
+            Some(link) if reading.pages < PAGES_MAX => listing.follow(Asked::Audits, link)?,
             more => {
                 reading.is_too_long = more.is_some();
                 return Ok(reading);

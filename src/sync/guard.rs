@@ -62,11 +62,23 @@ pub(super) async fn hold(
     Ok(())
 }
 
-/// The facts with which a part of a run that is applied ends what was held of it.
-pub(super) async fn endings(context: &Context, part: HeldPart, accepted: bool) -> Result<Vec<Fact>, SyncError> {
+/// The facts with which a part of a run that is applied ends what was held of it. What everything read anew has shown is not ended by
+/// changes that the feed tells since, which need not be of it.
+pub(super) async fn endings(
+    context: &Context,
+    part: HeldPart,
+    kind: RunKind,
+    accepted: bool,
+) -> Result<Vec<Fact>, SyncError> {
     let how = if accepted { HoldEnd::Accepted } else { HoldEnd::Passed };
     let at = context.clock.now();
-    let held = open(context).await?.into_iter().filter(|hold| hold.part == part);
+    let held: Vec<Hold> = open(context).await?.into_iter().filter(|hold| hold.part == part).collect();
+    let mut whole = BTreeSet::new();
+    if !held.is_empty() && !accepted && kind == RunKind::Delta {
+        let logged = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, RUNS)?)).await?;
+        whole.extend(logged.iter().filter(|entry| entry.kind == RunKind::Full).map(|entry| entry.run));
+    }
+    let held = held.into_iter().filter(|hold| !whole.contains(&hold.standstill.run));
     Ok(held.map(|hold| Fact::HoldEnded(HoldEnded { run: hold.standstill.run, at, how })).collect())
 }
 

@@ -1,17 +1,22 @@
 //! Where the reading of a listing stands, which begins anew if the directory no longer knows its page token.
 
-use crate::graph::error::GraphError;
+use std::collections::HashSet;
+
+use crate::graph::error::{Asked, GraphError};
 use crate::graph::page::Page;
 use crate::graph::wire::LinkUrl;
 
 /// How often a listing begins anew because its page token expired.
 const RESTARTS_MAX: u32 = 3;
+/// Most pages of one listing. With a hundred objects a page it is ten million.
+const PAGES_MAX: u64 = 100_000;
 
 /// A listing under way.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     next: Option<LinkUrl>,
     restarts: u32,
+    followed: HashSet<String>,
 }
 
 impl Listing {
@@ -26,6 +31,7 @@ impl Listing {
             Err(GraphError::PageExpired { .. }) if self.next.is_some() && self.restarts < RESTARTS_MAX => {
                 self.restarts += 1;
                 self.next = None;
+                self.followed.clear();
                 Ok(None)
             }
             answer => answer.map(Some),
@@ -33,8 +39,19 @@ impl Listing {
     }
 
     /// Goes on to this page.
-    pub fn follow(&mut self, next: LinkUrl) {
+    ///
+    /// # Errors
+    /// If it was read already, or there were more pages than any directory has.
+    pub fn follow(&mut self, asked: Asked, next: LinkUrl) -> Result<(), GraphError> {
+        let pages = self.followed.len() as u64;
+        if pages >= PAGES_MAX {
+            return Err(GraphError::TooManyPages { asked, pages });
+        }
+        if !self.followed.insert(next.as_str().to_owned()) {
+            return Err(GraphError::LinkLoop { asked, pages });
+        }
         self.next = Some(next);
+        Ok(())
     }
 
     /// Whether it never had to begin anew.

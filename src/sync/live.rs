@@ -22,7 +22,7 @@ use crate::graph::wire::addressee::Collection;
 use crate::graph::wire::batch::BATCH_MAX;
 use crate::ledger::{Batch, KnownAt, Ledger};
 
-use super::absent::{read_addressees, read_deleted};
+use super::absent::{read_addressees, read_deleted, whole};
 use super::{Context, SyncError, refuse_unreadable};
 
 /// How many requests are under way at once. Graph throttles by the cost of all of them, so more would only wait.
@@ -286,7 +286,7 @@ async fn read_address(
     name: &Name,
 ) -> Result<(Option<LiveRead>, Vec<Fact>), SyncError> {
     let page = match context.client.addressees_by_address(collection, name.spelling()).await {
-        Ok(page) => page,
+        Ok(page) => whole(context, collection, page).await?,
         Err(GraphError::PermissionDenied { .. }) => return Ok((None, Vec::new())),
         Err(error) => return Err(error.into()),
     };

@@ -10,7 +10,7 @@ use crate::domain::guard::HeldPart;
 use crate::domain::id::ObjectId;
 use crate::domain::scope::is_said_already;
 use crate::domain::timeline::{State, Timeline};
-use crate::graph::error::GraphError;
+use crate::graph::error::{Asked, GraphError};
 use crate::graph::facts::{self, addressee_fact, deleted_fact};
 use crate::graph::page::Page;
 use crate::graph::wire::addressee::Collection;
@@ -26,6 +26,16 @@ enum Listed {
     Deleted,
     Live,
     Addressees(Collection),
+}
+
+impl Listed {
+    fn asked(self) -> Asked {
+        match self {
+            Self::Deleted => Asked::DeletedUsers,
+            Self::Live => Asked::Users,
+            Self::Addressees(collection) => Asked::Addressees(collection),
+        }
+    }
 }
 
 /// Reads the listings and appends what the ledger did not know.
@@ -44,7 +54,7 @@ pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut 
         }
     };
     stage.commit(context, ticker).await?;
-    facts.extend(guard::endings(context, HeldPart::Reconcile, stage.is_accepted()).await?);
+    facts.extend(guard::endings(context, HeldPart::Reconcile, ticker.entry.kind, stage.is_accepted()).await?);
     ticker.close(context, facts, None).await
 }
 
@@ -124,7 +134,7 @@ async fn list(
             return Err(Ended::Held(breach));
         }
         match page.next {
-            Some(link) => listing.follow(link),
+            Some(link) => listing.follow(what.asked(), link)?,
             None => return Ok(listing.is_in_one_go()),
         }
     }

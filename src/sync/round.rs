@@ -238,7 +238,7 @@ async fn finish(
         }
         stage.commit(context, ticker).await?;
         facts.extend(guard::moves(context, ticker.entry.run, stage.assessment()).await?);
-        facts.extend(guard::endings(context, HeldPart::Round, stage.is_accepted()).await?);
+        facts.extend(guard::endings(context, HeldPart::Round, ticker.entry.kind, stage.is_accepted()).await?);
     }
     facts.push(Fact::Horizon(Horizon { feed: Feed::Delta, from: standing.horizon.unwrap_or(through), through }));
     ticker.entry.horizon = Some(through);

@@ -13,7 +13,7 @@ use crate::domain::id::{ObjectId, TenantId};
 use crate::domain::mapping::{Mapping, MappingApplied, MappingState};
 use crate::domain::scope::{Grouped, GroupsListed};
 use crate::domain::time::Instant;
-use crate::graph::error::GraphError;
+use crate::graph::error::{Asked, GraphError};
 use crate::graph::facts::facts;
 use crate::ledger::{Batch, Ledger, LedgerError, ReadAhead, ScopeChange};
 use crate::store::Head;
@@ -290,11 +290,9 @@ async fn list_members(context: &Context, group: ObjectId) -> Result<(Instant, BT
         members.extend(page.items.iter().map(|user| user.id));
         match page.next {
             Some(_) if pages >= PAGES_MAX => {
-                return Err(
-                    GraphError::TooManyPages { asked: crate::graph::error::Asked::Members(group), pages }.into()
-                );
+                return Err(GraphError::TooManyPages { asked: Asked::Members(group), pages }.into());
             }
-            Some(link) => listing.follow(link),
+            Some(link) => listing.follow(Asked::Members(group), link)?,
             None => return Ok((begun, members)),
         }
     }
@@ -345,9 +343,9 @@ async fn list_attributes(context: &Context) -> Result<BTreeMap<ObjectId, Vec<Fac
         }
         match page.next {
             Some(_) if pages >= PAGES_MAX => {
-                return Err(GraphError::TooManyPages { asked: crate::graph::error::Asked::Users, pages }.into());
+                return Err(GraphError::TooManyPages { asked: Asked::Users, pages }.into());
             }
-            Some(link) => listing.follow(link),
+            Some(link) => listing.follow(Asked::Users, link)?,
             None => return Ok(described),
         }
     }

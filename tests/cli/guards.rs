@@ -299,6 +299,47 @@ fn what_a_reconcile_finds_missing_is_counted_before_it_is_applied() {
     w.verify();
 }
 
+/// The feed passed deletions over. What it tells next says nothing of them.
+#[test]
+fn what_everything_read_anew_has_shown_is_not_ended_by_a_round_of_the_feed() {
+    let (mut w, all) = company("x.test");
+    w.quirk(QuirkName::DeletionsUnannounced);
+    for user in &all[..12] {
+        w.delete(*user);
+    }
+    w.at("10:00");
+    let run = held(&w, &["sync", "--full"], "12 removals");
+    assert_eq!((&run["kind"], &run["run"]), (&json!("full"), &json!(2)), "{run}");
+    for clock in ["11:00", "11:15"] {
+        w.at(clock);
+        assert_eq!(w.poll()["outcome"], json!("completed"));
+        assert_eq!(w.status()["held"][0]["run"], json!(2));
+        w.ask(&["--object", &all[0].to_string(), "--chain", "c0"]).refresh().because("a guard holds run 2");
+    }
+    w.at("11:30");
+    let run = w.run(&["sync", "--accept", "2"]).done();
+    assert_eq!((&run["kind"], &run["removed"]), (&json!("full"), &json!(12)), "{run}");
+    assert_eq!(w.status()["held"], json!([]));
+    w.verify();
+}
+
+/// People of an old export who left long ago are nobody whom the directory removes.
+#[test]
+fn a_reconcile_is_not_held_for_people_whom_only_a_file_showed() {
+    let (mut w, _) = company("x.test");
+    let line = |nth: u32| {
+        let object = format!("{nth:08x}-0000-4000-8000-000000000000");
+        json!({"object": object, "observed_at": "2026-01-05T08:00:00Z", "upn": format!("left{nth}@x.test"), "mail": format!("left{nth}@x.test")})
+    };
+    let lines: Vec<String> = (1..=20).map(|nth| line(nth).to_string()).collect();
+    std::fs::write(w.file("old.jsonl"), lines.join("\n")).unwrap();
+    assert_eq!(w.run(&["import", "profiles", "old.jsonl"]).done()["added"], json!(20));
+    w.at("10:00");
+    assert_eq!(w.reconcile()["outcome"], json!("completed"));
+    assert_eq!(w.status()["held"], json!([]));
+    w.verify();
+}
+
 /// The library's sync with so many renames or removals allowed, and hardly any memory: four items of two pages are a part.
 fn sparing(w: &World, limit: u64) -> Context {
     let limits = Limits { removals: limit, renames: limit, percent: 100, ..Limits::default() };
