@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::named::{by_name, last_shown, proof};
 pub use self::object::changes_since;
-use self::object::{by_object, frozen};
+use self::object::{by_object, frozen, licence_gap};
 use self::words::{now_called, now_what};
 use super::coverage::Coverage;
 use super::guard::Standstill;
@@ -220,10 +220,28 @@ fn instead(case: &Case<'_>, object: ObjectId) -> Instead {
         .is_some_and(|timeline| timeline.state() == State::Active && frozen(case, object).is_none())
         && !matches!(case.scopes.get(&object), Some(Scope::Unknown { .. }));
     match (lives, chain) {
+        // What an ask by its id would say as well.
+        (true, chain) if must_be_asked(case, object) => {
+            Instead { object, action: Action::Refresh, chain: chain.map(|chain| chain.id) }
+        }
         (false, chain) => Instead { object, action: Action::Stop, chain: chain.map(|chain| chain.id) },
         (true, Some(chain)) if chain.goes_on => Instead { object, action: Action::Incremental, chain: Some(chain.id) },
         (true, _) => Instead { object, action: Action::Full, chain: None },
     }
+}
+
+/// Whether only another ask, by the object's id, can tell what is right for it.
+fn must_be_asked(case: &Case<'_>, object: ObjectId) -> bool {
+    let Some(timeline) = case.objects.get(&object) else { return true };
+    let seen = timeline.last_seen_alive();
+    if why_not_now(case, Some(object)).is_some() || seen.is_none_or(|at| case.now.since(at) > case.policy.id_max_age) {
+        return true;
+    }
+    let own = case.chain.filter(|chain| chain.bound == Some(object)).and_then(|chain| chain.base.as_ref());
+    own.is_some_and(|base| {
+        let is_other = case.ask.mailbox.zip(base.mailbox).is_some_and(|(asked, before)| asked != before);
+        is_other || licence_gap(timeline, base.until).is_some_and(|gap| gap.longest() > case.policy.mailbox_grace)
+    })
 }
 
 fn refresh(case: &Case<'_>, object: Option<ObjectId>, why: String) -> Verdict {

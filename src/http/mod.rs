@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api;
 mod connections;
+mod elements;
 pub mod metrics;
 pub mod pages;
 mod pieces;

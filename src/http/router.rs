@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Extension, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -78,7 +78,7 @@ async fn numbered(State(service): State<Shared>, mut request: Request, next: Nex
     tracing::info!(request = id, %method, route, status = status.as_u16(), code, seconds, "answered");
     let route = if route.is_empty() { "none".to_owned() } else { route };
     // What a stranger invents as a method must not become a label.
-    let method = if method.as_str().len() <= 7 { method.to_string() } else { "other".to_owned() };
+    let method = if is_standard(&method) { method.to_string() } else { "other".to_owned() };
     metrics::counter!("whowas_http_requests_total", "route" => route.clone(), "method" => method, "status" => status.as_str().to_owned())
         .increment(1);
     metrics::histogram!("whowas_http_request_duration_seconds", "route" => route).record(seconds);
@@ -89,6 +89,13 @@ async fn numbered(State(service): State<Shared>, mut request: Request, next: Nex
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// The methods of RFC 9110 and RFC 5789.
+fn is_standard(method: &Method) -> bool {
+    use Method as M;
+    let standard = [M::GET, M::HEAD, M::POST, M::PUT, M::DELETE, M::CONNECT, M::OPTIONS, M::TRACE, M::PATCH];
+    standard.contains(method)
 }
 
 /// A request that takes too long is answered so. An answer that is streamed has begun by then. What is behind a guard is

@@ -14,8 +14,9 @@ use crate::domain::id::{ChainId, ObjectId, SnapshotId};
 use crate::domain::link::Link;
 use crate::domain::name::{Name, NameKind};
 use crate::domain::restore::{self, Case, RestoreAction, RestoreVerdict, Target};
+use crate::domain::time::Instant;
 use crate::domain::timeline::{State, Timeline};
-use crate::domain::verdict::{Ask, Outcome};
+use crate::domain::verdict::{Ask, Outcome, Policy};
 use crate::ledger::{Basis, KnownAt, LedgerError};
 use crate::sync::{Context, SyncError};
 
@@ -126,7 +127,7 @@ fn judge(
     let found = desk.ledger.snapshot(desk.tenant, chain, id, desk.policy.settling)?.ok_or_else(missing)?;
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
     let mut people = People::new(&view);
-    let target = target(&mut people, to, asked, read_live)?;
+    let target = target(&mut people, to, asked, &desk.policy, read_live)?;
     let owner = found.attribution.owner;
     let (taker, claimants) = match &target {
         Target::Object(object) => (Some(*object), Vec::new()),
@@ -210,6 +211,7 @@ fn target(
     people: &mut People<'_, '_>,
     to: &Recipient,
     asked: &CheckAnswer,
+    policy: &Policy,
     read_live: bool,
 ) -> Result<Target, LedgerError> {
     let mut why = asked.reasons.clone();
@@ -236,6 +238,16 @@ fn target(
             (true, proved)
         }
     };
+    let proved = match proved {
+        Some(object) => match why_unproven(people, object, asked, policy, read_live)? {
+            Some(reason) => {
+                why.push(reason);
+                None
+            }
+            None => Some(object),
+        },
+        None => None,
+    };
     Ok(match proved {
         Some(object) => Target::Object(object),
         None => {
@@ -249,6 +261,27 @@ fn target(
             }
         }
     })
+}
+
+/// Why nothing proves that somebody lives whose backup is frozen by the mapping alone: such a verdict holds however old the evidence is,
+/// and whether or not a live read could be made.
+fn why_unproven(
+    people: &mut People<'_, '_>,
+    object: ObjectId,
+    asked: &CheckAnswer,
+    policy: &Policy,
+    read_live: bool,
+) -> Result<Option<String>, LedgerError> {
+    let timeline = people.timeline(object)?.filter(|timeline| timeline.state() == State::Active);
+    let Some(timeline) = timeline.filter(|_| asked.verdict == Outcome::Frozen) else { return Ok(None) };
+    let (now, seen) = (asked.basis.clock, timeline.last_seen_alive());
+    let is_recent = |at: Instant| now.since(at) <= policy.id_max_age && at.since(now) <= policy.max_skew;
+    let proves = match read_live {
+        true => timeline.last_live_read().is_some_and(|at| policy.is_live(at, now)),
+        false => seen.is_some_and(is_recent),
+    };
+    let last = seen.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    Ok((!proves).then(|| format!("nothing proves that object {object} still lives (last: {last})")))
 }
 
 /// Whether the verdict proves, at the time of the ask, that the name asked is this object's. The name of someone who is

@@ -407,3 +407,23 @@ fn a_directory_that_cannot_be_read_applies_nothing() {
     assert_eq!(w.status()["sequence"], before);
     w.ask(&["--chain", "cB"]).continues();
 }
+
+/// Such a person's backup is frozen however old the evidence is. That is no proof that there is a mailbox to restore to.
+#[test]
+fn a_restore_to_somebody_whom_no_rule_protects_needs_proof_as_well() {
+    let Company { mut w, bob, .. } = company(&configured(SALES));
+    let object = bob.to_string();
+    let ask = ["restore-check", "--chain", "cB", "--snapshot", "1", "--to", &object];
+    let live = [&ask[..], &["--verify"]].concat();
+    assert_eq!(w.run(&ask).done()["verdict"], json!("same_owner"));
+    assert_eq!(w.run(&live).done()["verdict"], json!("same_owner"));
+    w.at("01:00");
+    w.quirk(QuirkName::Unavailable);
+    let unread = w.run(&live).ended(20);
+    assert_eq!(unread["verdict"], json!("cannot_know"), "{unread}");
+    assert!(unread["reasons"].to_string().contains("the live read failed"), "{unread}");
+    w.pretend(w.time("00:00").plus(std::time::Duration::from_secs(30 * 86_400)));
+    let old = w.run(&ask).ended(20);
+    assert_eq!(old["verdict"], json!("cannot_know"), "{old}");
+    assert!(old["reasons"].to_string().contains("still lives"), "{old}");
+}

@@ -124,8 +124,13 @@ fn heads_and_bodies_that_are_too_large_too_slow_or_not_to_be_trusted_are_refused
     assert!([0, 400].contains(&status(&place.raw(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nA\nb: c\r\n\r\n"))));
     assert!([0, 400].contains(&status(&place.raw(&[0xff; 4096]))));
     // A method that nobody knows.
-    let answer = place.raw(b"PROPFIND /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = place.raw(b"SEARCH /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert_eq!(status(&answer), 405, "{answer}");
+    let metrics = place.served.ask(Method::GET, "/metrics", Some(&place.admin), None).text;
+    assert!(
+        metrics.contains("method=\"other\"") && !metrics.contains("SEARCH"),
+        "what strangers invent fills the memory"
+    );
     // Bodies.
     let post = |path: &str, kind: &str, body: String| {
         let request = place.served.client.post(format!("{}{path}", place.served.url)).bearer_auth(&place.admin);
@@ -143,6 +148,15 @@ fn heads_and_bodies_that_are_too_large_too_slow_or_not_to_be_trusted_are_refused
         .problem(413, "body_too_large");
     let deep = post(&checks, "application/json", "[".repeat(100_000));
     assert!(deep.status == 200 && deep.json().as_array().is_some(), "{}", deep.text);
+    // Whatever an element is, the others keep their places.
+    let ask = r#"{"chain":"c"}"#;
+    let mixed = format!("[[],{ask},null,[{ask},{ask}],\"x\",{ask}]");
+    let answers = post(&checks, "application/json", mixed).json();
+    let is_fault: Vec<bool> = answers.as_array().unwrap().iter().map(|answer| answer["error"].is_string()).collect();
+    assert_eq!(is_fault, [true, false, true, true, true, false], "{answers}");
+    for (place, answer) in answers.as_array().unwrap().iter().enumerate().filter(|(place, _)| is_fault[*place]) {
+        assert_eq!(answer["index"], json!(place));
+    }
     let refused =
         place.served.ask(Method::POST, &checks, Some(&place.admin), Some(&json!({"name": "ann@x.test", "sort": 1})));
     let problem = refused.problem(400, "invalid_body");

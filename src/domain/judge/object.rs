@@ -112,7 +112,7 @@ fn with_chain(case: &Case<'_>, timeline: &Timeline, chain: &ChainCase, base: &Ba
 }
 
 /// The longest licence gap that the chain's last snapshot may lie before.
-fn licence_gap(timeline: &Timeline, last: Instant) -> Option<Gap> {
+pub(super) fn licence_gap(timeline: &Timeline, last: Instant) -> Option<Gap> {
     let after = |gap: &Gap| gap.lost.by().is_none_or(|by| by > last);
     timeline.mailbox_gaps().into_iter().filter(after).max_by_key(|gap| gap.longest())
 }

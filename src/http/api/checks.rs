@@ -20,13 +20,13 @@ use crate::domain::verdict::Ask;
 use crate::http::access::caller::{self, Logged};
 use crate::http::access::log::Looks;
 use crate::http::access::role::Right;
+use crate::http::elements::{Element, Elements};
 use crate::http::metrics;
 use crate::http::pieces::{Pieces, pieces};
 use crate::http::place::{Query, Tenant, answer, invalid, must_be_json};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::{Shared, blocking};
 use crate::http::streams::SLOWEST;
-use crate::import::split::{Piece, Splitter};
 use crate::ledger::KnownAt;
 use crate::service::check::{CheckAnswer, CheckRequest, check as judge, check_live_together};
 use crate::service::{Desk, parallel};
@@ -196,16 +196,17 @@ impl Judge {
 
     /// Answers the elements of an array, some together.
     fn answer_all<R: Read>(&self, mut body: BufReader<R>, pieces: &Pieces) -> std::io::Result<()> {
-        let mut elements = Splitter::new(ASK_BYTES_MAX, false);
+        let mut elements = Elements::new(ASK_BYTES_MAX);
         let (mut is_first, mut answered) = (true, 0);
         loop {
             let mut waiting: Vec<Result<Ask, String>> = Vec::new();
             while waiting.len() < TOGETHER_MAX {
-                match elements.next(&mut body)? {
-                    Some(Piece::Item { .. }) => waiting.push(read(elements.item())),
-                    Some(Piece::Fault { why, .. }) => waiting.push(Err(why)),
+                waiting.push(match elements.next(&mut body)? {
+                    Some(Element::Value) => read(elements.value()),
+                    Some(Element::TooLong) => Err(format!("it is longer than {ASK_BYTES_MAX} bytes")),
+                    Some(Element::Broken(why)) => Err(format!("{why}; nothing after it was read")),
                     None => break,
-                }
+                });
             }
             let is_last = waiting.len() < TOGETHER_MAX;
             let mut text = Vec::new();
@@ -224,7 +225,11 @@ impl Judge {
             if is_last {
                 text.push(b']');
             }
-            if !pieces.give(text) || is_last {
+            if !pieces.give(text) {
+                return Ok(());
+            }
+            if is_last {
+                pieces.finish();
                 return Ok(());
             }
         }
@@ -296,6 +301,10 @@ fn broken(error: &std::io::Error) -> Problem {
 }
 
 fn read(text: &[u8]) -> Result<Ask, String> {
+    // A list would be taken for its fields in their order.
+    if text.first() != Some(&b'{') {
+        return Err("it is no JSON object".to_owned());
+    }
     let request: CheckRequest = serde_json::from_slice(text).map_err(|error| invalid(&error).detail)?;
     let is_empty = request.chain.is_none() && request.name.is_none() && request.object.is_none();
     if is_empty { Err("give a chain, a name or an object".to_owned()) } else { Ok(request.into()) }

@@ -62,6 +62,7 @@ pub async fn journal(State(service): State<Shared>, tenant: Tenant, query: Query
                 Err(error) => return pieces.break_off(std::io::Error::other(error)),
             }
         }
+        pieces.finish();
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
