@@ -162,6 +162,9 @@ impl Keyring {
         if cfg!(unix) {
             let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
             synced.map_err(io_error("make the key durable", path))?;
+            // The folder may be as new as the key. A parent that may not be opened is not ours, and was there before.
+            let parent = self.folder.canonicalize().ok().and_then(|folder| Some(folder.parent()?.to_owned()));
+            let _ = parent.and_then(|parent| File::open(parent).ok()).map(|parent| parent.sync_all());
         }
         Ok(())
     }

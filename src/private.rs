@@ -10,12 +10,16 @@ use std::path::PathBuf;
 /// The folder that belongs to the ledger in this directory: it has the ledger's own name, and an ending.
 #[cfg(feature = "evidence")]
 pub fn folder_beside(ledger: &Path, ending: &str) -> PathBuf {
-    // Such as `.`: its own name is that of the folder it leads to.
-    let found = ledger.file_name().is_none().then(|| ledger.canonicalize().ok()).flatten();
-    let ledger = found.as_deref().unwrap_or(ledger);
-    let mut name = ledger.file_name().unwrap_or(std::ffi::OsStr::new("ledger")).to_owned();
-    name.push(ending);
-    ledger.with_file_name(name)
+    let beside = |ledger: &Path| {
+        let mut name = ledger.file_name().unwrap_or(std::ffi::OsStr::new("ledger")).to_owned();
+        name.push(ending);
+        ledger.with_file_name(name)
+    };
+    // The name of `.` is that of the folder it leads to; but what was once made inside of it stays where it is.
+    match ledger.file_name().is_none().then(|| ledger.canonicalize().ok()).flatten() {
+        Some(found) if !beside(ledger).exists() => beside(&found),
+        _ => beside(ledger),
+    }
 }
 
 /// Makes the folder, for its owner alone.

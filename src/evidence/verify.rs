@@ -269,6 +269,9 @@ fn must_follow(
             return Err("it was recorded before a commit that comes before it");
         }
     }
+    if looked.sequence.0 == 1 && commit.previous != Hash::default() {
+        return Err("it is the first one, and names another before it");
+    }
     if looked.recorded > checkpoint.recorded {
         return Err("it was recorded after the newest commit, by what the checkpoint says of that");
     }

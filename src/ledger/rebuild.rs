@@ -57,13 +57,23 @@ impl VerifyReport {
 impl Ledger {
     /// Drops everything derived and derives it anew from the journal. Returns the number of commits replayed. Safe to
     /// repeat after a crash: the journal is never touched.
-    pub fn rebuild(&self, mut progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
+    pub fn rebuild(&self, progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
+        self.derive_all(false, progress)
+    }
+
+    /// The same of a journal that lacks its newest commits, which may have told of erasures: words on findings that are not there are
+    /// passed over until these are named again and everything is derived once more.
+    pub fn rebuild_leniently(&self, progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
+        self.derive_all(true, progress)
+    }
+
+    fn derive_all(&self, is_lenient: bool, mut progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
         self.store().drop_derived()?;
         // Only now are all tenants shown, also one whose head was lost: heads are derived too.
         let tenants = self.store().tenants()?;
         let mut commits = 0;
         for tenant in tenants {
-            replay(self.store(), self.store(), tenant, |entry| {
+            replay(self.store(), self.store(), tenant, is_lenient, |entry| {
                 commits += 1;
                 progress(entry.commit.facts.len() as u64);
             })?;
@@ -112,7 +122,7 @@ impl Ledger {
             report.tenants += 1;
             let erasure = self.store().erasure(tenant)?;
             let mut forgetting = Forgetting::new(erasure.as_deref());
-            replay(self.store(), scratch.as_ref(), tenant, |entry| {
+            replay(self.store(), scratch.as_ref(), tenant, false, |entry| {
                 report.commits += 1;
                 let facts = entry.commit.facts.len() as u64;
                 report.facts += facts;
@@ -135,6 +145,7 @@ fn replay(
     journal: &dyn LedgerStore,
     into: &dyn LedgerStore,
     tenant: TenantId,
+    is_lenient: bool,
     mut each: impl FnMut(&Entry),
 ) -> Result<(), LedgerError> {
     let mut next = Sequence(1);
@@ -149,7 +160,7 @@ fn replay(
                 return Err(broken_chain(tenant, next).into());
             }
             let head = into.head(tenant)?;
-            let derived = derive::derive_again(into, tenant, &head, &entry.commit, false)?;
+            let derived = derive::derive_again(into, tenant, &head, &entry.commit, is_lenient)?;
             into.restore_derived(tenant, &entry, derived)?;
             each(&entry);
             previous = entry.hash;

@@ -143,9 +143,8 @@ fn derive(
         Some(opened) => opened,
         None => open(mend, true)?,
     };
-    let mut rebuild = || ledger.rebuild(|facts| progress(Step::Derive, facts));
     if store.needs_rebuild() {
-        rebuild()?;
+        ledger.rebuild_leniently(|facts| progress(Step::Derive, facts))?;
     }
     // The rest of an export would not follow on commits of our own.
     if is_half_restored(mend.path) {
@@ -153,7 +152,7 @@ fn derive(
     }
     let restated = ledger.restate_erasures(mend.erasure_key.as_ref(), mend.stamp)?;
     if restated.named {
-        rebuild()?;
+        ledger.rebuild(|facts| progress(Step::Derive, facts))?;
     }
     Ok((store, restated))
 }

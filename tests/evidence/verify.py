@@ -9,6 +9,7 @@ It prints what the proof shows and ends with 0, or says what does not hold and e
 import argparse
 import base64
 import binascii
+import datetime
 import hashlib
 import sys
 
@@ -121,6 +122,16 @@ def verifier_key(text):
     return name, key[1:]
 
 
+def micros(text):
+    """The microseconds since 1970 of an instant as `2026-03-04T04:53:20.123456Z`, with a fraction of any length or none."""
+    try:
+        whole, _, fraction = text.removesuffix("Z").partition(".")
+        at = datetime.datetime.fromisoformat(whole + "+00:00") - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+        return (at.days * 86_400 + at.seconds) * 1_000_000 + int((fraction + "000000")[:6])
+    except ValueError as error:
+        raise Refuted("it is no time: " + text) from error
+
+
 class Checkpoint:
     """What a signed note says, after its signature was checked."""
 
@@ -144,6 +155,7 @@ class Checkpoint:
         self.text, self.tenant = text, name.removeprefix("whowas/")
         self.size, self.root = int(lines[1]), unbase64(lines[2])
         self.commit, self.recorded = unhex(lines[3].removeprefix("commit ")), lines[4].removeprefix("recorded ")
+        self.micros = micros(self.recorded)
         if len(self.root) != 32:
             raise Refuted("the root of a checkpoint is no hash")
 
@@ -337,8 +349,12 @@ def snapshot_part(lines, checkpoint):
             raise Refuted("the commits are not in their order")
         if sequence == last + 1 and before not in (None, previous):
             raise Refuted("a commit does not follow on the one before it")
-        if sequence == checkpoint.size and digest != checkpoint.commit:
-            raise Refuted("the checkpoint names another newest commit")
+        if sequence == 1 and previous != bytes(32):
+            raise Refuted("the first commit does not begin the chain")
+        if recorded > checkpoint.micros:
+            raise Refuted("a commit was recorded after the newest one")
+        if sequence == checkpoint.size and (digest, recorded) != (checkpoint.commit, checkpoint.micros):
+            raise Refuted("the checkpoint says something else of its newest commit")
         leaves[sequence - 1], last, before, when = leaf_hash(digest), sequence, digest, recorded
         count += len(facts)
     if cut_root(checkpoint.size, leaves, lines.hashes("log")) != checkpoint.root:

@@ -73,10 +73,11 @@ pub(super) fn profile_of(facts: &[Known], place: usize) -> Option<&Profile> {
 /// What tells of the object's life. Once the directory itself was read, no file from elsewhere tells more of it, whatever time it bears: it
 /// may be an old copy.
 pub(super) fn life_evidence(moments: &[Moment]) -> Vec<Evidence> {
-    let is_own = |moment: &&Moment| moment.origin.source != Source::Import;
-    let first = moments.iter().filter(is_own).map(|moment| moment.origin.at).min().unwrap_or(Instant::MAX);
-    let telling = moments.iter().filter(|moment| is_own(moment) || moment.origin.at < first);
-    telling.map(|moment| moment.evidence(moment.profile.is_some())).collect()
+    let is_read = |source| matches!(source, Source::Delta | Source::Live | Source::Reconcile);
+    let read = moments.iter().filter(|moment| is_read(moment.origin.source)).map(|moment| moment.origin.at).min();
+    let first = read.unwrap_or(Instant::MAX);
+    let is_telling = |moment: &&Moment| moment.origin.source != Source::Import || moment.origin.at < first;
+    moments.iter().filter(is_telling).map(|moment| moment.evidence(moment.profile.is_some())).collect()
 }
 
 /// What tells of the licence: every complete profile that does. Being deleted says nothing about it.

@@ -294,8 +294,7 @@ impl Engine {
             apply(inner)?;
             inner.persist()
         })?;
-        let stored = self.cipher.as_ref().map_or_else(|| witness.to_vec(), |cipher| cipher.key(witness));
-        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+        self.swear_by(witness);
         Ok(())
     }
 
@@ -355,6 +354,12 @@ impl Engine {
                 Ok(())
             })
         })
+    }
+
+    /// Takes a record for the witness of what is on the disk when it has been opened.
+    pub(super) fn swear_by(&self, witness: &[u8]) {
+        let stored = self.cipher.as_ref().map_or_else(|| witness.to_vec(), |cipher| cipher.key(witness));
+        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
     }
 
     /// Puts the engine's newly created files on the disk, names included.

@@ -165,11 +165,13 @@ pub(super) fn check_commits(
     if lost > 0 {
         return Err(commits_lost(directory, commits, lost, ""));
     }
-    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest)
-        && read::hash_of(engine, tenant, sequence)? != Some(hash)
-    {
-        let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
-        return Err(damaged(&Key::Journal { tenant, sequence, chunk: 0 }, why));
+    if let Some(Noted { tenant, sequence, hash, .. }) = note.and_then(|note| note.newest) {
+        let key = Key::Journal { tenant, sequence, chunk: 0 };
+        if read::hash_of(engine, tenant, sequence)? != Some(hash) {
+            let why = "it was acknowledged, and the journal has another in its place or none".to_owned();
+            return Err(damaged(&key, why));
+        }
+        engine.swear_by(&key.encode());
     }
     Ok(())
 }

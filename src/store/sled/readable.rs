@@ -39,7 +39,11 @@ pub(super) fn check_readable(engine: &Path) -> io::Result<End> {
         }
         offset = offset.saturating_add(segment_bytes as u64);
     }
-    Ok(log.end(segment_bytes as u64))
+    // A log that was closed ends with a whole segment, or one byte before. Another was cut off, or its last process died.
+    let (bytes, segment_bytes) = (file.metadata()?.len(), segment_bytes as u64);
+    let is_cut = ![0, segment_bytes - 1].contains(&(bytes % segment_bytes));
+    let end = log.end(segment_bytes);
+    Ok(if end == End::Clean && is_cut { End::Ragged } else { end })
 }
 
 /// How a log ends.

@@ -76,26 +76,16 @@ impl Inner {
             End::Ragged => bytes_of(path)? <= RAGGED_BYTES_MAX,
             End::Hole => true,
         };
-        if is_to_be_copied && has_room_for_copy(path)? {
-            return Self::open_copy(path, options);
+        if is_to_be_copied && let Ok(copied) = copied(path) {
+            return Self::open_copied(copied, options);
         }
-        Self::open(path, options).or_else(|_| Self::open_copy(path, options))
+        Self::open(path, options).or_else(|_| Self::open_copied(copied(path)?, options))
     }
 
-    /// Opens a copy in the folder for temporary files, which nobody else may read and which goes with it.
-    pub(super) fn open_copy(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("whowas-reading-{}-{number}", std::process::id()));
-        let failed = |error| io_error(path, "copy the engine's files", error);
-        if !has_room_for_copy(path)? {
-            return Err(failed(io::ErrorKind::StorageFull.into()));
-        }
-        make_private(&folder).map_err(failed)?;
-        let vanishing = Vanishing(folder.clone());
-        let copy = folder.join("engine");
-        copy_below(path, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
-        Ok(Self { _vanishing: Some(vanishing), ..Self::open(&copy, EngineOptions { is_read: false, ..options })? })
+    /// Opens a copy, which goes with it.
+    fn open_copied((engine, vanishing): (PathBuf, Vanishing), options: EngineOptions) -> Result<Self, StoreError> {
+        let options = EngineOptions { is_read: false, ..options };
+        Ok(Self { _vanishing: Some(vanishing), ..Self::open(&engine, options)? })
     }
 
     /// What its file is told by, unless it is a copy of the engine's.
@@ -166,11 +156,21 @@ fn bytes_of(path: &Path) -> Result<u64, StoreError> {
     bytes_below(path).map_err(|error| io_error(path, "measure the engine's files", error))
 }
 
-fn has_room_for_copy(path: &Path) -> Result<bool, StoreError> {
-    let bytes = bytes_of(path)?;
-    let free = fs4::available_space(std::env::temp_dir())
-        .map_err(|error| io_error(path, "measure the space for a copy of the engine's files", error))?;
-    Ok(bytes <= COPY_BYTES_MAX && bytes.saturating_add(FREE_BYTES_MIN) <= free)
+/// Copies an engine into the folder for temporary files, where nobody else may read it.
+fn copied(path: &Path) -> Result<(PathBuf, Vanishing), StoreError> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let failed = |error| io_error(path, "copy the engine's files", error);
+    let (bytes, free) = (bytes_of(path)?, fs4::available_space(std::env::temp_dir()).map_err(failed)?);
+    if bytes > COPY_BYTES_MAX || bytes.saturating_add(FREE_BYTES_MIN) > free {
+        return Err(failed(io::ErrorKind::StorageFull.into()));
+    }
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("whowas-reading-{}-{number}", std::process::id()));
+    make_private(&folder).map_err(failed)?;
+    let vanishing = Vanishing(folder.clone());
+    let copy = folder.join("engine");
+    copy_below(path, &copy).and_then(|()| remove_half_snapshots(&copy)).map_err(failed)?;
+    Ok((copy, vanishing))
 }
 
 /// Makes a folder that nobody else may look into.
