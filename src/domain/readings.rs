@@ -137,16 +137,18 @@ fn is_mangled(change: &Changed) -> bool {
     names.into_iter().any(|name| name.unmangled(change.object).is_some())
 }
 
-/// Whether a profile shows the values just after a change.
+/// Whether a profile shows the values just after a change, as far as the event tells them: not the old ones, if it tells no others.
 fn leads_to(change: &Changed, profile: &Profile) -> bool {
-    let Some(new) = &change.new else { return false };
+    if change.old.is_none() && change.new.is_none() {
+        return false;
+    }
     let shown: Vec<&NameKey> = match change.property {
         Property::UserPrincipalName => profile.upn_of(change.object).map(Name::key).into_iter().collect(),
         Property::ProxyAddresses => profile.smtp().into_iter().map(Name::key).collect(),
     };
-    let is_new = |name: &Name| new.iter().any(|new| new.key() == name.key());
+    let is_new = |name: &Name| change.new.iter().flatten().any(|new| new.key() == name.key());
     let mut gone = change.old.iter().flatten().filter(|old| !is_new(old));
-    new.iter().all(|new| shown.contains(&new.key())) && !gone.any(|gone| shown.contains(&gone.key()))
+    change.new.iter().flatten().all(|new| shown.contains(&new.key())) && !gone.any(|gone| shown.contains(&gone.key()))
 }
 
 /// What the readings beside and after one reading set as bounds.

@@ -78,6 +78,8 @@ pub(super) fn try_on_copy(
             0 => Ok(()),
             lost => Err(commits_lost(directory, commits, lost, left)),
         },
+        // A creation that was interrupted is begun anew.
+        Err(StoreError::Damaged { .. }) if directory.format()?.is_none() && is_mere_beginning(directory)? => Ok(()),
         Err(StoreError::Damaged { why, .. }) => {
             let what = format!("the engine's files in {}", engine.display());
             Err(StoreError::Damaged { what, why: why + left })
