@@ -1,5 +1,7 @@
 //! How long the delta feed proves each reading of an object unchanged, by what its other readings and events leave of that.
 
+use std::collections::BTreeSet;
+
 use super::coverage::Coverage;
 use super::fact::{Changed, Fact, Feed, Known, Life, Lifecycle, Profile, Property, Reading, Seen, Source};
 use super::interval::Interval;
@@ -137,18 +139,26 @@ fn is_mangled(change: &Changed) -> bool {
     names.into_iter().any(|name| name.unmangled(change.object).is_some())
 }
 
-/// Whether a profile shows the values just after a change, as far as the event tells them: not the old ones, if it tells no others.
+/// Whether a profile may show the values just after a change: those that the event tells, or others than just before it.
 fn leads_to(change: &Changed, profile: &Profile) -> bool {
-    if change.old.is_none() && change.new.is_none() {
-        return false;
-    }
-    let shown: Vec<&NameKey> = match change.property {
+    let shown: BTreeSet<&NameKey> = match change.property {
         Property::UserPrincipalName => profile.upn_of(change.object).map(Name::key).into_iter().collect(),
         Property::ProxyAddresses => profile.smtp().into_iter().map(Name::key).collect(),
     };
-    let is_new = |name: &Name| change.new.iter().flatten().any(|new| new.key() == name.key());
-    let mut gone = change.old.iter().flatten().filter(|old| !is_new(old));
-    change.new.iter().flatten().all(|new| shown.contains(&new.key())) && !gone.any(|gone| shown.contains(&gone.key()))
+    let keys = |values: &'_ [Name]| values.iter().map(|name| name.key().clone()).collect::<BTreeSet<NameKey>>();
+    let has = |key: &NameKey| shown.contains(key);
+    match (&change.old, &change.new) {
+        (_, Some(new)) => {
+            let new = keys(new);
+            let old = change.old.as_deref().map(keys).unwrap_or_default();
+            new.iter().all(has) && !old.difference(&new).any(has)
+        }
+        (Some(old), None) => {
+            let old = keys(old);
+            old.len() != shown.len() || !old.iter().all(has)
+        }
+        (None, None) => false,
+    }
 }
 
 /// What the readings beside and after one reading set as bounds.
