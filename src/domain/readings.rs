@@ -1,11 +1,8 @@
 //! How long the delta feed proves each reading of an object unchanged, by what its other readings and events leave of that.
 
-use std::collections::BTreeSet;
-
 use super::coverage::Coverage;
-use super::fact::{Changed, Fact, Feed, Known, Life, Lifecycle, Profile, Property, Reading, Seen, Source};
+use super::fact::{Fact, Feed, Known, Life, Lifecycle, Profile, Reading, Seen, Source};
 use super::interval::Interval;
-use super::name::{Name, NameKey};
 use super::time::Instant;
 
 /// An object's readings, prepared once so that each finds in logarithmic time what the others make of it.
@@ -16,8 +13,6 @@ pub(super) struct Readings<'a> {
     reports: Vec<Report<'a>>,
     /// When a source other than the feed found the object gone, or tells that it went, in order of time.
     losses: Vec<Instant>,
-    /// Changes of names that the audit log tells of, in order of time.
-    changes: Vec<&'a Changed>,
 }
 
 impl<'a> Readings<'a> {
@@ -51,13 +46,7 @@ impl<'a> Readings<'a> {
             bound.after = after;
             after = after.and(one.limits);
         }
-        let changes = facts.iter().filter_map(|known| match &known.fact {
-            Fact::Changed(changed) => Some(changed),
-            _ => None,
-        });
-        let mut changes: Vec<&Changed> = changes.collect();
-        changes.sort_by(|a, b| (a.at, &a.event).cmp(&(b.at, &b.event)));
-        Self { bounds, reports, losses, changes }
+        Self { bounds, reports, losses }
     }
 
     /// How long after a reading the delta feed proves the profile unchanged: from the reading's end through the horizon
@@ -80,21 +69,7 @@ impl<'a> Readings<'a> {
         if seen.reading.source == Source::Delta && self.is_lost(window.from(), seen.reading.at) {
             return None;
         }
-        if self.is_overtaken(seen, window) {
-            return None;
-        }
         Interval::closed(window.until(), stretch.through.min(limits.through))
-    }
-
-    /// Whether the last change within a reading's window led to something else than it shows: it may be from before the change.
-    fn is_overtaken(&self, seen: &Seen, window: Interval) -> bool {
-        let start = self.changes.partition_point(|change| change.at < window.from());
-        let end = self.changes.partition_point(|change| change.at <= seen.reading.at);
-        let within = self.changes.get(start..end).unwrap_or_default();
-        [Property::UserPrincipalName, Property::ProxyAddresses].into_iter().any(|property| {
-            let last = within.iter().rev().find(|change| change.property == property && !is_mangled(change));
-            last.is_some_and(|change| !leads_to(change, &seen.profile))
-        })
     }
 
     /// The bounds that all other readings of this one's instant or later set.
@@ -130,34 +105,6 @@ impl<'a> Readings<'a> {
         let end = self.reports.partition_point(|report| report.at < seen.reading.at);
         let last = end.checked_sub(1).filter(|last| start <= *last).and_then(|last| self.reports.get(last));
         last.is_some_and(|report| report.profile != Some(&seen.profile) || report.same_from > start)
-    }
-}
-
-/// A mangled name is the mark of a deletion, which has an event of its own.
-fn is_mangled(change: &Changed) -> bool {
-    let names = change.old.iter().chain(&change.new).flatten();
-    names.into_iter().any(|name| name.unmangled(change.object).is_some())
-}
-
-/// Whether a profile may show the values just after a change: those that the event tells, or others than just before it.
-fn leads_to(change: &Changed, profile: &Profile) -> bool {
-    let shown: BTreeSet<&NameKey> = match change.property {
-        Property::UserPrincipalName => profile.upn_of(change.object).map(Name::key).into_iter().collect(),
-        Property::ProxyAddresses => profile.smtp().into_iter().map(Name::key).collect(),
-    };
-    let keys = |values: &'_ [Name]| values.iter().map(|name| name.key().clone()).collect::<BTreeSet<NameKey>>();
-    let has = |key: &NameKey| shown.contains(key);
-    match (&change.old, &change.new) {
-        (_, Some(new)) => {
-            let new = keys(new);
-            let old = change.old.as_deref().map(keys).unwrap_or_default();
-            new.iter().all(has) && !old.difference(&new).any(has)
-        }
-        (Some(old), None) => {
-            let old = keys(old);
-            old.len() != shown.len() || !old.iter().all(has)
-        }
-        (None, None) => false,
     }
 }
 

@@ -52,7 +52,6 @@ on_both_stores!(
     a_failed_live_read_is_told,
     what_an_event_tells_is_not_proved_over_by_a_feed_that_passed_it_over,
     a_file_from_elsewhere_shows_nobody_alive,
-    what_a_page_shows_is_not_proved_on_after_a_change_within_its_lag,
     a_file_tells_of_life_where_nothing_but_events_does,
     live_reads_before_a_round_do_not_make_it_smaller,
     a_change_of_case_is_no_rename_but_updates_the_label,
@@ -495,19 +494,6 @@ fn what_an_event_tells_is_not_proved_over_by_a_feed_that_passed_it_over(book: &m
     let before = at(book, t(0, "08:30"));
     assert_eq!((before.confidence, before.holder), (HolderConfidence::Certain, Some(A)));
     assert_ne!(at(book, t(0, "12:00")).confidence, HolderConfidence::Certain);
-}
-
-/// A page may be older than its date says, so what it shows may be from before a change that the log tells of.
-fn what_a_page_shows_is_not_proved_on_after_a_change_within_its_lag(book: &mut Book) {
-    book.poll(t(0, "08:00"), &[is(A, &["lou"]), is(B, &["bea"])]);
-    book.poll(t(0, "18:00"), &[]);
-    let at = |book: &Book, name, at| book.who(name, NameKind::Upn, at, KnownAt::Now).standing.confidence;
-    book.audit_rename(t(0, "18:01"), t(0, "07:58"), A, "lou", "lou.away");
-    book.audit_rename(t(0, "18:01"), t(0, "17:00"), A, "lou.away", "lou");
-    assert_ne!(at(book, "lou", t(0, "12:00")), HolderConfidence::Certain);
-    // One that led to what the page shows takes nothing from it.
-    book.audit_rename(t(0, "18:01"), t(0, "07:58"), B, "beatrix", "bea");
-    assert_eq!(at(book, "bea", t(0, "12:00")), HolderConfidence::Certain);
 }
 
 /// That somebody was created is no reading of the directory.
