@@ -147,10 +147,12 @@ fn a_repair_whose_report_could_not_be_written_is_told_by_the_next() {
     let db = w.ledger().join("engine/db");
     let bytes = fs::read(&db).unwrap();
     let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    fs::OpenOptions::new().write(true).open(&db).unwrap().set_len(u64::try_from(written / 2).unwrap()).unwrap();
-    let dry = w.run(&["repair", "--dry-run"]).ended(40);
-    assert!(dry["lost"].as_u64().unwrap() > 0, "{dry}");
-    // A report that does not fit into what is kept of it before it is written.
+    let cut = |tenths: usize| {
+        let file = fs::OpenOptions::new().write(true).open(&db).unwrap();
+        file.set_len(u64::try_from(written * tenths / 10).unwrap()).unwrap();
+        w.run(&["repair", "--dry-run"]).ended(40)
+    };
+    let dry = (1..8).rev().map(cut).find(|dry| dry["lost"].as_u64().unwrap() > 0).unwrap();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let ended = w.command("json", &["repair"]).stdout(full).output().unwrap();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
