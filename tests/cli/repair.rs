@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{World, full};
 
@@ -19,6 +19,19 @@ fn company() -> World {
         w.snapshot("cA", &hour.to_string(), ann);
     }
     w
+}
+
+/// Cuts the engine's file off until a commit is lost, and says what a repair would do. What the engine wrote last need be no commit.
+fn cut_off(w: &World) -> Value {
+    let db = w.ledger().join("engine/db");
+    let bytes = fs::read(&db).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let cut = |twentieths: usize| {
+        let file = fs::OpenOptions::new().write(true).open(&db).unwrap();
+        file.set_len(u64::try_from(written * twentieths / 20).unwrap()).unwrap();
+        w.run(&["repair", "--dry-run"]).ended(40)
+    };
+    (1..20).rev().map(cut).find(|dry| dry["lost"].as_u64().unwrap() > 0).unwrap()
 }
 
 #[test]
@@ -109,16 +122,7 @@ fn a_repair_that_could_not_be_completed_loses_nothing_of_its_report() {
         w.poll();
         w.snapshot("cB", &hour.to_string(), carl);
     }
-    let db = w.ledger().join("engine/db");
-    let bytes = fs::read(&db).unwrap();
-    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    // What the engine wrote last need be no commit, so more is cut off until one is lost.
-    let cut = |twentieths: usize| {
-        let file = fs::OpenOptions::new().write(true).open(&db).unwrap();
-        file.set_len(u64::try_from(written * twentieths / 20).unwrap()).unwrap();
-        w.run(&["repair", "--dry-run"]).ended(40)
-    };
-    let dry = (1..20).rev().map(cut).find(|dry| dry["lost"].as_u64().unwrap() > 0).unwrap();
+    let dry = cut_off(&w);
 
     let keys = w.ledger().with_file_name(format!("{}.keys", w.ledger().file_name().unwrap().to_str().unwrap()));
     fs::rename(keys.join("erasure.key"), w.file("aside.key")).unwrap();
@@ -144,15 +148,7 @@ fn a_repair_that_could_not_be_completed_loses_nothing_of_its_report() {
 #[test]
 fn a_repair_whose_report_could_not_be_written_is_told_by_the_next() {
     let w = company();
-    let db = w.ledger().join("engine/db");
-    let bytes = fs::read(&db).unwrap();
-    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    let cut = |tenths: usize| {
-        let file = fs::OpenOptions::new().write(true).open(&db).unwrap();
-        file.set_len(u64::try_from(written * tenths / 10).unwrap()).unwrap();
-        w.run(&["repair", "--dry-run"]).ended(40)
-    };
-    let dry = (1..8).rev().map(cut).find(|dry| dry["lost"].as_u64().unwrap() > 0).unwrap();
+    let dry = cut_off(&w);
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let ended = w.command("json", &["repair"]).stdout(full).output().unwrap();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");

@@ -14,9 +14,6 @@ use crate::store::StoreError;
 use crate::store::key::Key;
 use crate::store::record::tenant::HeadV1;
 
-/// The largest engine that is copied because its log ends raggedly, in bytes.
-pub(super) const RAGGED_BYTES_MAX: u64 = 32 << 20;
-
 /// How the ledger's records are encrypted: by the wrapped key in it, or in a new one by the key that is given.
 pub(super) fn find_cipher(
     directory: &Directory,
@@ -59,7 +56,7 @@ pub(super) fn try_on_copy(
     }
     let failed = |error| io_error(&engine, "copy the engine's files, whose log has a hole,", error);
     let bytes = bytes_below(&engine).map_err(failed)?;
-    if end == End::Ragged && bytes > RAGGED_BYTES_MAX {
+    if !end.wants_copy(bytes) {
         return Ok(());
     }
     // A full disk must not keep anyone from reading.

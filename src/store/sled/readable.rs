@@ -59,6 +59,21 @@ pub(super) enum End {
     Hole,
 }
 
+impl End {
+    /// Whether an engine of so many bytes is opened as a copy first, because sled may write over what stands behind the end. A large one that
+    /// merely ends raggedly is not: most do whose file was used before.
+    pub(super) fn wants_copy(self, bytes: u64) -> bool {
+        match self {
+            Self::Clean => false,
+            Self::Ragged => bytes <= RAGGED_BYTES_MAX,
+            Self::Hole => true,
+        }
+    }
+}
+
+/// The largest engine that is copied because its log ends raggedly, in bytes.
+const RAGGED_BYTES_MAX: u64 = 32 << 20;
+
 /// The part of a log that an opening reads.
 #[derive(Default)]
 struct Log {

@@ -16,8 +16,6 @@ use ::sled::Db;
 use super::{CONFIG_FILE, DATA_FILE, EngineOptions, LOCK_ATTEMPTS, LOCK_PAUSE, PAGES_FOLDER, read_first};
 use crate::store::StoreError;
 use crate::store::sled::directory::{bytes_below, copy_below, io_error, remove_half_snapshots, sync_directory};
-use crate::store::sled::opening::RAGGED_BYTES_MAX;
-use crate::store::sled::readable::End;
 use crate::store::sled::writer::none_hangs;
 use crate::store::sled::{FREE_BYTES_MIN, Vanishing};
 
@@ -71,11 +69,7 @@ impl Inner {
     /// a place that cannot be read; but where no copy can be made, a full disk must not keep anyone from reading.
     pub(super) fn open_after_failure(path: &Path, options: EngineOptions) -> Result<Self, StoreError> {
         let options = EngineOptions { is_read: true, ..options };
-        let is_to_be_copied = match read_first(path)? {
-            End::Clean => false,
-            End::Ragged => bytes_of(path)? <= RAGGED_BYTES_MAX,
-            End::Hole => true,
-        };
+        let is_to_be_copied = read_first(path)?.wants_copy(bytes_of(path)?);
         if is_to_be_copied && let Ok(copied) = copied(path) {
             return Self::open_copied(copied, options);
         }

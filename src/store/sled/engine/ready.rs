@@ -8,8 +8,7 @@ use super::opened::Inner;
 use super::{DATA_FILE, EngineOptions};
 use crate::store::sled::FREE_BYTES_MIN;
 use crate::store::sled::directory::{bytes_below, remove_half_snapshots};
-use crate::store::sled::opening::RAGGED_BYTES_MAX;
-use crate::store::sled::readable::{End, check_readable};
+use crate::store::sled::readable::check_readable;
 
 /// Opens a closed engine and closes it again. sled notes where its pages stand when it is opened, and only then; after much was
 /// written the next opening would read all of the log since, for seconds during which nobody is answered. What keeps it from being opened
@@ -22,11 +21,7 @@ pub(super) fn make_ready(path: &Path, options: EngineOptions, own: Identity) {
         return;
     }
     // Otherwise an opening looks on a copy at what would be lost.
-    let is_sound = match check_readable(path) {
-        Ok(End::Clean) => true,
-        Ok(End::Ragged) => bytes > RAGGED_BYTES_MAX,
-        Ok(End::Hole) | Err(_) => false,
-    };
+    let is_sound = check_readable(path).is_ok_and(|end| !end.wants_copy(bytes));
     let open = || Inner::open(path, EngineOptions { is_read: true, ..options }).is_ok();
     if is_sound && is_own() && !catch_unwind(AssertUnwindSafe(open)).is_ok_and(|is_opened| is_opened) {
         let _ = remove_half_snapshots(path);
