@@ -44,6 +44,9 @@ pub use run::{Stop, Wanted, accept, run, with_causes};
 pub use schedule::{RUNS_READ, is_whole, past};
 pub use scope::{apply, lacking, read_ahead, say};
 
+/// Most facts that a commit is made of, where there is a choice: far fewer bytes than the store takes in one.
+const COMMIT_FACTS: usize = 20_000;
+
 /// What a run works with.
 #[derive(Clone)]
 pub struct Context {
@@ -178,6 +181,11 @@ impl Context {
         let (now, salt) = (self.clock.now(), self.clock.salt());
         let batch = Batch { settling: Some(self.settling), ..batch };
         self.blocking(move |ledger, tenant| ledger.append(tenant, batch, Stamp { now, salt })).await
+    }
+
+    /// In how many facts at a time what is larger than a page is committed.
+    fn commit_facts(&self) -> usize {
+        COMMIT_FACTS.min(self.guard.staged_max).max(2)
     }
 
     /// Runs blocking work of the ledger beside the asynchronous threads.

@@ -40,46 +40,47 @@ impl Listed {
 
 /// Reads the listings and appends what the ledger did not know.
 pub(super) async fn reconcile(context: &Context, mut stage: Stage, ticker: &mut Ticker<'_>) -> Result<(), SyncError> {
-    let mut facts = loop {
-        let facts = match read(context, &mut stage, ticker).await {
-            Ok(facts) => facts,
+    loop {
+        match read(context, &mut stage, ticker).await {
+            Ok(()) => {}
             Err(Ended::Held(breach)) => return guard::hold(context, HeldPart::Reconcile, breach, ticker).await,
             Err(Ended::Failed(error)) => return Err(error),
-        };
-        if let Some(breach) = stage.examine(context, &facts).await? {
+        }
+        if let Some(breach) = stage.examine(context, &[]).await? {
             return guard::hold(context, HeldPart::Reconcile, breach, ticker).await;
         }
         if !stage.must_read_again(ticker) {
-            break facts;
+            break;
         }
-    };
+    }
     stage.commit(context, ticker).await?;
-    facts.extend(guard::endings(context, HeldPart::Reconcile, ticker.entry.kind, stage.is_accepted()).await?);
+    let facts = guard::endings(context, HeldPart::Reconcile, ticker.entry.kind, stage.is_accepted()).await?;
     ticker.close(context, facts, None).await
 }
 
-/// Reads the listings into the stage. Returns what became of those that are not listed any more.
-async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<Vec<Fact>, Ended> {
+/// Reads the listings into the stage, and what became of those that are not listed any more.
+async fn read(context: &Context, stage: &mut Stage, ticker: &mut Ticker<'_>) -> Result<(), Ended> {
     let mut shown = HashSet::new();
     // Only a recycle bin that was listed in one go says that an object is no longer in it.
     let in_one_go = list(context, Listed::Deleted, &mut shown, stage, ticker).await?;
     list(context, Listed::Live, &mut shown, stage, ticker).await?;
     let missing = absent::missing_from(context, ObjectKind::User, shown).await?;
-    let mut facts = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
+    let found = ticker.unless_stopped(absent::read_absent(context, &missing, in_one_go)).await??;
+    stage.add(context, &found);
     for collection in Collection::ALL {
-        facts.extend(addressees(context, collection, stage, ticker).await?);
+        addressees(context, collection, stage, ticker).await?;
     }
-    Ok(facts)
+    Ok(())
 }
 
-/// Reads the groups or the contacts, because an address can pass to one without any trace in the users' feed. Returns what
+/// Reads the groups or the contacts, because an address can pass to one without any trace in the users' feed, and what
 /// became of those that are not listed any more.
 async fn addressees(
     context: &Context,
     collection: Collection,
     stage: &mut Stage,
     ticker: &mut Ticker<'_>,
-) -> Result<Vec<Fact>, Ended> {
+) -> Result<(), Ended> {
     let mut shown = HashSet::new();
     let listed = list(context, Listed::Addressees(collection), &mut shown, stage, ticker).await;
     let absent = match listed {
@@ -92,7 +93,7 @@ async fn addressees(
     };
     let all = collection.segment();
     match absent {
-        Ok(facts) => return Ok(facts),
+        Ok(facts) => stage.add(context, &facts),
         Err(SyncError::Graph(GraphError::PermissionDenied { .. })) => ticker.note(format!(
             "the {all} could not be read: the application lacks the permission ({permission}); an address that passed to one \
              of them is not seen",
@@ -109,7 +110,7 @@ async fn addressees(
         )),
         Err(error) => return Err(error.into()),
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// Reads one listing to its end. Returns whether it never had to begin anew.

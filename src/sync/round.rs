@@ -223,8 +223,11 @@ async fn finish(
         let shown = stage.objects().chain(facts.iter().filter_map(Fact::object)).collect();
         let missing = absent::missing_since(context, started, shown).await?;
         let found = ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??;
-        facts.extend(found.iter().filter_map(|fact| absent::not_shown(fact, reading)));
-        facts.extend(found);
+        // That the round did not show somebody is committed with what became of them: a round that is gone on with asks no more.
+        for found in found.chunks(context.commit_facts() / 2) {
+            let not_shown = found.iter().filter_map(|fact| absent::not_shown(fact, reading));
+            stage.add(context, &not_shown.chain(found.iter().cloned()).collect::<Vec<_>>());
+        }
         let why = why_blind.unwrap_or("the feed was started anew").to_owned();
         facts.push(Fact::Blind(Blind { from: before, until: through, why }));
     }

@@ -20,14 +20,12 @@ use crate::store::Head;
 
 use super::listing::Listing;
 use super::run::{Ticker, with_causes};
-use super::{Context, SyncError, refuse_unreadable};
+use super::{COMMIT_FACTS, Context, SyncError, refuse_unreadable};
 
 /// Most pages of one listing, at 999 items each.
 const PAGES_MAX: u64 = 20_000;
 /// After how many groups that could not be listed the others are left for the next run.
 const FAILED_MAX: usize = 3;
-/// Most facts of one commit.
-const FACTS_MAX: usize = 20_000;
 
 /// Applies the configured rules to a ledger that knows nobody yet, so that nobody is protected by it for want of rules.
 pub(super) async fn begin(context: &Context) -> Result<(), SyncError> {
@@ -65,7 +63,7 @@ pub(super) async fn keep(context: &Context, ticker: &mut Ticker<'_>) -> Result<(
         // Whoever came in is protected all the same.
         listed.facts.retain(|fact| matches!(fact, Fact::Grouped(grouped) if grouped.is_member));
     }
-    for chunk in listed.facts.chunks(FACTS_MAX) {
+    for chunk in listed.facts.chunks(COMMIT_FACTS) {
         let appended = context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
         ticker.committed(&appended.summary);
     }
@@ -126,7 +124,7 @@ pub fn lacking(rules: &Mapping, state: &MappingState) -> BTreeSet<Attribute> {
 /// If the ledger cannot be written. The rules before are then still in force, or the new ones are.
 pub async fn apply(context: &Context, rules: Mapping, ahead: ReadAhead) -> Result<(), SyncError> {
     let facts: Vec<Fact> = ahead.facts.into_values().flatten().collect();
-    for chunk in facts.chunks(FACTS_MAX) {
+    for chunk in facts.chunks(COMMIT_FACTS) {
         context.append(Batch { facts: chunk.to_vec(), ..Batch::default() }).await?;
     }
     if let Some(listing) = ahead.listing {

@@ -134,6 +134,13 @@ impl Stage {
         Ok(None)
     }
 
+    /// Takes in what became of objects that the pages did not show. It is committed after them, in as many commits as it takes: half of a
+    /// large directory may have left at once.
+    pub fn add(&mut self, context: &Context, facts: &[Fact]) {
+        let parts = facts.chunks(context.commit_facts());
+        self.pages.extend(parts.map(|facts| Batch { facts: facts.to_vec(), ..Batch::default() }));
+    }
+
     /// Looks at what is not committed yet and at these last facts. The breach, if it is too much.
     pub async fn examine(&mut self, context: &Context, last: &[Fact]) -> Result<Option<Breach>, SyncError> {
         let facts: Vec<Fact> = self.pages.iter().flat_map(|page| &page.facts).chain(last).cloned().collect();

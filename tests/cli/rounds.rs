@@ -1,14 +1,16 @@
 //! Rounds that a run left in their middle, as a kill does too, and where the next run goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use whowas::domain::fact::{Fact, Source};
 use whowas::domain::guard::{Guard, Limits};
-use whowas::domain::id::{ObjectId, TenantId};
+use whowas::domain::id::{ObjectId, Sequence, TenantId};
 use whowas::graph::emulator::{EmulatorOptions, NewUser, Quirk, QuirkName};
 use whowas::ledger::KnownAt;
 use whowas::store::{Link, Outcome, Run, Trigger};
-use whowas::sync::{self, Context, Stop, SyncError, Wanted};
+use whowas::sync::{self, Context, Progress, Stop, SyncError, Wanted};
 
 use super::world::World;
 
@@ -47,6 +49,14 @@ fn sync_until(context: &Context, full: bool, pages: u64) -> Result<Run, SyncErro
             stop.ask();
         }
     }))
+}
+
+/// A sync whose process dies when it has told of its progress so many times. Whether it died.
+fn sync_that_dies(context: &Context, wanted: Wanted, after: u64) -> bool {
+    let told = AtomicU64::new(0);
+    let tell = |_: Progress| assert!(told.fetch_add(1, Ordering::Relaxed) < after, "the process is made to die");
+    let run = || tokio::runtime::Runtime::new().unwrap().block_on(sync::run(context, wanted, &Stop::default(), &tell));
+    catch_unwind(AssertUnwindSafe(run)).is_err_and(|_| told.load(Ordering::Relaxed) > after)
 }
 
 /// What the feed was asked for since so many requests.
@@ -122,6 +132,57 @@ fn a_round_that_began_long_ago_is_begun_anew_and_a_young_one_gone_on_with() {
         }
         w.verify();
     }
+}
+
+/// Half of a large directory may have left while nobody looked: what became of them is more than one commit takes. A run that dies between
+/// two of them leaves nothing undone.
+#[test]
+fn many_who_left_at_once_are_committed_in_parts_and_a_run_that_dies_between_two_is_gone_on_with() {
+    const GONE: usize = 12;
+    for reconcile in [false, true] {
+        let wanted = Wanted { full: !reconcile, reconcile, trigger: Trigger::Schedule };
+        let mut deaths = 0;
+        for dies_after in (2..).step_by(5) {
+            let (mut w, all) = two_on_a_page(16);
+            w.poll();
+            w.at("08:00");
+            w.quirk(QuirkName::DeletionsUnannounced);
+            for (n, user) in all[..GONE].iter().enumerate() {
+                w.delete(*user);
+                if n % 2 == 0 {
+                    w.purge(*user);
+                }
+            }
+            w.at("10:00");
+            let died = sync_that_dies(&sparing(&w), wanted, dies_after);
+            if died {
+                deaths += 1;
+                assert!(!sync_that_dies(&sparing(&w), wanted, u64::MAX));
+            }
+            come_in_parts(&sparing(&w));
+            for (n, user) in all.iter().enumerate() {
+                let state = w.history(&user.to_string())["state"].clone();
+                let right = match n {
+                    GONE.. => "active",
+                    n if n % 2 == 1 => "soft_deleted",
+                    _ => "unknown",
+                };
+                assert_eq!(state, right, "reconcile: {reconcile}, dies after {dies_after}: user {n}");
+            }
+            w.verify();
+            if !died {
+                break;
+            }
+        }
+        assert!(deaths >= 3, "{deaths}");
+    }
+}
+
+/// No commit has more than a page or a part. The listing of those in the recycle bin, six of them, is one page.
+fn come_in_parts(context: &Context) {
+    let journal = context.ledger.store().journal(tenant(), Sequence(1), 1_000).unwrap();
+    let sizes = journal.iter().map(|entry| entry.commit.facts.iter().filter(|fact| fact.object().is_some()).count());
+    assert!(sizes.clone().all(|facts| facts <= 6), "{:?}", sizes.collect::<Vec<_>>());
 }
 
 /// Before the first enumeration is at its end nothing else is read, and if it were begun anew a large one that is struck again and
