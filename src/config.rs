@@ -107,7 +107,7 @@ pub struct TenantConfig {
     pub graph_url: Option<String>,
     /// Another sign-in.
     pub login_url: Option<String>,
-    /// A PEM file with further root certificates.
+    /// A PEM file with further root certificates. Files are relative to the configuration file, here and in the credential.
     pub ca_file: Option<PathBuf>,
     /// How often a round is scheduled; read by `serve`.
     pub sync_every: Option<Span>,
@@ -184,59 +184,41 @@ pub struct Announced(pub SuffixMap);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-const KEYS: &[&str] = &[
-    "ledger",
-    "path",
-    "url",
-    "cache_mib",
-    "resident_mib",
-    "key_file",
-    "server",
-    "listen",
-    "tls_cert",
-    "tls_key",
-    "behind",
-    "requests_per_second",
-    "burst",
-    "tenant",
-    "id",
-    "alias",
-    "cloud",
-    "client_id",
-    "credential",
-    "secret_env",
-    "secret_file",
-    "certificate",
-    "key",
-    "federated_token_file",
-    "managed_identity",
-    "graph_url",
-    "login_url",
-    "ca_file",
-    "sync_every",
-    "reconcile_every",
-    "lag",
-    "read_lag",
-    "audit_lag",
-    "propagation",
-    "audits",
-    "name_max_age",
-    "id_max_age",
-    "max_skew",
-    "retry_attempts",
-    "retry_base",
-    "guard",
-    "announce",
-    "removals",
-    "renames",
-    "takeovers",
-    "percent",
-    "mapping",
-    "name",
-    "match",
-    "exclude",
-    "labels",
-    "priority",
+/// The keys of each table, by the table's last name.
+const TABLES: &[(&str, &[&str])] = &[
+    ("", &["ledger", "server", "tenant"]),
+    ("ledger", &["path", "url", "keys", "key_file", "cache_mib", "resident_mib"]),
+    ("server", &["listen", "tls_cert", "tls_key", "behind", "requests_per_second", "burst"]),
+    (
+        "tenant",
+        &[
+            "id",
+            "alias",
+            "cloud",
+            "client_id",
+            "credential",
+            "graph_url",
+            "login_url",
+            "ca_file",
+            "sync_every",
+            "reconcile_every",
+            "lag",
+            "read_lag",
+            "audit_lag",
+            "propagation",
+            "audits",
+            "name_max_age",
+            "id_max_age",
+            "max_skew",
+            "retry_attempts",
+            "retry_base",
+            "guard",
+            "announce",
+            "mapping",
+        ],
+    ),
+    ("credential", &["secret_env", "secret_file", "certificate", "key", "federated_token_file", "managed_identity"]),
+    ("guard", &["removals", "renames", "takeovers", "percent"]),
 ];
 
 impl Config {
@@ -245,6 +227,9 @@ impl Config {
         let text = std::fs::read_to_string(file)
             .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
         let mut config = Self::parse(&text, file)?;
+        if let Some(folder) = file.parent() {
+            config.tenants.iter_mut().for_each(|tenant| tenant.find_files(folder));
+        }
         config.file = Some(file.to_owned());
         Ok(config)
     }
@@ -259,7 +244,7 @@ impl Config {
         })
         .map_err(invalid)?;
         if let Some(key) = unknown {
-            let nearest = nearest(key.rsplit('.').next().unwrap_or(&key), KEYS);
+            let nearest = nearest_to(&key);
             return Err(ConfigError::UnknownKey { file: file.to_owned(), key, nearest });
         }
         let invalid = |why| ConfigError::Invalid { file: file.to_owned(), why };
@@ -309,6 +294,14 @@ impl ServerConfig {
 }
 
 impl TenantConfig {
+    /// Takes relative paths as relative to this folder, so that they mean the same wherever a command is run.
+    fn find_files(&mut self, folder: &Path) {
+        let Credential { secret_file, certificate, key, federated_token_file, .. } = &mut self.credential;
+        for file in [&mut self.ca_file, secret_file, certificate, key, federated_token_file].into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+    }
+
     /// The alias, else the id.
     pub fn label(&self) -> String {
         self.alias.clone().unwrap_or_else(|| self.id.to_string())
@@ -563,6 +556,19 @@ pub fn rules_in(text: &str, file: &Path, tenant: TenantId) -> Result<Mapping, Co
     };
     let tables: Option<Vec<toml::Table>> = tables.iter().map(|rule| rule.as_table().cloned()).collect();
     mapping::parse(&tables.ok_or_else(shape)?).map_err(invalid)
+}
+
+/// What may have been meant by a key that nothing reads, given with the tables around it: one of its table, or of the table where it belongs.
+fn nearest_to(path: &str) -> Nearest {
+    // The places in lists are no names.
+    let mut names = path.split('.').filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()));
+    let key = names.next_back().unwrap_or(path);
+    let table = names.next_back().unwrap_or_default();
+    if let Some((place, _)) = TABLES.iter().find(|(_, keys)| keys.contains(&key)) {
+        return Nearest::elsewhere(key, place);
+    }
+    let known = TABLES.iter().find(|(name, _)| *name == table);
+    nearest(key, known.map_or(&[], |(_, keys)| keys))
 }
 
 fn global() -> String {

@@ -102,9 +102,8 @@ pub enum Command {
     Demo(DemoOptions),
     /// Write a commented whowas.toml
     Init {
-        /// Where to write it
-        #[arg(default_value = crate::config::FILE_NAME)]
-        file: PathBuf,
+        /// Where to write it; without it the file of --config, else whowas.toml here
+        file: Option<PathBuf>,
     },
     /// What keeps whowas from working, and what to do about it. Exit: 1 if a check failed, 2 if the configuration is unusable
     Doctor,

@@ -82,7 +82,7 @@ impl Checker<'_> {
                 Ok(_) => serde_json::to_string(&answers.next()),
                 Err((number, why)) => {
                     self.bad += 1;
-                    output::note(&format!("line {number}: {why}"));
+                    output::complain(&format!("line {number}: {why}"));
                     serde_json::to_string(&json!({"line": number, "error": why}))
                 }
             };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{DemoOptions, Global};
+use super::args::DemoOptions;
 use super::ask::say_check;
 use super::error::{CliError, Exit};
 use super::lanes;
@@ -49,7 +49,7 @@ const REPORT: &str = "whowas-demo.html";
 /// The midnight at which the nightly poll runs: 2026-03-02T00:00:00Z.
 const MIDNIGHT: Instant = Instant::from_micros(1_772_409_600_000_000);
 
-pub fn demo(options: &DemoOptions, global: &Global) -> Result<Exit, CliError> {
+pub fn demo(options: &DemoOptions) -> Result<Exit, CliError> {
     let users = if options.fast { USERS_FAST } else { USERS };
     let folder = Folder::create()?;
     let began = std::time::Instant::now();
@@ -61,11 +61,9 @@ pub fn demo(options: &DemoOptions, global: &Global) -> Result<Exit, CliError> {
     })?;
     let seconds = began.elapsed().as_secs_f64();
     output::text(&format!("{told}\n{} users, {seconds:.1} s; the demo's ledger is gone again.", users + 1))?;
-    if !global.quiet {
-        output::note(
-            "next: `whowas init`, fill in whowas.toml, `whowas sync`; or `whowas emulate` to try agents without a tenant",
-        );
-    }
+    output::note(
+        "next: `whowas init`, fill in whowas.toml, `whowas sync`; or `whowas emulate` to try agents without a tenant",
+    );
     Ok(Exit::Done)
 }
 

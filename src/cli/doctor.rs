@@ -35,7 +35,7 @@ pub fn doctor(global: Global) -> Result<Exit, CliError> {
     let patient =
         Patient { config: &app.config, tenants, ledger: &ledger, keys, clock: app.clock, variable: &variable };
     let report = runtime()?.block_on(examine(&patient));
-    output::list(&app.global, &report.checks, &report, || say(&app, &report))?;
+    output::list(&app.global, &report.checks, &report, None, || say(&app, &report))?;
     Ok(match (report.unusable, report.failed) {
         (true, _) => Exit::Unusable,
         (false, 0) => Exit::Done,

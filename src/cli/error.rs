@@ -1,6 +1,7 @@
 //! The one place where an error becomes a message, a hint and an exit code.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::client::ClientError;
@@ -194,7 +195,9 @@ impl CliError {
             Self::Listen(ListenError::Taken { .. }) => {
                 Some("another service may be running; --listen, or [server] listen, names another address".to_owned())
             }
-            Self::Config(ConfigError::Unreadable { .. }) => Some("write one with `whowas init`".to_owned()),
+            Self::Config(ConfigError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Some("write one with `whowas init`".to_owned())
+            }
             _ => None,
         }
     }

@@ -106,7 +106,7 @@ fn hand_out(app: &App, file: Option<&Path>, answer: &ProofAnswer) -> Result<Exit
         return Ok(Exit::Done);
     };
     write_whole(file, answer.proof.as_bytes())?;
-    let told = json!({"tenant": answer.tenant, "sequence": answer.sequence, "file": file});
+    let told = json!({"tenant": answer.tenant, "sequence": answer.sequence, "file": file.display().to_string()});
     output::answer(&app.global, &told, || {
         format!("wrote {}; `whowas verify-proof` checks it anywhere", file.display())
     })?;

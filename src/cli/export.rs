@@ -36,13 +36,11 @@ pub fn export(app: &App, options: &ExportOptions) -> Result<Exit, CliError> {
     };
     bar.finish_and_clear();
     let exported = exported?;
-    if opened.store.key_id().is_some() && !app.global.quiet {
+    if opened.store.key_id().is_some() {
         output::note("the ledger is encrypted, and the export is not: whoever has the file can read all names in it");
     }
     if is_stdout {
-        if !app.global.quiet {
-            output::note(&say(&exported, "standard output"));
-        }
+        output::note(&say(&exported, "standard output"));
         return Ok(Exit::Done);
     }
     output::answer(&app.global, &exported, || say(&exported, &options.file.display().to_string()))?;

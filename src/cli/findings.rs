@@ -24,7 +24,7 @@ pub fn findings(app: &App, options: &FindingsOptions) -> Result<Exit, CliError> 
     let severity = options.severity.map(Severity::from);
     let filter = Filter { kind: options.kind, severity, states };
     let found = source.findings(&filter, cursor, options.limit.max(1))?;
-    output::list(&app.global, &found.items, &found, || say_list(&found))?;
+    output::list(&app.global, &found.items, &found, found.cursor.as_deref(), || say_list(&found))?;
     match options.fail_on {
         // What somebody has acknowledged raises no alarm again.
         Some(severity) if findings::at_least(found.open, severity.into()) > 0 => Ok(Exit::Found),
@@ -50,9 +50,21 @@ pub fn finding(app: &App, action: FindingAction) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Who is at the keyboard, as far as the environment tells.
+/// Who is at the keyboard, as far as the environment or the system tells.
 pub fn login() -> Option<String> {
-    LOGIN.iter().find_map(|name| std::env::var(name).ok().filter(|login| !login.trim().is_empty()))
+    let told = LOGIN.iter().find_map(|name| std::env::var(name).ok().filter(|login| !login.trim().is_empty()));
+    told.or_else(user)
+}
+
+/// The number of the system's user, where nobody logged in, as in a container.
+fn user() -> Option<String> {
+    #[cfg(unix)]
+    {
+        let this = std::fs::metadata("/proc/self").ok()?;
+        Some(format!("user {}", std::os::unix::fs::MetadataExt::uid(&this)))
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// Reads a finding's id as it is typed.

@@ -118,7 +118,7 @@ fn tell(imported: &Imported, name: &str, seconds: f64) {
     }
     if imported.stopped {
         let done = imported.added + imported.same + imported.ignored;
-        output::note(&match imported.applied {
+        output::complain(&match imported.applied {
             true => format!(
                 "stopped: {done} lines of {} are in the ledger; import the same file again to complete it",
                 imported.lines
@@ -131,7 +131,7 @@ fn tell(imported: &Imported, name: &str, seconds: f64) {
         output::note(&format!("{} lines in {seconds:.1} s, {rate:.0} lines/s", imported.lines));
     }
     if imported.rejected_count > 0 && !imported.applied {
-        output::note(&format!(
+        output::complain(&format!(
             "nothing was imported: {} of {} lines are bad; mend them, or import the good ones with --skip-bad",
             imported.rejected_count, imported.lines
         ));

@@ -18,6 +18,14 @@ path = "whowas-data"                    # relative to this file
 # cache_mib = 128                       # what the storage engine may keep in memory; it takes about twice as much. A service: 8
 # resident_mib = 384                    # what a service may take for copies of the records that it reads most; 0: none
 
+[server]                                # what `whowas serve` does
+# listen = "127.0.0.1:8787"             # beyond loopback it needs tls_cert and tls_key, or behind = "proxy"
+# tls_cert = "server.pem"               # the certificate chain, relative to this file
+# tls_key = "server.key"
+# behind = "proxy"                      # TLS ends at a proxy before the service
+# requests_per_second = 1000            # how many a token may make in the long run
+# burst = 4000                          # and how many at once
+
 [[tenant]]
 id = "00000000-0000-0000-0000-000000000000"     # Entra admin center > Overview > Tenant ID
 alias = "contoso"                       # a short name for --tenant

@@ -43,7 +43,7 @@ pub fn rebuild(app: &App) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     let commits = commits?;
     if opened.store.has_untold_repair()? {
-        output::note(
+        output::complain(
             "a repair before this was not completed, so nobody was told what it lost: `whowas repair` tells it",
         );
     }

@@ -30,7 +30,9 @@ pub fn link(app: &App, action: LinkAction) -> Result<Exit, CliError> {
         LinkAction::Candidates { object, limit, cursor } => {
             let cursor = cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
             let found = link::candidates(&desk, object, cursor, limit.max(1))?;
-            output::list(&app.global, &found.items, &found, || say_candidates(&found, desk.tenant))?;
+            output::list(&app.global, &found.items, &found, found.cursor.as_deref(), || {
+                say_candidates(&found, desk.tenant)
+            })?;
             Ok(Exit::Done)
         }
     }

@@ -70,10 +70,10 @@ fn apply(app: &App, opened: &Opened, desk: &Desk, file: &MappingFile, yes: bool)
     })?;
     output::answer(&app.global, &answer, || say(&answer))?;
     if let (false, Some(why)) = (answer.applied, &answer.breach) {
-        output::note(&format!("nothing was applied: {why}; --yes applies it all the same"));
+        output::complain(&format!("nothing was applied: {why}; --yes applies it all the same"));
         return Ok(Exit::Partly);
     }
-    if is_other && !app.global.quiet {
+    if is_other {
         output::note("note: the configuration has other rules, and the next sync applies those; change them there too");
     }
     Ok(Exit::Done)

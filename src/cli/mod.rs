@@ -41,12 +41,14 @@ mod status;
 mod sync;
 mod token;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::clock::Clock;
+use crate::config::FILE_NAME;
 use args::{Args, Command};
 use error::Exit;
 use open::App;
@@ -96,13 +98,18 @@ fn run(args: Args, is_server_said: bool) -> Result<Exit, error::CliError> {
     }
     match command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "whowas", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "whowas", &mut script);
+            output::text(&String::from_utf8_lossy(&script))?;
             return Ok(Exit::Done);
         }
         Command::Man { ref dir } => return man::man(dir.as_deref()),
-        Command::Init { ref file } => return init::init(file),
+        Command::Init { ref file } => {
+            let named = file.as_deref().or(global.config.as_deref());
+            return init::init(named.unwrap_or(Path::new(FILE_NAME)));
+        }
         Command::Emulate(options) => return emulate::emulate(&options, Clock::new(global.now)),
-        Command::Demo(options) => return demo::demo(&options, &global),
+        Command::Demo(options) => return demo::demo(&options),
         Command::Scenario(action) => return scenario::scenario(&action, &global),
         Command::Doctor => return doctor::doctor(global),
         Command::VerifyProof(options) => return evidence::verify_proof(&options, &global),

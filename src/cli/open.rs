@@ -149,13 +149,15 @@ impl App {
     /// The ledger's directory, which must be there unless it may be made.
     pub fn existing_path(&self, how: How) -> Result<PathBuf, CliError> {
         let path = self.ledger_path()?;
-        if !how.may_create() && !path.exists() {
+        // A folder that may not be entered is no missing ledger.
+        let is_there = path.try_exists().map_err(CliError::io(format!("look for the ledger {}", path.display())))?;
+        if !how.may_create() && !is_there {
             let path = path.display();
             return Err(CliError::usage(format!(
                 "there is no ledger at {path}; `whowas sync` makes one, --ledger names another"
             )));
         }
-        if !path.exists()
+        if !is_there
             && !self.config.tenants.is_empty()
             && let Some(named) = &self.global.tenant
             && self.config.tenant(Some(named))?.is_none()
@@ -293,7 +295,8 @@ fn is_soon_over(error: &StoreError) -> bool {
 }
 
 fn default_files() -> Vec<PathBuf> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    // One that is set to nothing counts as not set (XDG Base Directory Specification).
+    let variable = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let folder = variable("XDG_CONFIG_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".config")))
         .or_else(|| variable("APPDATA"));

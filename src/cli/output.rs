@@ -31,17 +31,23 @@ pub fn exact<T: Serialize>(global: &Global, answer: &T, human: &str) -> Result<(
     }
 }
 
-/// Prints a list: as JSON lines an item a line, else as one answer.
+/// Prints a list: as JSON lines an item a line, else as one answer. The cursor is where the next part of it begins.
 pub fn list<T: Serialize, L: Serialize>(
     global: &Global,
     items: &[T],
     whole: &L,
+    cursor: Option<&str>,
     human: impl FnOnce() -> String,
 ) -> Result<(), CliError> {
     if global.output != Output::Jsonl {
         return answer(global, whole, human);
     }
-    items.iter().try_for_each(|item| text(&serde_json::to_string(item).map_err(unprintable)?))
+    items.iter().try_for_each(|item| text(&serde_json::to_string(item).map_err(unprintable)?))?;
+    if let Some(cursor) = cursor {
+        // The lines have no place for it, and whoever reads them is not to take them for all there is.
+        note(&format!("there are more: --cursor {cursor}"));
+    }
+    Ok(())
 }
 
 /// Prints lines to standard output. A reader that has gone away, as `head` does, is no failure.
@@ -65,7 +71,12 @@ pub fn readable(text: &str) -> String {
         .collect()
 }
 
-/// Says something on standard error.
+/// Says on standard error why something did not go as it was meant to.
+pub fn complain(text: &str) {
+    log::say(Level::ERROR, text);
+}
+
+/// Says something on standard error, unless nothing but errors is wanted there.
 pub fn note(text: &str) {
     log::say(Level::INFO, text);
 }

@@ -44,13 +44,9 @@ pub fn report(app: &App, options: &ReportOptions) -> Result<Exit, CliError> {
     } else {
         let path = target(&options.file)?;
         write_whole(&path, &bytes)?;
-        if !app.global.quiet {
-            output::note(&format!("wrote {} ({} bytes)", path.display(), bytes.len()));
-        }
+        output::note(&format!("wrote {} ({} bytes)", path.display(), bytes.len()));
     }
-    if !app.global.quiet {
-        output::note(&format!("{}: {}", headline.tone.word(), headline.sentence));
-    }
+    output::note(&format!("{}: {}", headline.tone.word(), headline.sentence));
     Ok(Exit::Done)
 }
 

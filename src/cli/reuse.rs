@@ -14,7 +14,7 @@ pub fn reuse(app: &App, options: &ReuseOptions) -> Result<Exit, CliError> {
     let source = source(app, "reuse", How::Existing)?;
     let cursor = options.cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
     let found = source.reuse(cursor, options.limit.max(1))?;
-    output::list(&app.global, &found.items, &found, || say(&found))?;
+    output::list(&app.global, &found.items, &found, found.cursor.as_deref(), || say(&found))?;
     Ok(Exit::Done)
 }
 

@@ -49,7 +49,7 @@ pub fn scenario(action: &ScenarioAction, global: &Global) -> Result<Exit, CliErr
         });
     }
     bar.finish_and_clear();
-    output::list(global, &results, &Results { items: &results, cursor: None }, || say(&results))?;
+    output::list(global, &results, &Results { items: &results, cursor: None }, None, || say(&results))?;
     Ok(if results.iter().all(|result| result.ok) { Exit::Done } else { Exit::Found })
 }
 

@@ -241,7 +241,7 @@ fn told_of(global: &Global, tenant: TenantId, name: &str, run: &Run) {
         if let Err(error) = output::text(&json!({"tenant": tenant, "run": run}).to_string()) {
             log::say(Level::ERROR, &format!("{name}: {}", error.text()));
         }
-    } else if !global.quiet && is_whole(run) {
+    } else if is_whole(run) {
         output::note(&format!("{name}: {}", say(&RunAnswer::from(run.clone())).trim_end()));
     }
 }

@@ -29,7 +29,7 @@ pub fn snapshot(app: &App, action: SnapshotAction) -> Result<Exit, CliError> {
             let SnapshotListing { limit, ref cursor, .. } = listing;
             let cursor = cursor.as_deref().map(str::parse).transpose().map_err(CliError::Usage)?;
             let found = source.snapshots(&wanted(listing)?, cursor, limit.max(1))?;
-            output::list(&app.global, &found.items, &found, || {
+            output::list(&app.global, &found.items, &found, found.cursor.as_deref(), || {
                 let mut text: String = found.items.iter().map(say).collect();
                 if found.items.is_empty() {
                     text.push_str("no snapshots\n");

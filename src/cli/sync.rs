@@ -15,7 +15,7 @@ use crate::ledger::LedgerError;
 use crate::service::runs::{RunAnswer, RunOutcome};
 use crate::service::status::HoldStatus;
 use crate::store::{Holder, RunKind, StoreError, Syncing, Trigger};
-use crate::sync::{self, Progress, Stop, Wanted};
+use crate::sync::{self, Flight, Progress, Stop, Wanted};
 
 pub fn sync(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
     match Remote::of(app)? {
@@ -65,7 +65,7 @@ fn here(app: &App, options: &SyncOptions) -> Result<Exit, CliError> {
 fn ended(app: &App, run: &RunAnswer) -> Result<Exit, CliError> {
     output::answer(&app.global, run, || say(run))?;
     if run.outcome == RunOutcome::Held {
-        output::note(&format!("run {} is {}", run.run, run.error.as_deref().unwrap_or("held")));
+        output::complain(&format!("run {} is {}", run.run, run.error.as_deref().unwrap_or("held")));
         return Ok(Exit::Partly);
     }
     Ok(Exit::Done)
@@ -95,18 +95,19 @@ fn show(bar: &ProgressBar, run: u64, kind: Option<RunKind>, pages: u64, seen: u6
 }
 
 fn already_running(app: &App, tenant: TenantId, holder: &Holder) -> Result<Exit, CliError> {
-    output::note(&format!("a sync of tenant {tenant} is already running: {holder}"));
-    let mut running = holder.progress_of(tenant).cloned().unwrap_or_else(|| json!({}));
+    output::complain(&format!("a sync of tenant {tenant} is already running: {holder}"));
+    // A run like any other, of which the holder tells what it knows. A service tells what it was begun by; whoever syncs and tells nothing
+    // was asked to.
+    let flight = Flight { trigger: Trigger::Demand, since: holder.since, progress: None };
+    let mut running = json!(RunAnswer::from(flight));
+    let told = holder.progress_of(tenant).and_then(|told| told.as_object()).cloned().unwrap_or_default();
     if let Some(fields) = running.as_object_mut() {
-        fields.entry("started").or_insert_with(|| json!(holder.since));
-        // A service tells what it was begun by; whoever syncs and tells nothing was asked to.
-        fields.entry("trigger").or_insert_with(|| json!("demand"));
+        fields.extend(told);
         for (key, value) in [
             ("outcome", json!("running")),
             ("tenant", json!(tenant)),
             ("pid", json!(holder.pid)),
             ("since", json!(holder.since)),
-            ("ended", json!(null)),
         ] {
             fields.insert(key.to_owned(), value);
         }

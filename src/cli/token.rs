@@ -90,7 +90,7 @@ fn tenant(app: &App, named: &str) -> Result<TenantId, CliError> {
 fn list(app: &App, tokens: &Tokens) -> Result<Exit, CliError> {
     let items: Vec<Listed> = tokens.all()?.iter().cloned().map(Listed::from).collect();
     let list = List { items, cursor: None };
-    output::list(&app.global, &list.items, &list, || {
+    output::list(&app.global, &list.items, &list, None, || {
         let mut text = String::new();
         for token in &list.items {
             let of = token.tenant.map_or_else(|| "all tenants".to_owned(), |tenant| tenant.to_string());

@@ -54,14 +54,26 @@ pub enum ConfigError {
     Graph(#[from] GraphError),
 }
 
-/// The nearest known key, as the end of a sentence.
+/// What may have been meant, as the end of a sentence; nothing if that cannot be told.
 #[derive(Debug)]
 pub struct Nearest(Option<String>);
+
+impl Nearest {
+    /// A key that is known, and stands in the wrong table.
+    pub(super) fn elsewhere(key: &str, table: &str) -> Self {
+        Self(Some(match table {
+            "" => format!("{key:?} belongs at the top of the file, in no table"),
+            "ledger" | "server" => format!("{key:?} belongs into [{table}]"),
+            "tenant" => format!("{key:?} belongs into a [[tenant]]"),
+            _ => format!("{key:?} belongs into {table} = {{ … }} of a [[tenant]]"),
+        }))
+    }
+}
 
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some(key) => write!(f, "; did you mean {key:?}?"),
+            Some(meant) => write!(f, "; {meant}"),
             None => Ok(()),
         }
     }
@@ -70,5 +82,5 @@ impl fmt::Display for Nearest {
 pub(super) fn nearest(key: &str, known: &[&str]) -> Nearest {
     let scored = known.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
     let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
-    Nearest(best.map(|(_, known)| known.to_owned()))
+    Nearest(best.map(|(_, known)| format!("did you mean {known:?}?")))
 }

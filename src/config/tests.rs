@@ -85,6 +85,36 @@ fn an_unknown_key_is_named_with_its_nearest_neighbour() {
 }
 
 #[test]
+fn a_known_key_in_the_wrong_table_is_told_where_it_belongs() {
+    let tenant = "[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\n";
+    for (text, said) in [
+        ("[ledger]\nlisten = \"127.0.0.1:1\"".to_owned(), "\"ledger.listen\"; \"listen\" belongs into [server]"),
+        ("listen = \"127.0.0.1:1\"".to_owned(), "\"listen\" belongs into [server]"),
+        ("[ledger]\nkey = \"x\"".to_owned(), "belongs into credential = { … } of a [[tenant]]"),
+        ("[ledger]\nkeyz = \"x\"".to_owned(), "did you mean \"keys\"?"),
+        (format!("{tenant}cache_mib = 1"), "belongs into [ledger]"),
+        (format!("{tenant}removals = 1"), "belongs into guard = { … } of a [[tenant]]"),
+        (format!("{tenant}guard = {{ removal = 1 }}"), "did you mean \"removals\"?"),
+        (format!("{tenant}[tenant.server]\nlisten = \"x\""), "belongs at the top of the file"),
+    ] {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn files_are_found_beside_the_configuration_wherever_a_command_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("whowas.toml");
+    let tenant =
+        "[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nclient_id = \"x\"\nca_file = \"/etc/ca.pem\"\n";
+    std::fs::write(&file, format!("{tenant}credential = {{ secret_file = \"x.secret\" }}")).unwrap();
+    let tenant = &Config::read(&file).unwrap().tenants[0];
+    assert_eq!(tenant.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(tenant.credential.secret_file, Some(folder.path().join("x.secret")));
+}
+
+#[test]
 fn a_wrong_rule_is_an_error_of_the_file_and_names_the_tenant() {
     let rule = "[[tenant.mapping]]\nname = \"staff\"\nmatch = { domian = \"x.test\" }";
     let text = parse(&format!("[[tenant]]\nid = \"00000000-0000-0000-0000-000000000001\"\nalias = \"x\"\n{rule}"));

@@ -71,6 +71,35 @@ fn completions_for_every_shell() {
     assert_eq!(ran(bare(folder.path()).args(["completions", "dos"])).code, 2);
 }
 
+/// A full disk behind standard output is a failure with a reason, and a reader that has gone away is none.
+#[cfg(target_os = "linux")]
+#[test]
+fn scripts_and_pages_that_cannot_be_printed_are_a_clear_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["completions", "bash"][..], &["man"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = bare(folder.path()).args(command).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("write the answer: No space left on device"), "{said}");
+    }
+}
+
+#[test]
+fn init_writes_the_file_that_the_program_is_told_to_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let missing = ran(bare(folder.path()).args(["--config", "x.toml", "status"]));
+    missing.failed(2, &["x.toml", "whowas init"]);
+    let made = ran(bare(folder.path()).args(["--config", "x.toml", "-q", "init"]));
+    assert_eq!((made.code, made.stderr.as_str()), (0, ""), "nothing but errors is said");
+    assert!(fs::read_to_string(&file).unwrap().contains("[server]"));
+    ran(bare(folder.path()).args(["--config", "x.toml", "status"])).failed(2, &["there is no ledger at"]);
+    ran(bare(folder.path()).args(["init", "x.toml"])).failed(2, &["exists already"]);
+    // What cannot be looked at is no missing ledger.
+    ran(bare(folder.path()).args(["--ledger", "x.toml/ledger", "status"])).failed(1, &["x.toml/ledger"]);
+}
+
 #[test]
 fn init_writes_a_configuration_once_and_the_rest_says_what_comes_next() {
     let folder = tempfile::tempdir().unwrap();

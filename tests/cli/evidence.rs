@@ -101,6 +101,12 @@ fn an_auditor_who_kept_a_checkpoint_is_shown_that_nothing_was_changed_since() {
     auditor.checks(&["bad.txt", "--key", "key.pub"]).failed(1, &["does not hold"]);
     auditor.checks(&["kept.txt"]).failed(1, &["does not hold", "line 1"]);
     auditor.checks(&["none.txt"]).failed(1, &["none.txt"]);
+    #[cfg(unix)]
+    {
+        let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"p\xff.txt");
+        let told = ran(w.command("json", &["prove", "consistency", "--from", "kept.txt"]).arg(odd)).done();
+        assert_eq!(told["file"], "p\u{fffd}.txt");
+    }
     w.run(&["prove", "consistency", "--from", "proof.txt"]).failed(2, &["no checkpoint"]);
     w.run(&["prove", "consistency", "--from", "kept.txt", "no/such/folder"]).failed(2, &["no directory"]);
     w.verify();

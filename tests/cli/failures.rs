@@ -416,7 +416,15 @@ fn a_run_killed_right_after_another_is_in_the_run_log() {
         child.kill().unwrap();
         child.wait().unwrap();
         w.no_quirks();
+        // Somebody who takes a copy keeps writers away for a moment, and the note beside the lock is of the process that died.
+        let lock = fs::File::open(w.ledger().join("lock")).unwrap();
+        lock.lock_shared().unwrap();
+        let copying = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            drop(lock);
+        });
         assert_eq!(w.status()["half_round"], json!(true), "{kill}");
+        copying.join().unwrap();
     }
     // The live read stands between the page that was left and the run that finds it.
     w.ask_live(&["--object", &a.to_string()]);

@@ -550,6 +550,9 @@ fn s32_two_sync_jobs() {
     ] {
         assert_eq!(running[field], expected, "{field} of {running:#}");
     }
+    for field in ["run", "changed", "removed", "restored", "facts", "throttled_ms"] {
+        assert!(running[field].is_u64(), "{field} of {running:#}");
+    }
     let check = w.run(&["check", "--object", &id(a)]);
     check.failed(1, &[&format!("process {pid}"), "sync", "\"pages\":2", "wait until it is done"]);
     assert_eq!(check.stdout, "");

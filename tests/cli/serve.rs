@@ -241,6 +241,40 @@ fn a_tenant_that_cannot_be_read_is_named_with_the_cure_and_does_not_stop_the_oth
 }
 
 /// A collector gets objects alone, whoever says something: the log, a note, a run that failed, a command that ends with an error.
+/// A disk that is full, a terminal that is closed: nobody reads what is said, and the service answers all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_no_answer_and_no_run() {
+    let place = Place::new([SECRETLY, "sync_every = \"1h\"\ncredential = { secret_file = \"wrong\" }"]);
+    fs::write(place.folder.path().join("wrong"), "not the secret").unwrap();
+    let token = place.ask(&["token", "add", "--role", "admin"])["token"].as_str().unwrap().to_owned();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = place.command(&["-v", "serve"]).stdout(Stdio::null()).stderr(full).spawn().unwrap();
+    let holder = || -> Option<Value> {
+        serde_json::from_str(&fs::read_to_string(place.folder.path().join("ledger/holder.json")).ok()?).ok()
+    };
+    wait_until("it listens", || holder().is_some_and(|holder| holder["url"].is_string()));
+    let url = holder().unwrap()["url"].as_str().unwrap().to_owned();
+    let (runtime, client) = (Runtime::new().unwrap(), reqwest::Client::builder().no_proxy().build().unwrap());
+    let get = |path: &str| runtime.block_on(client.get(format!("{url}{path}")).send());
+    wait_until("it answers at all", || std::net::TcpStream::connect(url.trim_start_matches("http://")).is_ok());
+    for path in ["/healthz", "/v1/status", "/nowhere"] {
+        let answer = get(path);
+        assert!(answer.as_ref().is_ok_and(|answer| answer.status().as_u16() < 500), "{path}: {answer:?}");
+    }
+    // The first tenant is read, and that the second cannot be is told.
+    let outcomes = || {
+        let answer = runtime.block_on(async {
+            client.get(format!("{url}/v1/status")).bearer_auth(&token).send().await.unwrap().text().await.unwrap()
+        });
+        let status: Value = serde_json::from_str(&answer).unwrap();
+        ["one", "two"].map(|alias| of_alias(&status, alias)["last_sync"]["outcome"].clone())
+    };
+    wait_until("both were read", || outcomes() == ["completed", "failed"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_log_as_json_has_objects_alone_and_no_names() {
     let place = Place::new([SECRETLY, "sync_every = \"1s\"\ncredential = { secret_file = \"wrong\" }"]);

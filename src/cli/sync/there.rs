@@ -45,7 +45,7 @@ fn watch(app: &App, remote: &Remote<'_>, begun: RunAnswer) -> Result<RunAnswer, 
         pause = (pause * 2).min(PAUSES.1);
         let number = run.run;
         run = remote.run(number).inspect_err(|_| {
-            output::note(&format!("run {number} was begun and may go on; `whowas status` tells how it ended"));
+            output::complain(&format!("run {number} was begun and may go on; `whowas status` tells how it ended"));
         })?;
     }
     bar.finish_and_clear();
@@ -59,7 +59,7 @@ fn watch(app: &App, remote: &Remote<'_>, begun: RunAnswer) -> Result<RunAnswer, 
 }
 
 fn already_running(app: &App, tenant: &str, problem: &Problem) -> Result<Exit, CliError> {
-    output::note(&format!("a sync of tenant {tenant} is already running: {}", problem.detail));
+    output::complain(&format!("a sync of tenant {tenant} is already running: {}", problem.detail));
     if let Some(running) = problem.running.as_ref().filter(|_| app.global.output != Output::Human) {
         output::answer(&app.global, running, String::new)?;
     }

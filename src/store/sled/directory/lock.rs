@@ -1,11 +1,11 @@
 //! Who holds a ledger.
 
-use std::fs::{self, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
 use super::files::io_error;
-use super::names::HOLDER;
+use super::names::{HOLDER, LOCK};
 use crate::store::{Holder, StoreError};
 
 /// A command that is just ending, or a program that this process is just starting, holds the lock for a moment longer.
@@ -25,6 +25,10 @@ pub(super) fn wait_for_lock(path: &Path, lock: impl Fn() -> Result<(), TryLockEr
 
 fn held(path: &Path) -> StoreError {
     let shown = path.display().to_string();
+    // Whoever writes keeps everybody away. Where others may still look, somebody is only looking, and the note is of who wrote last.
+    if File::open(path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+        return StoreError::HeldBySomeone { path: shown, why: "somebody takes a copy of it".to_owned() };
+    }
     let read =
         || -> Result<Holder, Box<dyn std::error::Error>> { Ok(serde_json::from_slice(&fs::read(path.join(HOLDER))?)?) };
     match read() {
