@@ -560,8 +560,8 @@ pub fn rules_in(text: &str, file: &Path, tenant: TenantId) -> Result<Mapping, Co
 
 /// What may have been meant by a key that nothing reads, given with the tables around it: one of its table, or of the table where it belongs.
 fn nearest_to(path: &str) -> Nearest {
-    // The places in lists are no names.
-    let mut names = path.split('.').filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()));
+    // Places in lists, and what may be left out, are no names.
+    let mut names = path.split('.').filter(|name| *name != "?" && !name.bytes().all(|byte| byte.is_ascii_digit()));
     let key = names.next_back().unwrap_or(path);
     let table = names.next_back().unwrap_or_default();
     if let Some((place, _)) = TABLES.iter().find(|(_, keys)| keys.contains(&key)) {

@@ -244,6 +244,28 @@ impl Profile {
     }
 }
 
+impl Seen {
+    /// The SMTP addresses that the object holds: each of them opens its mailbox, and that of nobody else.
+    ///
+    /// The directory keeps the entries of `proxyAddresses` apart, and `mail` not: it may be somebody else's address (graph:
+    /// api-reference/v1.0/resources/user.md). So `mail` alone is a label. A file from elsewhere has often nothing but `mail`, and proves
+    /// nothing.
+    pub fn addresses(&self) -> Vec<&Name> {
+        let mut names = self.profile.smtp();
+        if self.reading.source != Source::Import {
+            names.retain(|name| {
+                self.profile.proxies.iter().any(|proxy| proxy.smtp().is_some_and(|own| own.key() == name.key()))
+            });
+        }
+        names
+    }
+
+    /// The primary SMTP address, if the object holds it.
+    pub fn primary(&self) -> Option<&Name> {
+        self.profile.primary().filter(|primary| self.addresses().contains(primary))
+    }
+}
+
 /// How an object was found gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -503,7 +525,7 @@ impl Fact {
                 .upn_of(seen.object)
                 .map(|upn| (Namespace::Upn, upn))
                 .into_iter()
-                .chain(seen.profile.smtp().into_iter().map(|name| (Namespace::Smtp, name)))
+                .chain(seen.addresses().into_iter().map(|name| (Namespace::Smtp, name)))
                 .collect(),
             Self::Removed(removed) => removed.last_upn.iter().map(|upn| (Namespace::Upn, upn)).collect(),
             Self::Changed(changed) => changed

@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::canonical::canonical;
 use self::events::{audited, evidence_from_events, upn_events};
 use self::labels::{Label, Loss, created, has, kind, labels, licence, live_read, names_in, removals};
-use self::moments::{Moment, life_evidence, mailbox_evidence, moments, profile_of};
+use self::moments::{Moment, life_evidence, mailbox_evidence, moments, seen_at};
 use super::coverage::Coverage;
 use super::fact::{Known, MailboxState, ObjectKind, Removal, Source};
 use super::id::ObjectId;
@@ -287,7 +287,7 @@ impl Timeline {
     }
 
     fn evidence_from_moments(&self, role: Role, key: &NameKey) -> Vec<Evidence> {
-        let shows = |fact: usize| profile_of(&self.facts, fact).is_some_and(|p| has(p, self.object, role, key));
+        let shows = |fact: usize| seen_at(&self.facts, fact).is_some_and(|seen| has(seen, role, key));
         let evidence = self.moments.iter().map(|moment| moment.evidence(moment.profile.is_some_and(shows)));
         evidence.collect()
     }

@@ -52,6 +52,8 @@ on_both_stores!(
     a_failed_live_read_is_told,
     what_an_event_tells_is_not_proved_over_by_a_feed_that_passed_it_over,
     a_file_from_elsewhere_shows_nobody_alive,
+    a_file_from_elsewhere_renames_nobody_whom_the_directory_told_of,
+    a_mail_that_is_no_address_of_its_object_shuts_nobody_out,
     a_file_tells_of_life_where_nothing_but_events_does,
     live_reads_before_a_round_do_not_make_it_smaller,
     a_change_of_case_is_no_rename_but_updates_the_label,
@@ -517,6 +519,44 @@ fn a_file_from_elsewhere_shows_nobody_alive(book: &mut Book) {
     assert_eq!(book.check(t(13, "10:00"), by_id(A)).outcome, Outcome::Frozen);
     book.import(t(14, "10:00"), t(14, "09:00"), &[is(A, &["sam"])]);
     assert_eq!(book.check(t(14, "10:00"), by_id(A)).outcome, Outcome::Frozen);
+}
+
+/// A file of last year bears a date of last week.
+fn a_file_from_elsewhere_renames_nobody_whom_the_directory_told_of(book: &mut Book) {
+    book.poll(t(0, "08:00"), &[is(A, &["ann"])]);
+    for day in 1..=4 {
+        book.poll(t(day, "08:00"), &[]);
+    }
+    book.snapshot("cA", "40", t(4, "08:00"), Addressed::Object(A));
+    let group = Profile { kind: ObjectKind::Group, mailbox: Some(MailboxState::Deleted), ..profile(&["old"]) };
+    book.import(t(6, "10:00"), t(5, "12:00"), &[Box::new(seen(A, group))]);
+    let verdict = book.check(t(6, "10:00"), in_chain("cA", by_id(A)));
+    assert_eq!(verdict.outcome, Outcome::Continue, "{:?}", verdict.reasons);
+    assert_eq!(verdict.names.and_then(|names| names.upn), Some(name("ann")));
+    // What it says of the time before the directory was read is all that there is.
+    book.import(t(6, "10:00"), t(0, "01:00"), &[is(A, &["born"])]);
+    let view = book.ledger.view(TENANT, KnownAt::Now).unwrap();
+    assert_eq!(view.timeline(A).unwrap().names_at(t(0, "02:00")).upn, Some(name("born")));
+}
+
+/// The directory does not keep `mail` apart: an administrator's account often has that of its owner.
+fn a_mail_that_is_no_address_of_its_object_shuts_nobody_out(book: &mut Book) {
+    let admin = Profile { upn: Some(name("adm")), mail: Some(name("bo")), ..Profile::default() };
+    book.poll(t(0, "08:00"), &[Box::new(seen(C, admin)), is(B, &["bob", "bo"]), is(A, &["ann"])]);
+    book.poll(t(0, "09:00"), &[]);
+    let who = |book: &Book, at| book.who("bo", NameKind::Smtp, at, KnownAt::Now).standing;
+    assert_eq!(
+        (who(book, t(0, "08:30")).confidence, who(book, t(0, "08:30")).holder),
+        (HolderConfidence::Certain, Some(B))
+    );
+    // It passes from one to the other, and the one who only has it as a label is not touched.
+    book.poll(t(0, "13:00"), &[is(B, &["bob"]), is(A, &["ann", "bo"])]);
+    book.poll(t(0, "15:00"), &[]);
+    assert_ne!(who(book, t(0, "11:00")).holder, Some(C));
+    assert_eq!(
+        (who(book, t(0, "14:00")).confidence, who(book, t(0, "14:00")).holder),
+        (HolderConfidence::Certain, Some(A))
+    );
 }
 
 /// Those who left the sync scope were asked for one by one before the round that tells of it.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Names, Role};
-use crate::domain::fact::{Changed, Fact, Known, Life, MailboxState, ObjectKind, Profile, Property, Removal, Source};
-use crate::domain::id::ObjectId;
+use crate::domain::fact::{
+    Changed, Fact, Known, Life, MailboxState, ObjectKind, Property, Removal, Removed, Seen, Source,
+};
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
 
@@ -29,11 +30,12 @@ pub(super) struct Loss {
 
 pub(super) fn labels(facts: &[Known]) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
+    let first = first_read(facts);
     for known in facts {
         match &known.fact {
-            Fact::Seen(seen) => {
+            Fact::Seen(seen) if is_believed(seen, first) => {
                 let mail = seen.profile.primary().cloned();
-                let aliases = seen.profile.smtp().into_iter().filter(|name| Some(*name) != mail.as_ref()).cloned();
+                let aliases = seen.addresses().into_iter().filter(|name| Some(*name) != mail.as_ref()).cloned();
                 // A mangled name is no new name: the label stays the one that it was made from.
                 let upn =
                     seen.profile.upn.as_ref().map(|upn| upn.unmangled(seen.object).unwrap_or_else(|| upn.clone()));
@@ -78,7 +80,7 @@ pub(super) fn names_in(facts: &[Known]) -> BTreeMap<(Role, NameKey), Name> {
             names.insert((Role::of(namespace), name.key().clone()), name.clone());
         }
         if let Fact::Seen(seen) = &known.fact
-            && let Some(primary) = seen.profile.primary()
+            && let Some(primary) = seen.primary()
         {
             names.insert((Role::Primary, primary.key().clone()), primary.clone());
         }
@@ -86,28 +88,43 @@ pub(super) fn names_in(facts: &[Known]) -> BTreeMap<(Role, NameKey), Name> {
     names
 }
 
-pub(super) fn has(profile: &Profile, object: ObjectId, role: Role, key: &NameKey) -> bool {
+pub(super) fn has(seen: &Seen, role: Role, key: &NameKey) -> bool {
     match role {
-        Role::Upn => profile.upn_of(object).is_some_and(|upn| upn.key() == key),
-        Role::Smtp => {
-            profile.mail.iter().any(|mail| mail.key() == key)
-                || profile.proxies.iter().any(|proxy| proxy.smtp().is_some_and(|name| name.key() == key))
-        }
-        Role::Primary => profile.primary().is_some_and(|primary| primary.key() == key),
+        Role::Upn => seen.profile.upn_of(seen.object).is_some_and(|upn| upn.key() == key),
+        Role::Smtp => seen.addresses().into_iter().any(|name| name.key() == key),
+        Role::Primary => seen.primary().is_some_and(|primary| primary.key() == key),
     }
 }
 
 pub(super) fn licence(facts: &[Known]) -> Option<MailboxState> {
-    let told = |known: &Known| if let Fact::Seen(seen) = &known.fact { seen.profile.mailbox } else { None };
-    facts.iter().rev().find_map(told)
+    newest_first(facts).find_map(|seen| seen.profile.mailbox)
 }
 
 pub(super) fn kind(facts: &[Known]) -> ObjectKind {
-    facts
-        .iter()
-        .rev()
-        .find_map(|known| if let Fact::Seen(seen) = &known.fact { Some(seen.profile.kind) } else { None })
-        .unwrap_or_default()
+    newest_first(facts).next().map(|seen| seen.profile.kind).unwrap_or_default()
+}
+
+/// What was seen of the object and is believed, the newest first.
+fn newest_first(facts: &[Known]) -> impl Iterator<Item = &Seen> {
+    let first = first_read(facts);
+    let seen =
+        facts.iter().rev().filter_map(|known| if let Fact::Seen(seen) = &known.fact { Some(seen) } else { None });
+    seen.filter(move |seen| is_believed(seen, first))
+}
+
+/// When the directory itself was first read of the object.
+fn first_read(facts: &[Known]) -> Option<Instant> {
+    let read = facts.iter().filter_map(|known| match &known.fact {
+        Fact::Seen(Seen { reading, .. }) | Fact::Removed(Removed { reading, .. }) => Some(reading),
+        _ => None,
+    });
+    read.filter(|reading| reading.source != Source::Import).map(|reading| reading.at).min()
+}
+
+/// Whether a profile says how the object is. Once the directory itself was read, a file from elsewhere only says what once was: it may be
+/// an old copy, whatever time it bears.
+fn is_believed(seen: &Seen, first: Option<Instant>) -> bool {
+    seen.reading.source != Source::Import || first.is_none_or(|first| seen.reading.at < first)
 }
 
 pub(super) fn live_read(facts: &[Known]) -> Option<Instant> {

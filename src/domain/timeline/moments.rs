@@ -2,7 +2,7 @@
 
 use super::events::{audit_through, lifecycles, origin, read};
 use crate::domain::coverage::Coverage;
-use crate::domain::fact::{DATE_WIDTH, Fact, Known, Life, Lifecycle, Profile, Reading, Removal, Removed, Source};
+use crate::domain::fact::{DATE_WIDTH, Fact, Known, Life, Lifecycle, Profile, Reading, Removal, Removed, Seen, Source};
 use crate::domain::id::Sequence;
 use crate::domain::interval::Interval;
 use crate::domain::readings::Readings;
@@ -62,10 +62,10 @@ pub(super) fn moments(facts: &[Known], coverage: &Coverage, is_named: bool) -> V
     moments
 }
 
-/// The profile that the fact at a place has.
-pub(super) fn profile_of(facts: &[Known], place: usize) -> Option<&Profile> {
+/// What the fact at a place saw.
+pub(super) fn seen_at(facts: &[Known], place: usize) -> Option<&Seen> {
     match &facts.get(place)?.fact {
-        Fact::Seen(seen) => Some(&seen.profile),
+        Fact::Seen(seen) => Some(seen),
         _ => None,
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn mailbox_evidence(moments: &[Moment], facts: &[Known]) -> Vec<Evide
     let complete = moments.iter().filter(|moment| !moment.partial);
     complete
         .filter_map(|moment| {
-            let licence = profile_of(facts, moment.profile?)?.mailbox?;
+            let licence = seen_at(facts, moment.profile?)?.profile.mailbox?;
             Some(moment.evidence(licence.is_licensed()))
         })
         .collect()
