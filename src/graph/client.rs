@@ -161,7 +161,11 @@ impl GraphClient {
             DeltaRequest::First => self.url(&urls::delta(&self.selected))?,
             DeltaRequest::Link(link) => self.endpoints.own(link.as_str())?,
         };
-        let answer = self.get(&asked, url).await?;
+        let of_link = |error: GraphError| match request {
+            DeltaRequest::First => error,
+            DeltaRequest::Link(_) => error.of_delta_link(),
+        };
+        let answer = self.get(&asked, url).await.map_err(of_link)?;
         let at = answer.date(&asked)?;
         DeltaPage::parse(&self.endpoints, at, &answer.body)
     }
@@ -174,7 +178,8 @@ impl GraphClient {
         link: Option<&str>,
     ) -> Result<DeltaPage<WireAddressee>, GraphError> {
         let asked = Asked::AddresseesDelta(collection);
-        let answer = self.page(&asked, urls::addressees_delta(collection), link).await?;
+        let answer = self.page(&asked, urls::addressees_delta(collection), link).await;
+        let answer = answer.map_err(|error| if link.is_some() { error.of_delta_link() } else { error })?;
         DeltaPage::parse_addressees(&self.endpoints, collection, answer.date(&asked)?, &answer.body)
     }
 

@@ -359,6 +359,20 @@ impl GraphError {
         }
     }
 
+    /// The same refusal, if what was asked is a link that the feed itself gave: it holds nothing of ours but its token, so a
+    /// query that is not supported is a token that is too old. To the first request of a feed, which has none, the same code says that
+    /// the tenant has no such feed.
+    pub(crate) fn of_delta_link(self) -> Self {
+        match self {
+            Self::Refused { asked, refusal }
+                if refusal.status == 400 && refusal.code.eq_ignore_ascii_case("Request_UnsupportedQuery") =>
+            {
+                Self::Expired { asked, refusal, location: None }
+            }
+            other => other,
+        }
+    }
+
     /// Whether a 404 is Graph's word that the object is not there. Any other 404, for example of a proxy, proves nothing.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
@@ -523,6 +537,15 @@ mod tests {
             !matches!(answer(500, "SyncStateNotFound"), GraphError::Expired { .. }),
             "a server error proves nothing"
         );
+    }
+
+    #[test]
+    fn a_query_that_is_not_supported_is_a_lost_token_only_where_the_query_was_a_link() {
+        let refused = answer(400, "Request_UnsupportedQuery");
+        assert!(matches!(refused, GraphError::Refused { .. }), "a tenant without such a feed says it as well");
+        assert!(matches!(refused.of_delta_link(), GraphError::Expired { .. }));
+        assert!(matches!(answer(400, "Request_BadRequest").of_delta_link(), GraphError::Refused { .. }));
+        assert!(matches!(answer(403, "Request_UnsupportedQuery").of_delta_link(), GraphError::PermissionDenied { .. }));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(super) async fn round(
             Ok(page) => page,
             Err(error) if restarts < RESTARTS_MAX && standing.can_restart(&error) => {
                 restarts += 1;
-                if matches!(error, GraphError::Expired { .. }) {
+                if standing.has_lost_feed(&error) {
                     why_blind = Some("the sync token had expired");
                     ticker.entry.kind = RunKind::Full;
                 }
@@ -258,7 +258,8 @@ impl Standing {
         let Some(cursor) = head.state.cursor.clone() else { return Self::first(context, BTreeMap::new()) };
         let Cursor { link, horizon, beside } = cursor;
         match link {
-            _ if full => Self::first(context, beside),
+            // The feeds beside it are begun anew as well: whoever asks for all of it wants what was kept of them to count for nothing.
+            _ if full => Self::first(context, BTreeMap::new()),
             Link::Delta { url } => Self::beginning(url, horizon, told, beside),
             // What its later pages show could be a state from before something that was read of an object since.
             Link::Next { round_started, began, .. } if is_old(context, head, round_started) => match began {
@@ -313,13 +314,42 @@ impl Standing {
         lost && self.request != DeltaRequest::First
     }
 
+    /// Whether the failure leaves no link from which the feed would go on: the directory said that it has forgotten the round's, or it was
+    /// that very link that it did not take.
+    fn has_lost_feed(&self, error: &GraphError) -> bool {
+        let asked = match &self.request {
+            DeltaRequest::First => None,
+            DeltaRequest::Link(link) => Some(link.as_str()),
+        };
+        matches!(error, GraphError::Expired { .. }) || (asked.is_some() && asked == self.began.as_deref())
+    }
+
     /// The round begun anew: from the link that began it if only a page was lost, else as a first round.
     fn restart(self, context: &Context, error: &GraphError) -> Self {
-        match (error, self.began) {
-            (GraphError::PageExpired { .. }, Some(began)) => {
-                Self::beginning(began, self.horizon, self.told, self.beside)
-            }
-            _ => Self::first(context, self.beside),
+        let is_lost = self.has_lost_feed(error);
+        match self.began.filter(|_| !is_lost) {
+            Some(began) => Self::beginning(began, self.horizon, self.told, self.beside),
+            None => Self::first(context, self.beside),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::error::{Asked, Refusal};
+
+    #[test]
+    fn a_link_that_is_refused_as_a_page_is_lost_and_a_page_after_it_is_not() {
+        let refusal = Refusal { status: 400, code: "Directory_ExpiredPageToken".to_owned(), request_id: None };
+        let error = GraphError::PageExpired { asked: Asked::UsersDelta, refusal };
+        let url = "https://graph.test/v1.0/users/delta?$deltatoken=a".to_owned();
+        let mut standing = Standing::beginning(url, Some(Instant::MIN), BTreeSet::new(), BTreeMap::new());
+        assert!(standing.can_restart(&error) && standing.has_lost_feed(&error), "from there it would be refused again");
+        let page = "https://graph.test/v1.0/users/delta?$skiptoken=b".to_owned();
+        standing.request = DeltaRequest::Link(LinkUrl::from(page));
+        assert!(standing.can_restart(&error) && !standing.has_lost_feed(&error), "the round begins from its link");
+        standing.began = None;
+        assert!(!standing.has_lost_feed(&error), "a first round had none");
     }
 }

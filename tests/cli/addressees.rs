@@ -52,6 +52,25 @@ fn a_contact_s_address_is_seen_too_and_a_link_that_the_directory_forgot_is_begun
     w.verify();
 }
 
+/// It is by this code that the real service refuses a link that is too old. Whoever reads all of it anew is rid of the old links as well.
+#[test]
+fn a_link_that_is_too_old_is_begun_anew_and_a_full_sync_begins_without_links() {
+    for anew in [false, true] {
+        let (mut w, _) = company();
+        w.quirks([Quirk::new(QuirkName::DeltaTokenExpired).style("unsupported")]);
+        let group = w.directory(|directory| directory.create_group("Ann's people", Some(&full("ann")))).unwrap();
+        w.at("02:00");
+        let before = w.requests().len();
+        let run = w.run(if anew { &["sync", "--full"] } else { &["sync"] }).done();
+        assert_eq!((&run["kind"], &run["note"]), (&json!("full"), &json!(null)), "{run}");
+        assert_eq!(holder(&w, "ann"), json!(group.to_string()));
+        let asked = w.requests().split_off(before);
+        let with_old_links = asked.iter().filter(|request| request.target.contains("$deltatoken=")).count();
+        assert_eq!(with_old_links, if anew { 0 } else { 3 }, "one of each feed, or none");
+        w.verify();
+    }
+}
+
 /// Without the permission rounds go on and say nothing; the reconcile says it. With it later, everything is enumerated.
 #[test]
 fn without_the_permission_rounds_go_on() {

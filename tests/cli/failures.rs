@@ -169,7 +169,7 @@ fn clocks_that_differ_are_refused_with_both_times() {
 /// The core of scenario 22: the token expires, and a name is reused while nobody looks.
 #[test]
 fn an_expired_token_leaves_a_blind_period_and_finds_who_has_gone() {
-    for style in ["gone", "bad_request"] {
+    for style in ["gone", "bad_request", "unsupported"] {
         let (mut w, a) = synced();
         w.on_day(3, "10:00");
         w.delete(a);

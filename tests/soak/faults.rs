@@ -62,7 +62,7 @@ fn fault(emulator: &Emulator, dice: &mut Dice, foreign: &Foreign) -> Quirk {
     let quirk = Quirk::new(name).times(OFTEN).every(dice.pick(&[1, 1, 2, 3]));
     match name {
         Throttle | Unavailable => quirk.seconds(0.05).style(dice.pick(&["fraction", "fraction", "none"])),
-        DeltaTokenExpired => quirk.style(dice.pick(&["gone", "bad_request"])),
+        DeltaTokenExpired => quirk.style(dice.pick(&["gone", "bad_request", "unsupported"])),
         ForeignNextLink => {
             let origin = foreign.origin(dice, &emulator.url());
             quirk.style(&origin)

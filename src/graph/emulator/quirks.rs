@@ -57,7 +57,7 @@ quirk_names! {
     ShortLivedInvisible = "short_lived_invisible",
     /// The initial delta round has `@removed` items for deleted and purged users.
     RemovedInInitialRound = "removed_in_initial_round",
-    /// Delta tokens from before are refused: 410 with a Location (`style` "gone"), or 400 syncStateNotFound (`style` "bad_request"); with `seconds` only those that old.
+    /// Delta tokens from before are refused: 410 with a Location (`style` "gone"), 400 syncStateNotFound (`style` "bad_request"), or 400 Request_UnsupportedQuery (`style` "unsupported"); with `seconds` only those that old.
     DeltaTokenExpired = "delta_token_expired",
     /// Requests with a skip token get 400 Directory_ExpiredPageToken.
     PageTokenExpired = "page_token_expired",

@@ -207,8 +207,15 @@ pub(super) fn expired(world: &mut World, request: &Request, round: &Round, start
         return None;
     }
     let quirk = world.quirks.fires(QuirkName::DeltaTokenExpired, &request.path)?;
-    if quirk.style.as_deref() == Some("bad_request") {
-        return Some(Answer::error(400, "syncStateNotFound", "The sync state generation is not found."));
+    match quirk.style.as_deref() {
+        Some("bad_request") => {
+            return Some(Answer::error(400, "syncStateNotFound", "The sync state generation is not found."));
+        }
+        // What users/delta really says to a link that is too old.
+        Some("unsupported") => {
+            return Some(Answer::unsupported_query("DeltaLink older than 30 days is not supported."));
+        }
+        _ => {}
     }
     let location = format!("{start_over}?$deltatoken=");
     let answer = Answer::error(410, "SyncStateNotFound", "The sync state generation is not found; generation=605.");
