@@ -21,6 +21,8 @@ use azure_identity::{
     ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
 use self::assertion::Assertion;
@@ -93,8 +95,22 @@ impl Tokens {
     pub(crate) async fn get(&self) -> Result<SecretString, GraphError> {
         let credential = Arc::clone(&self.credential.lock().unwrap_or_else(PoisonError::into_inner));
         match credential.get_token(&[&self.scope], None).await {
-            Ok(token) => Ok(SecretString::from(token.token.secret())),
+            Ok(token) => {
+                let token = SecretString::from(token.token.secret());
+                self.check_home(&token)?;
+                Ok(token)
+            }
             Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    /// Refuses a token by which another directory would be read. Every other way to sign in names the tenant; the endpoint of the
+    /// machine is not told it, and gives a token for the one to which the identity belongs.
+    fn check_home(&self, token: &SecretString) -> Result<(), GraphError> {
+        let tenant = self.sign_in.tenant;
+        match (&self.sign_in.proof, issued_for(token)) {
+            (Proof::ManagedIdentity, home) if home != Some(tenant) => Err(GraphError::ForeignIdentity { home, tenant }),
+            _ => Ok(()),
         }
     }
 
@@ -166,6 +182,18 @@ impl fmt::Debug for SignIn {
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
+}
+
+/// The tenant that a token was issued for, by its claim `tid` (entra-docs: identity-platform/access-token-claims-reference.md). The
+/// signature is Graph's to verify: what counts here is which directory Graph will show.
+fn issued_for(token: &SecretString) -> Option<TenantId> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        tid: String,
+    }
+    let claims = token.expose_secret().split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    claims.tid.parse().ok()
 }
 
 /// Where the machine's own endpoint is.

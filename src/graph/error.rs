@@ -13,7 +13,7 @@ use super::wire::LinkUrl;
 use super::wire::addressee::Collection;
 use super::wire::failure::WireError;
 use super::wire::token::WireTokenError;
-use crate::domain::id::ObjectId;
+use crate::domain::id::{ObjectId, TenantId};
 
 /// Which request an error speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,14 @@ pub enum GraphError {
     NoManagedIdentity {
         /// What it said.
         why: String,
+    },
+    /// The machine's managed identity belongs to another tenant than the one to be read, or its token does not tell to which.
+    #[error("sign in with the machine's managed identity: {what}", what = HomeSaid(.home, .tenant))]
+    ForeignIdentity {
+        /// The tenant that its token is for, if it tells.
+        home: Option<TenantId>,
+        /// The tenant whose directory is to be read.
+        tenant: TenantId,
     },
     /// The token endpoint answered something else than a token or a refusal.
     #[error("sign in as application {client_id}: the answer of {host} is no token")]
@@ -414,6 +422,7 @@ impl GraphError {
                 "name the file into which the platform (Kubernetes, a CI) writes this workload's token".to_owned()
             }
             Self::NoManagedIdentity { .. } => MANAGED_IDENTITY_HINT.to_owned(),
+            Self::ForeignIdentity { .. } => FOREIGN_IDENTITY.to_owned(),
             Self::Unreachable { host, .. } => {
                 format!("check that this machine can reach {host} (DNS, firewall, proxy, certificates) and try again")
             }
@@ -480,6 +489,8 @@ const NO_IMDS: &str = "managed_identity works on a machine of Azure that has an 
                        federated token";
 const MANAGED_IDENTITY_HINT: &str = "in Azure, assign the identity to this machine, and leave client_id empty for the one that \
                                      the machine itself has or set it to the client id of a user-assigned one";
+const FOREIGN_IDENTITY: &str = "a managed identity reads the tenant that it was made in and no other: correct id, or take an app \
+                                registration with a certificate or a federated token for this tenant";
 const CERTIFICATE: &str = "certificate must name a PEM file with the X.509 certificate that was uploaded to Entra, key one with \
                            its unencrypted RSA key in PKCS#8 (or leave key out if both are in one file)";
 
@@ -498,6 +509,18 @@ fn permission_hint(asked: &Asked, refusal: &Refusal) -> String {
 /// What a server said, as far as it may be shown.
 fn said(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
+struct HomeSaid<'a>(&'a Option<TenantId>, &'a TenantId);
+
+impl fmt::Display for HomeSaid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(home, tenant) = self;
+        match home {
+            Some(home) => write!(f, "it belongs to tenant {home}, and {tenant} is to be read; nothing was asked"),
+            None => write!(f, "its token does not tell that it is for tenant {tenant}; nothing was asked"),
+        }
+    }
 }
 
 struct TokenCode<'a>(Option<u32>, &'a str);

@@ -122,6 +122,20 @@ fn a_managed_identity_signs_in_with_and_without_a_client_id() {
     w.run(&["sync"]).failed(1, &["no identity with this client_id", "assign the identity to this machine"]);
 }
 
+/// The endpoint of a machine is not told which tenant is meant: it gives a token for the one to which the identity belongs.
+#[test]
+fn a_managed_identity_of_another_tenant_reads_nothing() {
+    let home = "5c0f6d0a-7d1f-4a57-9c4b-0f3b0a4a2d11";
+    let w = begun(EmulatorOptions { tenant: home.to_owned(), ..EmulatorOptions::default() });
+    w.configure_as("", "{ managed_identity = true }", "");
+    w.run(&["sync"]).failed(1, &[home, EmulatorOptions::TENANT, "nothing was asked", "correct id"]);
+    let doctor = w.run(&["doctor"]);
+    assert!(doctor.stdout.contains(&format!("it belongs to tenant {home}")), "{}", doctor.stdout);
+    assert!(w.requests().iter().all(|request| !request.had_token));
+    w.configure_as(CLIENT, "{ managed_identity = true }", "");
+    w.run(&["sync"]).failed(1, &[home]);
+}
+
 #[test]
 fn a_managed_identity_endpoint_in_trouble_is_waited_for() {
     let w = world(&[]);

@@ -53,7 +53,8 @@ pub(super) fn is_authorized(world: &World, request: &Request) -> bool {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    let number = token.and_then(|token| token.strip_prefix(TOKEN_PREFIX)?.parse::<u64>().ok());
+    // That of a managed identity stands where a signature would.
+    let number = token.and_then(|token| token.rsplit('.').next()?.strip_prefix(TOKEN_PREFIX)?.parse::<u64>().ok());
     number.is_some_and(|number| (1..=world.tokens_issued).contains(&number))
 }
 

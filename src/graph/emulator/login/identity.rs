@@ -1,6 +1,8 @@
 //! The machine's endpoint for tokens of its managed identity (entra-docs: managed-identities-azure-resources/
 //! how-to-use-vm-token.md). This machine has an identity of its own, and the application as a user-assigned one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::issue;
@@ -31,7 +33,7 @@ pub(super) fn token(world: &mut World, request: &Request) -> Answer {
         return refused("Identity not found");
     }
     Answer::ok(json!({
-        "access_token": issue(world),
+        "access_token": token_of_home(world),
         "refresh_token": "",
         "expires_in": "86399",
         "expires_on": EXPIRES_ON,
@@ -39,4 +41,11 @@ pub(super) fn token(world: &mut World, request: &Request) -> Answer {
         "resource": resource,
         "token_type": "Bearer",
     }))
+}
+
+/// A token in which a client can see which tenant it is for. The identity belongs to this one, whichever the client wants to read.
+fn token_of_home(world: &mut World) -> String {
+    let part = |claims: serde_json::Value| URL_SAFE_NO_PAD.encode(claims.to_string());
+    let (head, claims) = (part(json!({ "typ": "JWT" })), part(json!({ "tid": world.application.tenant })));
+    format!("{head}.{claims}.{}", issue(world))
 }
