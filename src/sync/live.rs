@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time;
 
+use crate::domain::erase;
 use crate::domain::fact::{Fact, Reading, Source, Vacant};
 use crate::domain::id::ObjectId;
 use crate::domain::name::{Name, NameKind, Namespace};
@@ -100,7 +101,7 @@ pub async fn read_live(
     told.extend(tell(context, new, limit).await?);
     for collection in Collection::ALL {
         for (ask, keys) in asks.iter().zip(&mut wanted) {
-            let name = ask.name.as_ref().filter(|name| ask.kind != NameKind::Upn && is_address(name));
+            let name = ask.name.as_ref().filter(|name| ask.kind != NameKind::Upn && may_be_asked(name));
             if let Some(name) = name.filter(|name| !is_answered(name, keys, &told)) {
                 keys.push(Key::Address(collection, name.clone()));
             }
@@ -131,7 +132,7 @@ async fn wanted(context: &Context, asks: &[Ask], policy: &Policy) -> Result<Vec<
         let view = ledger.view(tenant, KnownAt::Now)?;
         let mut wanted = Vec::with_capacity(asks.len());
         for ask in &asks {
-            let upn = ask.name.iter().filter(|name| ask.kind != NameKind::Smtp && is_address(name));
+            let upn = ask.name.iter().filter(|name| ask.kind != NameKind::Smtp && may_be_asked(name));
             let mut keys: Vec<Key> = upn.map(|name| Key::Upn(name.clone())).collect();
             for object in ledger.objects_to_read(tenant, ask, &policy)? {
                 keys.push(match Collection::of(view.timeline(object)?.kind()) {
@@ -146,8 +147,16 @@ async fn wanted(context: &Context, asks: &[Ask], policy: &Policy) -> Result<Vec<
     context.blocking(sort).await
 }
 
-fn is_address(name: &Name) -> bool {
-    name.spelling().contains('@')
+/// Whether the directory can know a name as it is spelled. It knows none of those that stand here for an erased one, and that nobody has
+/// such a name says nothing of the name that it stands for.
+fn may_be_asked(name: &Name) -> bool {
+    name.spelling().contains('@') && erase::stands_for(&name.spelling().to_ascii_lowercase()).is_none()
+}
+
+/// Whether nobody under this spelling is nobody under the name. The directory is asked for the spelling; that it takes for equal what is
+/// equal here (a character that is not shown, a wide letter, a domain in another form) is known of ASCII's two cases alone.
+fn tells_vacancy(name: &Name) -> bool {
+    name.spelling().is_ascii()
 }
 
 /// Whether what was told for an ask shows an object that is live under the address, so that nobody else can hold it, or could
@@ -244,8 +253,10 @@ async fn read_users(context: &Context, part: &[Key]) -> Result<Vec<Told>, SyncEr
             let reading = reading(context, answer.at);
             let facts = match (answer.value, key) {
                 (Some(user), _) => graph::facts(&user, reading, context.client.attributes()),
-                (None, Key::Upn(name)) => vec![Fact::Vacant(Vacant { name: name.clone(), reading })],
-                // It is not live; the recycle bin is asked next.
+                (None, Key::Upn(name)) if tells_vacancy(name) => {
+                    vec![Fact::Vacant(Vacant { name: name.clone(), reading })]
+                }
+                // It is not live; the recycle bin is asked next for an object.
                 (None, _) => Vec::new(),
             };
             Ok::<_, SyncError>((Some(LiveRead::at(answer.at)), facts))

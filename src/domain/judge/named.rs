@@ -3,6 +3,7 @@
 use super::object::{by_object, frozen};
 use super::words::{end_of, now_what, say_edge};
 use super::{Case, mismatch, now_candidates, refresh, unattributable, verdict};
+use crate::domain::erase;
 use crate::domain::holder::Holder;
 use crate::domain::id::ObjectId;
 use crate::domain::name::{Name, NameKind};
@@ -176,7 +177,11 @@ pub(super) fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> 
 
 fn why_unproven(case: &Case<'_>, name: &Name) -> String {
     let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
-    if case.round_open {
+    if erase::stands_for(&name.spelling().to_ascii_lowercase()).is_some() {
+        format!(
+            "{name} stands for an erased name, which the directory does not know it by; ask by the name itself or by object id"
+        )
+    } else if case.round_open {
         half_round()
     } else if let Some(hold) = case.holds.first() {
         format!("only a live read (--verify) can prove who holds {name} now: {}", hold.say())
