@@ -80,7 +80,8 @@ pub struct Grouped {
 /// The members of groups were listed: whoever was not listed is no member.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct GroupsListed {
-    /// The server's `Date` when the listing began, less the lag by which a directory may trail.
+    /// The server's `Date` when the listing began, less the lag by which a directory may trail; or the horizon of the users' feed, if
+    /// that is earlier.
     pub at: Instant,
     /// The groups that were listed whole.
     pub listed: Vec<ObjectId>,

@@ -228,13 +228,17 @@ async fn breach_by_members(
 
 async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<Listed, SyncError> {
     let mut listed = Listed::default();
-    let (mut whole, mut refused, mut as_of) = (Vec::new(), Vec::new(), None::<Instant>);
+    let (mut whole, mut refused) = (Vec::new(), Vec::new());
+    // Members whom the ledger has not seen are passed over, and only those who were there by the horizon are in it for certain. So a
+    // listing tells of nobody who came later. Without a horizon it is older than any directory.
+    let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
+    let mut as_of = head.state.coverage.horizon().unwrap_or(Instant::from_micros(0));
     for group in groups {
         match list_members(context, *group).await {
             Ok((begun, members)) => {
                 // A change within the lag before it may not be in the listing yet.
                 let at = begun.minus(context.widths.lag);
-                as_of = Some(as_of.map_or(at, |as_of| as_of.min(at)));
+                as_of = as_of.min(at);
                 whole.push(*group);
                 let (group, percent) = (*group, context.guard.limits.percent);
                 let (news, shrank) =
@@ -264,8 +268,7 @@ async fn list_groups(context: &Context, groups: &BTreeSet<ObjectId>) -> Result<L
         }
     }
     if !whole.is_empty() || !refused.is_empty() {
-        let at = as_of.unwrap_or_else(|| context.clock.now());
-        listed.listing = Some(GroupsListed { at, listed: whole, refused });
+        listed.listing = Some(GroupsListed { at: as_of, listed: whole, refused });
     }
     Ok(listed)
 }

@@ -427,3 +427,27 @@ fn a_restore_to_somebody_whom_no_rule_protects_needs_proof_as_well() {
     assert_eq!(old["verdict"], json!("cannot_know"), "{old}");
     assert!(old["reasons"].to_string().contains("still lives"), "{old}");
 }
+
+/// Members whom the feed has not shown yet are passed over when a group is listed. That somebody is not known as a member is then no
+/// word of the listing's.
+#[test]
+fn a_listing_says_nothing_of_those_whom_the_feed_had_not_shown_by_then() {
+    let Company { mut w, .. } = company("");
+    let group = w.directory(|directory| directory.create_group("Leaving", None)).unwrap();
+    w.at("09:57");
+    let new = w.create("newcomer");
+    w.directory(|directory| directory.add_member(group, new)).unwrap();
+    w.at("10:00");
+    w.quirks([Quirk::new(QuirkName::ReplicationLag).seconds(300.0)]);
+    w.poll();
+    w.at("10:04");
+    let rules = format!("[[mapping]]\nname = \"all\"\nmatch = {{ any = true }}\nexclude = {{ group = \"{group}\" }}\n");
+    let file = write(&w, &rules);
+    w.run(&["mapping", "apply", &file, "--yes"]).done();
+    w.at("10:05");
+    w.ask_live(&["--name", &full("newcomer")]).refresh().because("were read before it was there");
+    w.at("10:10");
+    w.poll();
+    w.ask(&["--object", &new.to_string()]).frozen();
+    w.verify();
+}
