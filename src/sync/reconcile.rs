@@ -177,10 +177,7 @@ pub(super) async fn news(context: &Context, mut facts: Vec<Fact>) -> Result<Vec<
 }
 
 fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
-    let newest = known.iter().rev().find_map(|known| match &known.fact {
-        Fact::Seen(before) => Some(&before.profile),
-        _ => None,
-    });
+    let newest = newest(known);
     match fact {
         Fact::Seen(seen) => {
             let timeline = Timeline::of(seen.object, known.to_vec(), coverage);
@@ -205,6 +202,15 @@ fn is_news(fact: &Fact, known: &[Known], coverage: &Coverage) -> bool {
     }
 }
 
+/// The profile that the directory told last. What was committed last may be older, or an export from elsewhere.
+fn newest(known: &[Known]) -> Option<&Profile> {
+    let told = known.iter().filter_map(|known| match &known.fact {
+        Fact::Seen(seen) if seen.reading.source != Source::Import => Some(seen),
+        _ => None,
+    });
+    told.max_by_key(|seen| seen.reading.at).map(|seen| &seen.profile)
+}
+
 /// Whether the feed proves nothing of a user any more that it has told of, because two reports came too soon after one another, or it told
 /// of a deletion and not of the return. Only such a reading says then that they still live. Groups and contacts have no feed that proves.
 fn is_stale(timeline: &Timeline, coverage: &Coverage) -> bool {
@@ -223,4 +229,37 @@ fn differs(known: &Profile, told: &Profile, licence: Option<MailboxState>) -> bo
     let is_same_silence = told.mailbox == Some(MailboxState::Unlicensed) && licence.is_none();
     let without = |profile: &Profile| Profile { mailbox: None, ..profile.clone() };
     (is_told && !is_same_silence) || without(known) != without(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::Feed;
+    use crate::domain::fact::{Horizon, Seen};
+    use crate::domain::id::{ObjectId, Sequence};
+    use crate::domain::time::Instant;
+
+    #[test]
+    fn a_listing_is_compared_with_what_the_directory_told_last_not_with_what_was_committed_last() {
+        let at = |hours: i64| Instant::from_micros(hours * 3_600_000_000);
+        let seen = |hours, source, upn: &str| {
+            let profile = Profile { upn: Some(upn.parse().unwrap()), ..Profile::default() };
+            let reading = Reading { at: at(hours), lag: Duration::ZERO, source, unchanged_since: None };
+            Fact::Seen(Seen { object: ObjectId::from_bytes([1; 16]), reading, profile })
+        };
+        let coverage = Coverage::of(&[Horizon { feed: Feed::Delta, from: at(10), through: at(11) }]);
+        let fed = seen(10, Source::Delta, "new@x.test");
+        for later in [
+            seen(2, Source::Import, "old@x.test"),
+            seen(12, Source::Import, "old@x.test"),
+            seen(9, Source::Live, "old@x.test"),
+        ] {
+            let known = [fed.clone(), later.clone()];
+            let known = known.into_iter().zip(1..).map(|(fact, n)| Known { sequence: Sequence(n), fact });
+            let known: Vec<Known> = known.collect();
+            let listed = |upn: &str| is_news(&seen(13, Source::Reconcile, upn), &known, &coverage);
+            assert!(listed("old@x.test"), "it contradicts the feed: {later:?}");
+            assert!(!listed("new@x.test"), "{later:?}");
+        }
+    }
 }
