@@ -68,10 +68,10 @@ pub fn facts<'a>(events: impl IntoIterator<Item = &'a WireAudit>) -> AuditFacts 
 /// Whether the event may have changed a life or a user principal name in a way that its facts do not tell. The log has a hole at
 /// its instant: it proves nothing across it.
 pub fn may_hide(event: &WireAudit) -> bool {
-    let is_told_otherwise =
-        |said: &Option<String>, word: &str| said.as_deref().is_some_and(|s| !s.eq_ignore_ascii_case(word));
-    // Other services' acts and failed ones change no name.
-    if is_told_otherwise(&event.service, "Core Directory") || is_told_otherwise(&event.result, "success") {
+    let is_others = event.service.as_deref().is_some_and(|service| !service.eq_ignore_ascii_case("Core Directory"));
+    let has_failed = event.result.as_deref().is_some_and(|result| result.eq_ignore_ascii_case("failure"));
+    // Other services' acts and failed ones change no name. What timed out, or ended in a way that nobody knows yet, may have.
+    if is_others || has_failed {
         return false;
     }
     let facts = read(event).unwrap_or_default();
@@ -425,11 +425,17 @@ mod tests {
         ] {
             assert!(!may_hide(&told), "{}", told.activity);
         }
-        let failed = read_event(json!({
-            "id": "1", "activityDisplayName": "Update user", "result": "failure", "activityDateTime": "2026-03-01T10:00:00Z",
-            "loggedByService": "Core Directory", "targetResources": [{"id": ID, "type": "User", "modifiedProperties": [cut_off]}]
-        }));
-        assert!(!may_hide(&failed));
+        let readable =
+            json!({"displayName": "UserPrincipalName", "oldValue": "[\"a@x.test\"]", "newValue": "[\"b@x.test\"]"});
+        for (result, hides) in [("failure", false), ("Failure", false), ("timeout", true), ("unknownFutureValue", true)]
+        {
+            let ended = read_event(json!({
+                "id": "1", "activityDisplayName": "Update user", "result": result, "activityDateTime": "2026-03-01T10:00:00Z",
+                "loggedByService": "Core Directory", "targetResources": [{"id": ID, "type": "User", "modifiedProperties": [readable]}]
+            }));
+            assert_eq!(may_hide(&ended), hides, "{result}");
+            assert!(facts([&ended]).facts.is_empty(), "{result}: nothing tells that it took effect");
+        }
     }
 
     fn spelled(names: &Option<Vec<Name>>) -> Option<Vec<&str>> {
