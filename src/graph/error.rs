@@ -479,8 +479,9 @@ const EXPIRED_CODES: [&str; 6] = [
     "Directory_ExpiredDeltaToken",
 ];
 
-/// Codes of a 404 that speaks of the object.
-const ABSENCE_CODES: [&str; 3] = ["Request_ResourceNotFound", "ResourceNotFound", "Directory_ObjectNotFound"];
+/// Codes of a 404 that speaks of the object. `Directory_ObjectNotFound` is none: it says for a while that the tenant itself could not be
+/// read ("Unable to read the company information from the directory").
+const ABSENCE_CODES: [&str; 2] = ["Request_ResourceNotFound", "ResourceNotFound"];
 
 /// What is asked for at the machine's own endpoint.
 pub(super) const MANAGED_IDENTITY: &str = "a token of the managed identity";
@@ -576,6 +577,7 @@ mod tests {
         assert!(answer(404, "Request_ResourceNotFound").is_absence());
         assert!(!GraphError::of_answer(Asked::Users, 404, b"<html>not here</html>", None, 1).is_absence());
         assert!(!answer(404, "BadRequest").is_absence());
+        assert!(!answer(404, "Directory_ObjectNotFound").is_absence(), "it is the tenant that was not found");
     }
 
     #[test]
