@@ -31,7 +31,7 @@ const RESUMED_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// What the next round will read.
 pub(super) fn kind(head: &Head, full: bool) -> RunKind {
     let unbroken = head.state.cursor.as_ref().is_some_and(|cursor| cursor.horizon.is_some());
-    if unbroken && !full { RunKind::Delta } else { RunKind::Full }
+    if unbroken && !full && !is_anew_under_way(head) { RunKind::Delta } else { RunKind::Full }
 }
 
 /// Where a round stands.
@@ -134,6 +134,13 @@ fn is_old(context: &Context, head: &Head, began: Instant) -> bool {
     head.state.coverage.horizon().is_some() && context.clock.now().distance(began) > RESUMED_WITHIN
 }
 
+/// Whether a full round that is one page was left while its absences were being committed. The cursor still leads on from the feed
+/// before it, which what is committed of the round has ended.
+fn is_anew_under_way(head: &Head) -> bool {
+    let is_at_end = head.state.cursor.as_ref().is_some_and(|cursor| matches!(cursor.link, Link::Delta { .. }));
+    is_at_end && head.state.open_round.is_some()
+}
+
 /// Takes a page in.
 fn take(
     context: &Context,
@@ -167,7 +174,7 @@ fn take(
             standing.request = DeltaRequest::Link(link);
             Ok(Taken::Page(Box::new(Batch { facts, cursor, ..Batch::default() })))
         }
-        Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started, reading })),
+        Step::Done(link) => Ok(Taken::Last(Closing { link, facts, started, reading, is_only: is_first })),
     }
 }
 
@@ -203,6 +210,8 @@ struct Closing {
     started: Instant,
     /// How the page was read. The round's other pages are no newer.
     reading: Reading,
+    /// It is the round's first page as well.
+    is_only: bool,
 }
 
 /// The closing commit: the last page, the horizon, the cursor for the next round and the entry in the run log.
@@ -213,7 +222,7 @@ async fn finish(
     ending: Ending<'_>,
     ticker: &mut Ticker<'_>,
 ) -> Result<Finished, SyncError> {
-    let Closing { link, mut facts, started, reading } = closing;
+    let Closing { link, mut facts, started, reading, is_only } = closing;
     let Ending { before, why_blind, stage } = ending;
     let through = context.widths.horizon(started);
     // A horizon never moves back, or it would prove less than it did.
@@ -224,9 +233,20 @@ async fn finish(
         let missing = absent::missing_since(context, started, shown).await?;
         let found = ticker.unless_stopped(absent::read_absent(context, &missing, true)).await??;
         // That the round did not show somebody is committed with what became of them: a round that is gone on with asks no more.
-        for found in found.chunks(context.commit_facts() / 2) {
+        let absences = found.chunks((context.commit_facts() / 2).max(1)).map(|found| {
             let not_shown = found.iter().filter_map(|fact| absent::not_shown(fact, reading));
-            stage.add(context, &not_shown.chain(found.iter().cloned()).collect::<Vec<_>>());
+            not_shown.chain(found.iter().cloned()).collect::<Vec<_>>()
+        });
+        let absences: Vec<Vec<Fact>> = absences.collect();
+        match absences.as_slice() {
+            [few] if is_only => facts.extend(few.iter().cloned()),
+            several => {
+                // A page before them has said so, unless there was none. They must not be taken for the old feed's.
+                if is_only && !several.is_empty() {
+                    stage.add(context, &[Fact::RoundBegan(RoundBegan { started })]);
+                }
+                several.iter().for_each(|part| stage.add(context, part));
+            }
         }
         let why = why_blind.unwrap_or("the feed was started anew").to_owned();
         facts.push(Fact::Blind(Blind { from: before, until: through, why }));
@@ -259,7 +279,7 @@ impl Standing {
         let Cursor { link, horizon, beside } = cursor;
         match link {
             // The feeds beside it are begun anew as well: whoever asks for all of it wants what was kept of them to count for nothing.
-            _ if full => Self::first(context, BTreeMap::new()),
+            _ if full || is_anew_under_way(head) => Self::first(context, BTreeMap::new()),
             Link::Delta { url } => Self::beginning(url, horizon, told, beside),
             // What its later pages show could be a state from before something that was read of an object since.
             Link::Next { round_started, began, .. } if is_old(context, head, round_started) => match began {

@@ -255,15 +255,18 @@ impl Ticker<'_> {
 /// A round of which a page is committed, and after it no entry of the run log, was cut short by the death of its process.
 /// It gets the entry that it could not write itself.
 async fn log_killed_run(context: &Context, head: &Head) -> Result<(), SyncError> {
-    let Some(Link::Next { round_started, .. }) = head.state.cursor.as_ref().map(|cursor| &cursor.link) else {
-        return Ok(());
+    let round_started = match head.state.cursor.as_ref().map(|cursor| &cursor.link) {
+        Some(Link::Next { round_started, .. }) => Some(*round_started),
+        Some(Link::Delta { .. }) => head.state.open_round,
+        None => None,
     };
+    let Some(round_started) = round_started else { return Ok(()) };
     if !context.blocking(ended_in_a_page).await? {
         return Ok(());
     }
     let kind = round::kind(head, false);
     let error = Some("the process ended in mid-round; its committed pages stay".to_owned());
-    let entry = Run { outcome: Outcome::Interrupted, error, ..blank(head, Trigger::Demand, kind, *round_started) };
+    let entry = Run { outcome: Outcome::Interrupted, error, ..blank(head, Trigger::Demand, kind, round_started) };
     context.append(Batch { run: Some(entry), ..Batch::default() }).await.map(drop)
 }
 
@@ -278,13 +281,17 @@ fn ended_in_a_page(ledger: &Ledger, tenant: TenantId) -> Result<bool, LedgerErro
             if entry.commit.run.is_some() {
                 return Ok(false);
             }
-            if entry.commit.cursor.is_some() {
+            if entry.commit.cursor.is_some() || entry.commit.facts.iter().any(begins_round) {
                 return Ok(true);
             }
         }
         end = begin - 1;
     }
     Ok(false)
+}
+
+fn begins_round(fact: &Fact) -> bool {
+    matches!(fact, Fact::RoundBegan(_))
 }
 
 /// The entry of a run that has just begun.
