@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::domain::coverage::Stretch;
 use crate::domain::fact::{Fact, Feed, Horizon};
 use crate::domain::time::Instant;
 use crate::graph::audits::{facts, may_hide};
@@ -30,6 +31,8 @@ const ANEW_AFTER: Duration = Duration::from_secs(86_400);
 /// How many pages of 999 events one run reads at most: the directory allows five requests in ten seconds, and a log that is
 /// mostly the noise of a synchronised tenant must not keep the next round waiting for hours.
 const PAGES_MAX: u64 = 400;
+/// How many entries of the run log are searched for the run that began a proof.
+const RUNS: usize = 200;
 
 /// Reads the log after a round that has proved the directory through `shown`, and closes the run's entry anew.
 pub(super) async fn read(
@@ -94,11 +97,21 @@ async fn reading(
     ticker: &mut Ticker<'_>,
 ) -> Result<Vec<Horizon>, Ended> {
     let head = context.blocking(|ledger, tenant| ledger.head(tenant)).await?;
-    let whole = head.state.coverage.stretches(Feed::Audit).last().map(|stretch| stretch.through);
-    let filter = AuditFilter { since: whole, until: Some(shown), core_directory: true, ..AuditFilter::default() };
+    let last = head.state.coverage.stretches(Feed::Audit).last().copied();
+    let whole = last.map(|stretch| stretch.through);
+    let of = |since, until| AuditFilter { since, until: Some(until), core_directory: true, ..AuditFilter::default() };
+    let late = match last {
+        Some(Stretch { from, through }) if from == through => Some(unread_before(context, through, audit_lag).await?),
+        _ => None,
+    };
     let mut stage = Stage::new(head.state.counts.active, None);
     let reading = loop {
-        let reading = list(context, &filter, &mut stage, ticker).await?;
+        let reading = list(context, &of(whole, shown), PAGES_MAX, &mut stage, ticker).await?;
+        if let (Some(late), Some(whole)) = (late, whole) {
+            // It proves nothing, so it may not take pages from what does.
+            let pages = PAGES_MAX.saturating_sub(reading.pages).max(1);
+            list(context, &of(Some(late), whole.min(shown)), pages, &mut stage, ticker).await?;
+        }
         if let Some(breach) = stage.examine(context, &[]).await? {
             return Err(Ended::Held(breach));
         }
@@ -116,6 +129,14 @@ async fn reading(
         );
     }
     Ok(proof(whole, audit_lag, shown, &reading))
+}
+
+/// Since when events from before the beginning of a proof may not have been read yet. The reading that began it asked for no more than its
+/// round had shown, and the log speaks late: until its lag has passed and the proof goes on, they are asked for each time.
+async fn unread_before(context: &Context, began: Instant, audit_lag: Duration) -> Result<Instant, SyncError> {
+    let runs = context.blocking(|ledger, tenant| Ok(ledger.store().runs(tenant, RUNS)?)).await?;
+    let shown = runs.iter().filter(|run| run.started <= began).find_map(|run| run.horizon);
+    Ok(shown.unwrap_or(began).min(began).minus(audit_lag))
 }
 
 /// What is read whole now, beyond what was before.
@@ -138,6 +159,7 @@ fn proof(whole: Option<Instant>, audit_lag: Duration, shown: Instant, reading: &
 async fn list(
     context: &Context,
     filter: &AuditFilter,
+    pages_max: u64,
     stage: &mut Stage,
     ticker: &mut Ticker<'_>,
 ) -> Result<Reading, Ended> {
@@ -165,7 +187,7 @@ async fn list(
             return Err(Ended::Held(breach));
         }
         match page.next {
-            Some(link) if reading.pages < PAGES_MAX => listing.follow(Asked::Audits, link)?,
+            Some(link) if reading.pages < pages_max => listing.follow(Asked::Audits, link)?,
             more => {
                 reading.is_too_long = more.is_some();
                 return Ok(reading);

@@ -254,3 +254,39 @@ fn an_object_whose_reports_came_too_soon_after_one_another_is_known_again_by_the
     assert_eq!(w.who("ann.miller", "10:00")["holder"], ann.to_string());
     w.verify();
 }
+
+/// The reading with which the proof of the audit log begins asks for no more than its round has shown, and the log speaks late. What it
+/// tells of the time before is asked for again until it can have nothing more to add.
+#[test]
+fn what_the_audit_log_tells_late_of_the_time_before_its_first_reading_is_read() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    w.at("09:40");
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.configure("audits = true\naudit_lag = \"1h\"");
+    w.quirks([Quirk::new(QuirkName::AuditLag).seconds(1_800.0)]);
+    w.poll();
+    let began = |w: &World| {
+        let names = w.history(&ann.to_string())["names"].clone();
+        let new = names.as_array().unwrap().iter().find(|name| name["name"] == "ann.lee@x.test").unwrap().clone();
+        new["from"].clone()
+    };
+    assert_eq!(began(&w), w.edge("08:55", "10:00:01"), "the log does not tell yet");
+    for clock in ["10:30", "11:00"] {
+        w.at(clock);
+        w.poll();
+    }
+    assert_eq!(began(&w), w.edge("09:40", "09:40"), "it has told");
+    let before = w.requests().len();
+    for clock in ["11:30", "12:00"] {
+        w.at(clock);
+        w.poll();
+    }
+    let asked = w.requests().split_off(before);
+    let asked = asked.iter().filter(|request| request.target.contains("/auditLogs/"));
+    assert_eq!(asked.count(), 3, "what lies before the beginning is final once the log's own lag has passed");
+    w.verify();
+}
