@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::attribute::Attribute;
 use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
+use crate::domain::id::ObjectId;
 use crate::domain::name::{Name, Proxy};
 use crate::domain::scope::Described;
 use crate::domain::time::Instant;
@@ -23,13 +24,7 @@ use crate::graph::wire::user::{RemovedReason, WirePlan, WireUser};
 /// them, and the object is not lost over them.
 pub fn fact(user: &WireUser, reading: Reading) -> Fact {
     let (upn, mangled) = names(user);
-    let removal = match user.removed {
-        Some(RemovedReason::Changed) => Some(Removal::Soft),
-        Some(RemovedReason::Deleted) => Some(Removal::Purged),
-        None if mangled.is_some() || user.deleted_date_time.is_some() => Some(Removal::Soft),
-        None => None,
-    };
-    match removal {
+    match removal(user, mangled.is_some()) {
         Some(removal) => Fact::Removed(removed(user, reading, removal, mangled)),
         None => Fact::Seen(Seen { object: user.id, reading, profile: profile(user, upn) }),
     }
@@ -47,6 +42,19 @@ pub fn facts(user: &WireUser, reading: Reading, selected: &BTreeSet<Attribute>) 
         Fact::Described(Described { object: user.id, reading, attributes })
     });
     std::iter::once(first).chain(described).collect()
+}
+
+/// The objects that these users, of one page, show both as live and as removed. A page has no order, so nothing tells which of the two
+/// came last.
+pub fn disputed(users: &[WireUser]) -> BTreeSet<ObjectId> {
+    let (gone, live): (Vec<&WireUser>, Vec<&WireUser>) = users.iter().partition(|user| is_removed(user));
+    let live: BTreeSet<ObjectId> = live.into_iter().map(|user| user.id).collect();
+    gone.into_iter().map(|user| user.id).filter(|object| live.contains(object)).collect()
+}
+
+/// Whether a user is told of as removed.
+pub fn is_removed(user: &WireUser) -> bool {
+    removal(user, names(user).1.is_some()).is_some()
 }
 
 /// The fact that an item of `/directory/deletedItems` tells: soft-deleted, with the UPN it had, which is unmangled by
@@ -75,6 +83,14 @@ pub fn addressee_fact(addressee: &WireAddressee, reading: Reading) -> Fact {
         ..Profile::default()
     };
     Fact::Seen(Seen { object, reading, profile })
+}
+
+fn removal(user: &WireUser, is_mangled: bool) -> Option<Removal> {
+    match user.removed {
+        Some(RemovedReason::Changed) => Some(Removal::Soft),
+        Some(RemovedReason::Deleted) => Some(Removal::Purged),
+        None => (is_mangled || user.deleted_date_time.is_some()).then_some(Removal::Soft),
+    }
 }
 
 fn removed(user: &WireUser, reading: Reading, removal: Removal, last_upn: Option<Name>) -> Removed {

@@ -1,6 +1,6 @@
 //! Objects that a full enumeration did not show: asked for one by one, because absence from a list proves little.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::domain::fact::{Fact, Known, Life, ObjectKind, Reading, Removal, Removed, Seen, Source};
 use crate::domain::id::ObjectId;
@@ -27,6 +27,13 @@ pub(super) struct Missing {
     object: ObjectId,
     /// When the ledger's last word of its being in the recycle bin is from, if that is where it is known to be.
     binned: Option<Instant>,
+}
+
+impl Missing {
+    /// An object of which nothing is known that its absence could add to.
+    fn of(object: ObjectId) -> Self {
+        Self { object, binned: None }
+    }
 }
 
 /// The objects known as live or soft-deleted that no page of the full round since `started` has shown, committed or not:
@@ -146,6 +153,15 @@ pub(super) async fn read_absent(
         }
     }
     Ok(facts)
+}
+
+/// What the directory says by itself of objects that a page showed both as live and as removed. That it finds an object nowhere adds
+/// nothing to its removal.
+pub(super) async fn read_disputed(context: &Context, objects: &BTreeSet<ObjectId>) -> Result<Vec<Fact>, SyncError> {
+    let disputed: Vec<Missing> = objects.iter().copied().map(Missing::of).collect();
+    let mut found = read_absent(context, &disputed, false).await?;
+    found.retain(|fact| !matches!(fact, Fact::Removed(removed) if removed.removal == Removal::NotFound));
+    Ok(found)
 }
 
 /// What a full round says of an object that its pages did not show, and that was found to be gone: that the feed knows of that.

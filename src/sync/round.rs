@@ -106,7 +106,8 @@ pub(super) async fn round(
             continue;
         }
         refuse_unreadable(&page.rejected)?;
-        let page = match take(context, &mut standing, page, ticker)? {
+        let (page, settled) = ticker.unless_stopped(settle(context, page)).await??;
+        let page = match take(context, &mut standing, page, settled, ticker)? {
             Taken::Page(page) => *page,
             Taken::Last(closing) => {
                 let ending = Ending { before, why_blind, stage: &mut stage };
@@ -141,11 +142,21 @@ fn is_anew_under_way(head: &Head) -> bool {
     is_at_end && head.state.open_round.is_some()
 }
 
-/// Takes a page in.
+/// The page without what it contradicts itself in, and what the directory says of it when it is asked. A user that is on it both plain
+/// and as removed was removed at some time of the page's, whatever came after.
+async fn settle(context: &Context, mut page: DeltaPage) -> Result<(DeltaPage, Vec<Fact>), SyncError> {
+    let disputed = facts::disputed(&page.items);
+    page.items.retain(|user| !disputed.contains(&user.id) || facts::is_removed(user));
+    let settled = absent::read_disputed(context, &disputed).await?;
+    Ok((page, settled))
+}
+
+/// Takes a page in, and what it was settled by.
 fn take(
     context: &Context,
     standing: &mut Standing,
     page: DeltaPage,
+    settled: Vec<Fact>,
     ticker: &mut Ticker<'_>,
 ) -> Result<Taken, SyncError> {
     let at = page.at;
@@ -159,6 +170,7 @@ fn take(
     let reading = Reading { at, lag, source: Source::Delta, unchanged_since: standing.horizon };
     let mut facts: Vec<Fact> =
         accepted.fresh.iter().flat_map(|user| facts::facts(user, reading, &standing.told)).collect();
+    facts.extend(settled);
     if standing.request == DeltaRequest::First {
         facts.insert(0, Fact::FeedTells(FeedTells { attributes: standing.told.clone() }));
     }

@@ -255,6 +255,42 @@ fn an_object_whose_reports_came_too_soon_after_one_another_is_known_again_by_the
     w.verify();
 }
 
+/// A page has no order, so a user who is on it both plain and as removed is asked for.
+#[test]
+fn a_user_who_is_on_one_page_both_plain_and_as_removed_is_asked_for() {
+    for restored in [false, true] {
+        let mut w = World::new();
+        let (ann, bob) = (w.create("ann"), w.create("bob"));
+        w.at("09:00");
+        w.poll();
+        w.snapshot("cA", "1", ann);
+        w.quirk(QuirkName::BothWays);
+        w.at("10:00");
+        w.delete(ann);
+        if restored {
+            w.at("10:10");
+            w.restore(ann, None);
+        }
+        w.at("11:00");
+        let before = w.requests().len();
+        w.poll();
+        let asked = w.requests().split_off(before);
+        assert!(asked.iter().any(|request| request.target.contains("$batch")), "{asked:?}");
+        assert!(!asked.iter().any(|request| request.target.contains(&bob.to_string())));
+        w.at("11:30");
+        w.poll();
+        let state = w.history(&ann.to_string())["state"].clone();
+        assert_eq!(state, if restored { "active" } else { "soft_deleted" });
+        let asked = w.ask(&["--object", &ann.to_string()]);
+        if restored {
+            asked.continues()
+        } else {
+            asked.frozen()
+        };
+        w.verify();
+    }
+}
+
 /// The reading with which the proof of the audit log begins asks for no more than its round has shown, and the log speaks late. What it
 /// tells of the time before is asked for again until it can have nothing more to add.
 #[test]

@@ -55,6 +55,7 @@ pub(super) struct Manners {
     pub(super) replay: usize,
     pub(super) first_change_late: bool,
     pub(super) cleared_left_out: bool,
+    pub(super) both_ways: bool,
     pub(super) unannounced_restore: bool,
     pub(super) removed_missing: bool,
     pub(super) deletions_unannounced: bool,
@@ -119,6 +120,7 @@ pub(super) fn page<T: Entity>(log: &ChangeLog<T>, round: &Round) -> (Vec<Value>,
             next.repeat = Some(position);
         }
         items.push(item);
+        items.extend(opposite(log, round, position));
     }
     next.at = at;
     (items, (!finished).then_some(next))
@@ -130,6 +132,19 @@ type Told = (Vec<(usize, Value)>, usize, bool);
 fn owed<T: Entity>(log: &ChangeLog<T>, round: &Round, position: usize) -> Option<Value> {
     let since = Round { from: position, manners: Manners { replay: 0, ..round.manners }, ..round.clone() };
     item(log, &since, position)
+}
+
+/// The other report of an object that was deleted or restored in the round, if it comes both ways.
+fn opposite<T: Entity>(log: &ChangeLog<T>, round: &Round, position: usize) -> Option<Value> {
+    let entry = log.get(position).filter(|_| round.manners.both_ways)?;
+    match entry.change {
+        Change::Deleted => {
+            let before = log.get(entry.previous?)?;
+            Some(properties(&*before.state, round.select, |_, value| !is_empty(value)))
+        }
+        Change::Restored => Some(json!({ "id": entry.state.value("id"), "@removed": { "reason": "changed" } })),
+        Change::Purged | Change::Created | Change::Updated => None,
+    }
 }
 
 /// The next page's items in the order of the log, where the page after it begins, and whether there is none.

@@ -47,6 +47,8 @@ quirk_names! {
     FirstChangeLate = "first_change_late",
     /// A property that was cleared is left out of delta instead of being null or an empty list.
     ClearedLeftOut = "cleared_left_out",
+    /// Deleted and restored users come in delta both plain and with `@removed`, on one page.
+    BothWays = "both_ways",
     /// Delta does not tell of restored users.
     UnannouncedRestore = "unannounced_restore",
     /// Deleted users come in delta as plain objects without `@removed`.
@@ -288,6 +290,7 @@ impl Quirks {
             replay: replay.map_or(0, |quirk| quirk.count.unwrap_or(5) as usize),
             first_change_late: shows(QuirkName::FirstChangeLate).is_some(),
             cleared_left_out: shows(QuirkName::ClearedLeftOut).is_some(),
+            both_ways: shows(QuirkName::BothWays).is_some(),
             unannounced_restore: shows(QuirkName::UnannouncedRestore).is_some(),
             removed_missing: shows(QuirkName::RemovedMissing).is_some(),
             deletions_unannounced: shows(QuirkName::DeletionsUnannounced).is_some(),
