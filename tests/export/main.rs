@@ -267,6 +267,41 @@ fn an_export_of_another_ledger_is_neither_gone_on_with_nor_restored_on_top() {
 }
 
 #[test]
+fn the_good_beginning_of_another_export_does_not_complete_an_interrupted_restore() {
+    let blind = |why: &str| vec![Fact::Blind(whowas::domain::fact::Blind { from: NOW, until: NOW, why: why.into() })];
+    let longer = |tenant, why: &str| {
+        let ledger = Ledger::new(MemoryStore::new());
+        (1..=4).for_each(|nth| add(&ledger, tenant, nth, blind(&format!("{why} {nth}"))));
+        ledger
+    };
+    let lines = |ledger: &Ledger| -> Vec<Vec<u8>> {
+        text(ledger).split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    let begun = || {
+        let ledger = Ledger::new(MemoryStore::new());
+        let half = lines(&longer(ONE, "one"))[..4].concat();
+        assert!(restore(&ledger, &*half, false, &mut |_| ()).is_err());
+        assert_eq!(ledger.head(ONE).unwrap().sequence, Sequence(3));
+        ledger
+    };
+    let cut = |of: &Ledger, lines_left: usize| lines(of)[..lines_left].concat();
+    // The file ends before the ledger's last commit, and has another history, or none of this tenant.
+    for (other, left) in
+        [(longer(ONE, "other"), 2), (longer(ONE, "other"), 3), (longer(ONE, "other"), 1), (longer(TWO, "two"), 4)]
+    {
+        let ledger = begun();
+        let refused = restore(&ledger, &*cut(&other, left), true, &mut |_| ());
+        assert!(matches!(refused, Err(ExportError::Foreign(_))), "{left} lines: {refused:?}");
+    }
+    // Its own, cut off before the ledger's end, at it and beyond it: all that is there stays.
+    for (left, commits, added) in [(2, 3, 0), (3, 3, 0), (4, 3, 0), (5, 4, 1)] {
+        let ledger = begun();
+        let restored = restore(&ledger, &*cut(&longer(ONE, "one"), left), true, &mut |_| ()).unwrap();
+        assert_eq!((restored.commits, restored.added), (commits, added), "{left} lines");
+    }
+}
+
+#[test]
 fn one_tenant_alone_is_exported_and_gone_on_with_as_such() {
     let source = small();
     let mut out = Vec::new();

@@ -29,7 +29,8 @@ pub struct Restored {
 /// Appends every commit of an export to a ledger that is empty, or has the beginning of it already. Each commit's hashes
 /// are computed anew, and what follows from it is derived anew. `told` hears of each commit.
 ///
-/// With `until_damage` a fault of the file is no error: what stands before it is kept.
+/// With `until_damage` a fault of the file is no error: what stands before it is kept, and so is what an interrupted restore of the
+/// same file brought back beyond it.
 ///
 /// # Errors
 /// The first fault, with its line; what stands before it is in the ledger, and can be gone on from.
@@ -46,7 +47,10 @@ pub fn restore(
     let mut passed = None;
     match take_all(ledger, &mut lines, &mut done, &mut passed, told) {
         Ok(()) => check_is_all(ledger, &lines)?,
-        Err(ExportError::Fault(fault)) if until_damage => done.damaged = Some(fault),
+        Err(ExportError::Fault(fault)) if until_damage => {
+            check_is_begun(ledger, &lines)?;
+            done.damaged = Some(fault);
+        }
         Err(error) => return Err(error),
     }
     if let Some(error) = passed.filter(|_| done.damaged.is_none())
@@ -128,6 +132,32 @@ fn check_is_all<R: BufRead>(ledger: &Ledger, lines: &Lines<R>) -> Result<(), Exp
         Some(part) => Err(foreign(part.tenant, "goes on beyond it")),
         None => Ok(()),
     }
+}
+
+/// What stands before the damage may end before the ledger does. It still has to show, for every tenant, that the ledger began as the
+/// file does: else half of another export would be taken for all of this one.
+fn check_is_begun<R: BufRead>(ledger: &Ledger, lines: &Lines<R>) -> Result<(), ExportError> {
+    for part in in_ledger(ledger)? {
+        let Some(last) = lines.parts.get(&part.tenant) else {
+            return Err(unshown(part.tenant));
+        };
+        // Where the file is ahead, the ledger's last commit was compared on the way, or came from it.
+        if last.sequence.0 > part.commits {
+            continue;
+        }
+        let there = ledger.store().raw_journal(part.tenant, last.sequence, 1).map_err(LedgerError::from)?;
+        if there.first().map(|raw| raw.hash) != Some(last.hash) {
+            return Err(foreign(part.tenant, "has another commit there"));
+        }
+    }
+    Ok(())
+}
+
+fn unshown(tenant: TenantId) -> ExportError {
+    ExportError::Foreign(format!(
+        "restore tenant {tenant}: no commit of it stands before the damage, so nothing shows that the restore that was begun in this \
+         ledger was of this export; restore into a new directory"
+    ))
 }
 
 fn foreign(tenant: TenantId, how: &str) -> ExportError {
