@@ -10,7 +10,7 @@ use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::{output, repair};
 use crate::ledger::Restated;
-use crate::service::export::{ExportError, Restored, restore as bring_back};
+use crate::service::export::{BEGINNING, ExportError, Restored, restore as bring_back};
 
 pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError> {
     if app.global.tenant.is_some() {
@@ -29,7 +29,7 @@ pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError
         }
     };
     let begins = from.fill_buf().map_err(CliError::io(format!("read {shown}")))?;
-    if !begins.starts_with(b"{\"line\":\"header\"") {
+    if !begins.starts_with(BEGINNING) {
         return Err(CliError::failed(format!("read {shown}"), &NoExport));
     }
     let opened = app.open("restore", How::Restore)?;

@@ -128,6 +128,25 @@ fn an_export_takes_up_what_was_committed_since() {
     on(&w, "bad", &["verify"]).done();
 }
 
+/// A mistyped path must not cost the file its content.
+#[test]
+fn an_export_goes_on_with_no_file_that_is_something_else() {
+    let w = grown();
+    let file = path(&w, "other");
+    let key = [0xa7; 32];
+    let others: [&[u8]; 6] = [b"{\"users\":[]}", b"{\"line\":\"commit\"", b"s3cret", b"-----BEGIN\nx\n", &key, b" "];
+    for other in others {
+        fs::write(&file, other).unwrap();
+        w.run(&["export", "--resume", &file]).failed(1, &["line 1", "does not begin as an export does", "new file"]);
+        assert_eq!(fs::read(&file).unwrap(), other);
+    }
+    // What a crash leaves of a header is none of these.
+    for begun in ["", "{", "{\"line\":\"hea", "{\"line\":\"header\",\"format\":1,"] {
+        fs::write(&file, begun).unwrap();
+        w.run(&["export", "--resume", &file]).done();
+    }
+}
+
 #[test]
 fn what_cannot_be_exported_or_restored_is_told_and_leaves_nothing() {
     let w = grown();

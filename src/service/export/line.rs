@@ -22,6 +22,9 @@ use crate::store::{Entry, Hash, RawEntry};
 /// The format that this release writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
 
+/// What stands first in every export.
+pub const BEGINNING: &[u8] = b"{\"line\":\"header\"";
+
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {

@@ -15,7 +15,7 @@ use crate::domain::id::{Sequence, TenantId};
 use crate::ledger::LedgerError;
 use crate::store::Hash;
 
-pub use line::FORMAT;
+pub use line::{BEGINNING, FORMAT};
 pub use read::Fault;
 pub use restore::{Restored, restore};
 pub use resume::{Begun, look};

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::line::Sum;
-use super::read::{Line, Lines};
+use super::line::{BEGINNING, Sum};
+use super::read::{Fault, Line, Lines};
 use super::{ExportError, Parts};
 use crate::domain::fact::Fact;
 use crate::domain::id::{Sequence, TenantId};
@@ -79,11 +79,17 @@ const ENTRIES: usize = 4;
 ///
 /// # Errors
 /// If it is no export, is damaged before its last line, or is one of another choice of tenants.
-pub fn look(from: impl BufRead, wanted: Option<TenantId>) -> Result<Begun, ExportError> {
+pub fn look(mut from: impl BufRead, wanted: Option<TenantId>) -> Result<Begun, ExportError> {
+    let begins = from.fill_buf().map_err(|source| ExportError::Io { step: "read the export", source })?;
+    if !is_beginning(begins) {
+        let why = "it does not begin as an export does".to_owned();
+        return Err(ExportError::Fault(Fault { line: 1, why }));
+    }
     let mut lines = Lines::new(from);
     let header = match lines.header() {
         Ok(header) => header,
-        // Not even the header was written in full.
+        // Not even the header was written in full. It makes way, so the file must not be somebody else's: a minified JSON file or a
+        // key without a line feed is a torn first line too.
         Err(ExportError::Fault(_)) if lines.lines == 0 || (lines.is_last && lines.is_torn) => {
             return Ok(Begun::default());
         }
@@ -107,4 +113,9 @@ pub fn look(from: impl BufRead, wanted: Option<TenantId>) -> Result<Begun, Expor
         }
     };
     Ok(Begun { sum, parts: lines.parts, commits: lines.commits, was_whole, bytes })
+}
+
+/// Whether an export that was cut off somewhere may begin with this: nothing, or as far as it goes what stands first in each.
+fn is_beginning(begins: &[u8]) -> bool {
+    begins.starts_with(BEGINNING) || BEGINNING.starts_with(begins)
 }
