@@ -235,7 +235,8 @@ impl SledStore {
         if !options.rebuild || options.restore && !rebuilding {
             check_heads(&engine)?;
         }
-        // A rebuild writes the log with everything else that is derived; and a full disk must not keep anyone from reading.
+        // A rebuild writes the log with everything else that is derived; and a full disk must not keep anyone from reading: then the first
+        // commit does it.
         if !rebuilding && directory.free_bytes().is_ok_and(|free| free >= options.free_bytes_min) {
             upgrade::add_logs(&engine, &directory, format)?;
         }
@@ -322,6 +323,17 @@ impl SledStore {
         }
     }
 
+    /// Gives a ledger of an earlier format what it lacks, which its opening has left undone if the disk was full: a commit builds on
+    /// what those before it should have left.
+    fn add_what_is_lacking(&self, stopped: &mut Option<String>) -> Result<(), StoreError> {
+        if !self.is_old.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.check_space()?;
+        let added = self.directory.format().and_then(|old| upgrade::add_logs(&self.engine, &self.directory, old));
+        Self::or_stop_if_broken(stopped, added)
+    }
+
     /// Says that older releases cannot read the ledger, before the first record that they do not know.
     fn leave_old_format(&self) -> Result<(), StoreError> {
         if self.is_old.load(Ordering::Acquire) {
@@ -380,6 +392,7 @@ impl SledStore {
             return Err(damaged(&Key::Head { tenant }, why));
         }
         let prepared = prepare(&before, &derived)?;
+        self.add_what_is_lacking(&mut stopped)?;
         let head = head_after(&prepared.entry, &derived);
         let mut changes = Changes::new(&self.engine, &self.unseen, tenant);
         let planned = changes.journal(&prepared).and_then(|()| changes.derived(&head, &derived));

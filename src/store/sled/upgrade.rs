@@ -1,4 +1,4 @@
-//! What a ledger of an earlier format lacks is added from its journal when it is opened.
+//! What a ledger of an earlier format lacks is added from its journal when it is opened, or before the first commit after that.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use crate::store::key::{Key, Prefix};
 use crate::store::log::completed;
 use crate::store::record::index::LogNodesV1;
 use crate::store::record::journal::JournalV1;
-use crate::store::{Hash, Order, StoreError};
+use crate::store::{Hash, LogNode, Order, StoreError};
 
 /// How many records are written in one batch.
 const WRITTEN_AT_ONCE: usize = 1_000;
@@ -25,9 +25,12 @@ pub(super) fn add_logs(engine: &Engine, directory: &Directory, format: Option<u3
     let mut lacking = Vec::new();
     for (tenant, _) in tenants(engine)? {
         let sequence = newest_journaled(engine, tenant)?;
-        // The newest commit's nodes are written last.
-        let newest = engine.get(&Key::LogNodes { tenant, sequence }.encode())?;
-        lacking.extend((sequence > Sequence(0) && newest.is_none()).then_some(tenant));
+        // The newest commit's nodes are written last. They may be there without those of the commits before: an earlier release took
+        // commits before it had added the log, and every other commit needs none of the older nodes.
+        let lacks = |sequence| Ok(engine.get(&Key::LogNodes { tenant, sequence }.encode())?.is_none());
+        if sequence > Sequence(0) && (lacks(sequence)? || lacks(Sequence(1))?) {
+            lacking.push(tenant);
+        }
     }
     if lacking.is_empty() {
         return Ok(());
@@ -36,10 +39,14 @@ pub(super) fn add_logs(engine: &Engine, directory: &Directory, format: Option<u3
         // Before the first record that an older release does not know.
         directory.write_format()?;
     }
-    match lacking.into_iter().try_for_each(|tenant| add_log(engine, tenant)) {
-        Err(StoreError::Damaged { .. }) => Ok(()),
-        other => other.and_then(|()| engine.persist()),
+    for tenant in lacking {
+        match add_log(engine, tenant) {
+            // The others have theirs to get.
+            Err(StoreError::Damaged { .. }) => {}
+            added => added?,
+        }
     }
+    engine.persist()
 }
 
 /// Writes the nodes of all commits, oldest first.
@@ -51,7 +58,7 @@ fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
         let key = decode_key(encoded)?;
         let Key::Journal { sequence, chunk: 0, .. } = key else { return Ok(ControlFlow::Continue(())) };
         let (header, _) = JournalV1::read(bytes).map_err(|error| damaged(&key, error.to_string()))?;
-        let left = |node: crate::store::LogNode| newest.get(&node.level).copied().ok_or_else(|| node.missing(tenant));
+        let left = |node: LogNode| newest.get(&node.level).copied().ok_or_else(|| node.missing(tenant));
         let nodes = completed(sequence, &Hash(header.hash), left)?;
         newest.extend((0..).zip(nodes.iter().copied()));
         let (key, record) = (Key::LogNodes { tenant, sequence }, LogNodesV1(nodes.iter().map(|node| node.0).collect()));
@@ -66,3 +73,6 @@ fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
     })?;
     engine.apply(batch)
 }
+
+#[cfg(test)]
+mod tests;

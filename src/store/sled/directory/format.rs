@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// | format | brought |
 /// | --- | --- |
 /// | 1 | the first |
-/// | 2 | each fact of a commit is hashed by itself, and what format 1 wrote stays as it is; the Merkle log over the commits, which a ledger of format 1 is given when it is opened |
+/// | 2 | each fact of a commit is hashed by itself, and what format 1 wrote stays as it is; the Merkle log over the commits, which a ledger of format 1 is given when it is opened, or before its next commit |
 pub const FORMAT: u32 = 2;
 
 /// Says in the format file whether the engine is encrypted, where a switch of engines has changed that.
