@@ -130,6 +130,27 @@ fn another_key_opens_the_same_data_key_once_it_wraps_it() {
     assert!(wrapped.for_key(folder.path(), &key(3), &key(2)).is_err(), "only the key that opens it");
 }
 
+/// Whoever is told that it failed may throw the new key away.
+#[test]
+fn a_change_of_keys_that_fails_anywhere_leaves_the_old_key() {
+    for blocked in [CIPHER_COPY, CIPHER] {
+        let folder = placed(1);
+        let wrapped = Wrapped::read(folder.path()).unwrap().unwrap();
+        let changed = wrapped.for_key(folder.path(), &key(1), &key(2)).unwrap();
+        // A folder stands where the new file would be written.
+        let obstacle = folder.path().join(format!("{blocked}.new"));
+        fs::create_dir(&obstacle).unwrap();
+        assert!(changed.write(folder.path()).is_err(), "{blocked}");
+        fs::remove_dir(&obstacle).unwrap();
+        let cipher = open(&folder, Some(&key(1))).unwrap().unwrap();
+        assert!(matches!(open(&folder, Some(&key(2))), Err(StoreError::WrongKey { .. })), "{blocked}");
+        // Opening the ledger does this.
+        cipher.mend(folder.path()).unwrap();
+        fs::remove_file(folder.path().join(CIPHER)).unwrap();
+        assert!(open(&folder, Some(&key(1))).is_ok(), "{blocked}");
+    }
+}
+
 #[test]
 fn nothing_of_a_key_is_printed() {
     let shown = format!("{:?}", LedgerKey::new([0xab; 32], [0xcd; 32]));
@@ -151,7 +172,7 @@ fn a_copy_steps_in_for_a_wrapped_key_that_is_damaged_or_gone() {
         cipher.mend(folder.path()).unwrap();
         assert_eq!((fs::read(&first).unwrap(), fs::read(&copy).unwrap()), (sound.clone(), sound.clone()));
     }
-    // A change of keys that was interrupted before the copy was written has come to pass.
+    // Both are sound and differ: the first counts, and the copy becomes the same.
     let changed = Wrapped::read(folder.path()).unwrap().unwrap().for_key(folder.path(), &key(1), &key(2)).unwrap();
     changed.write(folder.path()).unwrap();
     fs::write(&copy, &sound).unwrap();

@@ -83,12 +83,12 @@ impl Wrapped {
         Self::parse(&text).map(Some).ok_or_else(|| broken(engine, "its bytes are damaged"))
     }
 
-    /// Writes it into an engine's folder, whole or not at all, and makes the folder if need be. The copy comes last: until the
-    /// file that counts is there nothing has changed.
+    /// Writes it into an engine's folder, whole or not at all, and makes the folder if need be. The file that counts comes last:
+    /// whatever fails before that, the key that opened the ledger opens it still, and the next opening puts the copy back.
     pub(in crate::store::sled) fn write(&self, engine: &Path) -> Result<(), StoreError> {
         let failed = |error| io_error(engine, "write the wrapped key", error);
         fs::create_dir_all(engine).map_err(failed)?;
-        for name in [CIPHER, CIPHER_COPY] {
+        for name in [CIPHER_COPY, CIPHER] {
             let new = engine.join(format!("{name}.new"));
             let mut file = File::create(&new).map_err(failed)?;
             file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
