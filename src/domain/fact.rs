@@ -314,6 +314,9 @@ impl Property {
 }
 
 /// An audit event `Update user`. `None` means that the event did not tell the value; an empty list that it was empty.
+///
+/// An event that is dated with a whole second gives two, with its one id: what was before it at the beginning of that second, and
+/// what was after it [`DATE_WIDTH`] later. One of them is a [`Lifecycle`] if it was one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// Whose property.

@@ -8,11 +8,11 @@ mod events;
 mod labels;
 mod moments;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::canonical::canonical;
-use self::events::{audited, evidence_from_events, upn_events};
+use self::events::{UpnEvents, audited, evidence_from_events, upn_events};
 use self::labels::{Label, Loss, created, has, kind, labels, licence, live_read, names_in, removals};
 use self::moments::{Moment, life_evidence, mailbox_evidence, moments, seen_at};
 use super::coverage::Coverage;
@@ -111,8 +111,8 @@ pub struct Timeline {
     moments: Vec<Moment>,
     /// Every name that a fact shows, as it was spelt last.
     names: BTreeMap<(Role, NameKey), Name>,
-    /// The instants at which an audit event may have changed the user principal name.
-    upn_events: BTreeSet<Instant>,
+    /// When an audit event may have changed the user principal name.
+    upn_events: UpnEvents,
     coverage: Coverage,
     life: Track,
     mailbox: Track,

@@ -4,6 +4,8 @@
 //! JSON in one of several encodings, and the target's own UPN means another thing in each activity
 //! (MicrosoftDocs/entra-docs, monitoring-health/reference-audit-activities.md, and live captures).
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::wire::audit::{AuditTarget, ModifiedProperty, WireAudit};
@@ -168,7 +170,7 @@ fn read(event: &WireAudit) -> Result<Vec<Fact>, Why> {
     }
     let at = event.at.ok_or(Why::NoTime)?;
     let id = event_id(event);
-    Ok(facts.into_iter().map(|fact| fact.dated(at, &id)).collect())
+    Ok(facts.into_iter().flat_map(|fact| fact.dated(at, event.width, &id)).collect())
 }
 
 impl Activity {
@@ -199,12 +201,29 @@ enum FactAt {
 }
 
 impl FactAt {
-    fn dated(self, at: Instant, event: &str) -> Fact {
-        let event = event.to_owned();
+    /// An event of which the instant is known is one fact. Of one that happened within a second two tell: at the beginning what was before
+    /// it, at the end what was after it, and both of them if there is nothing to tell, so that nothing goes on across it.
+    fn dated(self, at: Instant, width: Duration, event: &str) -> Vec<Fact> {
+        let life_at =
+            |object, at, life, upn| Fact::Lifecycle(Lifecycle { object, at, event: event.to_owned(), life, upn });
+        let change_at = |object, at, property, old, new| {
+            Fact::Changed(Changed { object, at, event: event.to_owned(), property, old, new })
+        };
+        let is_known = width == Duration::ZERO;
+        let (end, upn_of) = (at.plus(width), Property::UserPrincipalName);
         match self {
-            Self::Life(object, life, upn) => Fact::Lifecycle(Lifecycle { object, at, event, life, upn }),
+            Self::Life(object, life, upn) if is_known => vec![life_at(object, at, life, upn)],
+            Self::Change(object, property, old, new) if is_known => vec![change_at(object, at, property, old, new)],
+            Self::Life(object, life @ (Life::Created | Life::Restored), upn) => {
+                let new = upn.map(|upn| vec![upn]);
+                vec![life_at(object, at, life, None), change_at(object, end, upn_of, None, new)]
+            }
+            Self::Life(object, life @ (Life::Deleted | Life::Purged), upn) => {
+                let old = upn.map(|upn| vec![upn]);
+                vec![change_at(object, at, upn_of, old, None), life_at(object, end, life, None)]
+            }
             Self::Change(object, property, old, new) => {
-                Fact::Changed(Changed { object, at, event, property, old, new })
+                vec![change_at(object, at, property, old, None), change_at(object, end, property, None, new)]
             }
         }
     }

@@ -228,7 +228,7 @@ struct Terms {
 
 fn said_in_json(terms: Terms, item: &[u8], notes: &mut Notes) -> Said {
     if terms.what == What::Audits {
-        return audits::said(item);
+        return audits::said(item, terms.now);
     }
     let told = json::row(item, keys(terms.what)).and_then(|row| fact_of(terms, &row, notes));
     told.map_or_else(Said::Fault, |fact| Said::Facts(vec![fact]))

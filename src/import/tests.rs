@@ -5,8 +5,13 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::fact::{Addressed, Removal, Source};
-use crate::domain::name::NameKind;
+use crate::domain::coverage::Coverage;
+use crate::domain::fact::{Addressed, Changed, Feed, Horizon, Known, Property, Removal, Source};
+use crate::domain::id::Sequence;
+use crate::domain::interval::Interval;
+use crate::domain::name::{Name, NameKind};
+use crate::domain::timeline::{Role, Timeline};
+use crate::domain::track::Confidence;
 
 const A: &str = "7e06b566-15f3-4013-8bf8-79874d52e68a";
 
@@ -286,6 +291,121 @@ fn audit_events_come_alone_in_lists_and_in_pages_and_what_says_nothing_is_no_fau
     assert!(matches!(entries(What::Audits, failed.as_bytes()).0[0].said, Said::Nothing(Why::Failed)));
     assert!(fault(What::Audits, r#"{"error":{"code":"Forbidden","message":"m"}}"#).contains("Forbidden"));
     assert!(fault(What::Audits, r#"{"value":[{"id":"1"}]}"#).contains("names no activity"));
+}
+
+/// A record of the Office 365 management activity, which is dated with whole seconds, in UTC and without saying so.
+fn office(operation: &str, time: &str, old: &str, new: &str) -> String {
+    let id = format!("{operation} {time}");
+    let properties = format!(r#"[{{"Name":"UserPrincipalName","OldValue":"[\"{old}\"]","NewValue":"[\"{new}\"]"}}]"#);
+    let target = format!(r#"[{{"ID":"User_{A}","Type":2}}]"#);
+    format!(
+        r#"{{"Id":"{id}","CreationTime":"{time}","Operation":"{operation}.","ResultStatus":"Success","ObjectId":"{new}","Target":{target},"ModifiedProperties":{properties}}}"#
+    )
+}
+
+fn timeline(text: &str, more: Vec<Fact>, coverage: &Coverage) -> Timeline {
+    let all = facts(What::Audits, text).into_iter().chain(more);
+    let known = all.map(|fact| Known { sequence: Sequence(1), fact }).collect();
+    Timeline::of(A.parse().unwrap(), known, coverage)
+}
+
+#[test]
+fn an_event_of_a_whole_second_proves_nothing_within_that_second() {
+    let start: Instant = "2026-03-01T10:00:00Z".parse().unwrap();
+    let millis = |count: i64| Instant::from_micros(start.as_micros() + count * 1_000);
+    let held = |timeline: &Timeline, name: &str, at: Instant| {
+        let track = timeline.track(Role::Upn, name.parse::<Name>().unwrap().key()).unwrap();
+        track.confidence(Interval::closed(at, at).unwrap())
+    };
+    let rename = office("Update user", "2026-03-01T10:00:00", "a@x", "b@x");
+    let log = Horizon { feed: Feed::Audit, from: millis(-60_000), through: millis(60_000) };
+    for coverage in [Coverage::default(), Coverage::of([&log])] {
+        let told = timeline(&rename, Vec::new(), &coverage);
+        assert_eq!(held(&told, "a@x", millis(0).pred()), Confidence::Certain);
+        assert_eq!(held(&told, "b@x", millis(0).pred()), Confidence::Impossible);
+        for at in [millis(0), millis(300), millis(999)] {
+            for name in ["a@x", "b@x"] {
+                let found = held(&told, name, at);
+                assert!(!matches!(found, Confidence::Certain | Confidence::Impossible), "{name} at {at}: {found:?}");
+            }
+        }
+        assert_eq!(held(&told, "a@x", millis(1_000)), Confidence::Impossible);
+        assert_eq!(held(&told, "b@x", millis(1_000)), Confidence::Certain);
+    }
+    // Another event of that second, of which the instant is known, says nothing of the rest of it.
+    let other = Fact::Changed(Changed {
+        object: A.parse().unwrap(),
+        at: millis(500),
+        event: "other".to_owned(),
+        property: Property::UserPrincipalName,
+        old: Some(vec!["a@x".parse().unwrap()]),
+        new: Some(vec!["c@x".parse().unwrap()]),
+    });
+    let told = timeline(&rename, vec![other], &Coverage::of([&log]));
+    for at in [millis(499), millis(501), millis(700)] {
+        assert!(!matches!(held(&told, "c@x", at), Confidence::Certain), "{at}");
+        assert!(!matches!(held(&told, "a@x", at), Confidence::Certain), "{at}");
+    }
+    // With digits behind the second it is an instant, also in this form.
+    let exact =
+        timeline(&office("Update user", "2026-03-01T10:00:00.25", "a@x", "b@x"), Vec::new(), &Coverage::default());
+    assert_eq!(held(&exact, "a@x", millis(250).pred()), Confidence::Certain);
+    assert_eq!(held(&exact, "b@x", millis(250)), Confidence::Certain);
+}
+
+#[test]
+fn a_life_of_whole_seconds_begins_and_ends_within_them() {
+    let [created, deleted]: [Instant; 2] =
+        ["2026-03-01T10:00:00Z", "2026-03-02T10:00:00Z"].map(|at| at.parse().unwrap());
+    let text = [
+        office("Add user", "2026-03-01T10:00:00", "", "a@x"),
+        office("Delete user", "2026-03-02T10:00:00", "a@x", "a@x"),
+        office("Hard Delete user", "2026-04-01T10:00:00", "", ""),
+    ];
+    let told = timeline(&text.concat(), Vec::new(), &Coverage::default());
+    let alive = |at: Instant| told.life().confidence(Interval::closed(at, at).unwrap());
+    let name = told.track(Role::Upn, "a@x".parse::<Name>().unwrap().key()).unwrap();
+    let named = |at: Instant| name.confidence(Interval::closed(at, at).unwrap());
+    let second = std::time::Duration::from_secs(1);
+    assert_eq!((alive(created.pred()), named(created.pred())), (Confidence::Impossible, Confidence::Impossible));
+    for open in [created, created.plus(second / 2), deleted, deleted.plus(second / 2)] {
+        for found in [alive(open), named(open)] {
+            assert!(!matches!(found, Confidence::Certain | Confidence::Impossible), "{open}: {found:?}");
+        }
+    }
+    assert_eq!(named(created.plus(second)), Confidence::Certain);
+    assert_eq!(named(deleted.pred()), Confidence::Certain);
+    assert_eq!(
+        (alive(deleted.plus(second)), named(deleted.plus(second))),
+        (Confidence::Impossible, Confidence::Impossible)
+    );
+    let purged = told.states().last().unwrap().from;
+    let at: Instant = "2026-04-01T10:00:00Z".parse().unwrap();
+    assert_eq!((purged.after(), purged.by()), (Some(at.pred()), Some(at.plus(second))));
+}
+
+#[test]
+fn an_audit_event_of_no_sure_instant_or_of_the_future_is_refused() {
+    let event = |at: &str| {
+        format!(
+            r#"{{"id":"e1","activityDisplayName":"Add user","activityDateTime":"{at}","result":"success",
+            "targetResources":[{{"id":"{A}","type":"User","userPrincipalName":"a@x"}}]}}"#
+        )
+    };
+    for local in ["2026-03-01T10:00:00", "2026-03-01 10:00:00.1234567"] {
+        let why = fault(What::Audits, &event(local));
+        assert!(why.contains("has no offset") && why.contains("RFC 3339"), "{why}");
+        // Of what says nothing anyway nothing depends on it.
+        let idle = event(local).replace("Add user", "Change password");
+        assert!(matches!(entries(What::Audits, idle.as_bytes()).0[0].said, Said::Nothing(_)));
+    }
+    assert_eq!(facts(What::Audits, &event("2026-03-01T10:00:00+01:00")).len(), 1);
+    // The ledger's time is the first of June.
+    for later in [event("2026-06-01T00:05:01Z"), office("Update user", "2026-06-01T00:05:01", "a@x", "b@x")] {
+        let why = fault(What::Audits, &later);
+        assert!(why.contains("lies after the present") && why.contains("2026-06-01T00:05:01Z"), "{why}");
+    }
+    assert_eq!(facts(What::Audits, &event("2026-06-01T00:05:00Z")).len(), 1, "clocks may differ by so much");
 }
 
 proptest! {

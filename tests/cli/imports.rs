@@ -10,11 +10,13 @@ use super::world::{Ran, World, bare, full, ran, ran_with, wait_until};
 
 const TENANT: &str = "b0f2a1c4-0000-4000-8000-000000000001";
 const HEAD: &str = "\u{feff}Snapshot;Chain;Name;From;Until;Size\r\n";
+/// After every collected event.
+const NOW: &str = "2027-01-01T00:00:00Z";
 
 /// The program in a folder with a ledger and no directory.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = bare(folder);
-    command.args(["--ledger", "ledger", "--tenant", TENANT, "--now", "2026-06-01T00:00:00Z", "--output", "json"]);
+    command.args(["--ledger", "ledger", "--tenant", TENANT, "--now", NOW, "--output", "json"]);
     command.args(arguments);
     command
 }

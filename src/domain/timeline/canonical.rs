@@ -53,7 +53,8 @@ fn reading_of(fact: &Fact) -> Option<&Reading> {
     }
 }
 
-fn instant_of(fact: &Fact) -> Instant {
+/// The instant by which a fact has its place in that order.
+pub(super) fn instant_of(fact: &Fact) -> Instant {
     match fact {
         Fact::Seen(seen) => seen.reading.at,
         Fact::Removed(removed) => removed.reading.at,

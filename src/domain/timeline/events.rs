@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Role;
+use super::canonical::instant_of;
 use crate::domain::coverage::Coverage;
 use crate::domain::fact::{
     Changed, DATE_WIDTH, Fact, Feed, Known, Life, Lifecycle, Property, Reading, Removed, Source,
@@ -49,9 +50,10 @@ pub(super) fn evidence_from_events(role: Role, key: &NameKey, facts: &[Known]) -
 /// its UPN did not change, so each piece of evidence holds from the event before it to the event after it.
 pub(super) fn audited<'a>(
     evidence: impl Iterator<Item = &'a Evidence>,
-    events: &BTreeSet<Instant>,
+    events: &UpnEvents,
     coverage: &Coverage,
 ) -> Vec<Evidence> {
+    let UpnEvents { at: events, within } = events;
     evidence
         .filter(|piece| {
             piece.origin.source != Source::Import
@@ -64,8 +66,10 @@ pub(super) fn audited<'a>(
             let from = piece.span.from().max(if piece.solid { stretch.from } else { Instant::MIN });
             let until = if piece.solid { from.succ() } else { piece.span.until() };
             // An event inside a reading's window tells more exactly what the reading could mean.
+            // What is said of an instant within which one happened may be from before it or from after it.
             if from < stretch.from
                 || until > stretch.through.succ()
+                || within.iter().any(|span| span.from() < until && from < span.until())
                 || events.range(from.succ()..until).next().is_some()
             {
                 return None;
@@ -78,14 +82,43 @@ pub(super) fn audited<'a>(
         .collect()
 }
 
-/// The instants at which an audit event may have changed the user principal name.
-pub(super) fn upn_events(facts: &[Known]) -> BTreeSet<Instant> {
-    let at = |known: &Known| match &known.fact {
-        Fact::Lifecycle(lifecycle) => Some(lifecycle.at),
-        Fact::Changed(changed) if changed.property == Property::UserPrincipalName => Some(changed.at),
-        _ => None,
+/// When audit events may have changed the user principal name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct UpnEvents {
+    /// The instants that facts tell.
+    at: BTreeSet<Instant>,
+    /// The spans of those of which the instant is not known.
+    within: Vec<Interval>,
+}
+
+pub(super) fn upn_events(facts: &[Known]) -> UpnEvents {
+    let told = |known: &Known| match &known.fact {
+        Fact::Changed(changed) if changed.property != Property::UserPrincipalName => None,
+        fact => event_of(fact).map(|(_, at)| at),
     };
-    facts.iter().filter_map(at).collect()
+    let spans = facts.iter().filter_map(|known| {
+        told(known)?;
+        let (id, end) = event_of(&known.fact)?;
+        Interval::new(began(facts, id, end)?, end)
+    });
+    UpnEvents { at: facts.iter().filter_map(told).collect(), within: spans.collect() }
+}
+
+/// When an event began that is told to be over at this instant, if it is told by two facts: all that is known is that it happened between.
+pub(super) fn began(facts: &[Known], event: &str, end: Instant) -> Option<Instant> {
+    let begin = end.minus(DATE_WIDTH);
+    // They are in the order of their instants.
+    let of_then = facts.iter().skip(facts.partition_point(|known| instant_of(&known.fact) < begin));
+    let mut of_then = of_then.take_while(|known| instant_of(&known.fact) == begin);
+    of_then.any(|known| event_of(&known.fact) == Some((event, begin))).then_some(begin)
+}
+
+fn event_of(fact: &Fact) -> Option<(&str, Instant)> {
+    match fact {
+        Fact::Changed(changed) => Some((&changed.event, changed.at)),
+        Fact::Lifecycle(lifecycle) => Some((&lifecycle.event, lifecycle.at)),
+        _ => None,
+    }
 }
 
 /// The events of the object's life, in order of time.

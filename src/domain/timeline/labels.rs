@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::events::began;
 use super::{Names, Role};
 use crate::domain::fact::{
-    Changed, Fact, Known, Life, MailboxState, ObjectKind, Property, Removal, Removed, Seen, Source,
+    Changed, Fact, Known, Life, Lifecycle, MailboxState, ObjectKind, Property, Removal, Removed, Seen, Source,
 };
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
@@ -56,7 +57,11 @@ pub(super) fn labels(facts: &[Known]) -> Vec<Label> {
 }
 
 pub(super) fn removals(facts: &[Known]) -> Vec<Loss> {
-    let event = |removal, at: Instant| Loss { removal, at, after: at.pred(), by: at };
+    let event = |removal, lost: &Lifecycle| {
+        let at = lost.at;
+        let after = began(facts, &lost.event, at).unwrap_or(at).pred();
+        Loss { removal, at, after, by: at }
+    };
     facts
         .iter()
         .filter_map(|known| match &known.fact {
@@ -66,8 +71,8 @@ pub(super) fn removals(facts: &[Known]) -> Vec<Loss> {
                 let after = if removed.removal == Removal::Purged { Instant::MIN } else { window.from() };
                 Some(Loss { removal: removed.removal, at, after, by: window.until() })
             }
-            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some(event(Removal::Soft, lifecycle.at)),
-            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Purged => Some(event(Removal::Purged, lifecycle.at)),
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Deleted => Some(event(Removal::Soft, lifecycle)),
+            Fact::Lifecycle(lifecycle) if lifecycle.life == Life::Purged => Some(event(Removal::Purged, lifecycle)),
             _ => None,
         })
         .collect()

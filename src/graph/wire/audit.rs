@@ -2,11 +2,13 @@
 //! the Office 365 management activity record. All are read into one shape; values stay as sent.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::failure::WireError;
 use super::{Rejected, Rejection};
+use crate::domain::fact::DATE_WIDTH;
 use crate::domain::time::Instant;
 
 /// One event of the directory's audit log.
@@ -20,6 +22,10 @@ pub struct WireAudit {
     pub activity: String,
     /// When it happened; `None` where it is missing or unreadable.
     pub at: Option<Instant>,
+    /// It happened at some instant of so long from then on. Only the Office 365 form, which has whole seconds, gives this.
+    pub width: Duration,
+    /// Whether the time lacks an offset and was taken for UTC without a reason. That of the Office 365 form is UTC by definition.
+    pub is_local: bool,
     /// `loggedByService`: `Core Directory` for changes of the directory itself.
     pub service: Option<String>,
     /// `result`, for example `success`.
@@ -72,11 +78,14 @@ impl WireAudit {
 /// Graph's entity, the inside of the Event Hub envelope, and the Log Analytics row, which differ in the letter case of
 /// their keys and in lists that are JSON inside a text.
 fn directory_form(item: &Map<String, Value>) -> Option<WireAudit> {
+    let at = text(item, "activityDateTime").or_else(|| text(item, "timeGenerated"));
     Some(WireAudit {
         id: text(item, "id"),
         correlation_id: text(item, "correlationId"),
         activity: text(item, "activityDisplayName").or_else(|| text(item, "operationName"))?,
-        at: text(item, "activityDateTime").or_else(|| text(item, "timeGenerated")).and_then(|at| instant(&at)),
+        at: at.as_deref().and_then(instant),
+        width: Duration::ZERO,
+        is_local: at.is_some_and(|at| at.trim().parse::<Instant>().is_err()),
         service: text(item, "loggedByService"),
         result: text(item, "result"),
         targets: list(item, "targetResources").iter().filter_map(Value::as_object).map(target).collect(),
@@ -101,6 +110,7 @@ fn office_form(item: &Map<String, Value>) -> Option<WireAudit> {
         kind.eq_ignore_ascii_case("user").then(|| id.to_owned())
     });
     let operation = text(item, "operation")?;
+    let at = text(item, "creationTime");
     let target = AuditTarget {
         kind: id.as_ref().map(|_| "User".to_owned()),
         id,
@@ -111,7 +121,9 @@ fn office_form(item: &Map<String, Value>) -> Option<WireAudit> {
         id: text(item, "id"),
         correlation_id: text(item, "interSystemsId"),
         activity: operation.trim_end_matches('.').to_owned(),
-        at: text(item, "creationTime").and_then(|at| instant(&at)),
+        at: at.as_deref().and_then(instant),
+        width: if at.is_some_and(|at| at.contains('.')) { Duration::ZERO } else { DATE_WIDTH },
+        is_local: false,
         service: None,
         result: text(item, "resultStatus"),
         targets: vec![target],
