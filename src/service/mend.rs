@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::ledger::{Ledger, LedgerError, Restated, Stamp};
-use crate::store::sled::{RepairHow, RepairOutcome, RepairReport, SledOptions, SledStore, is_half_restored, repair};
+use crate::store::sled::{
+    RepairHow, RepairOutcome, RepairReport, SledCopy, SledOptions, SledStore, is_half_restored, repair,
+};
 use crate::store::{ErasureKey, StoreError};
 
 /// A ledger that is to be mended.
@@ -103,15 +105,23 @@ enum Compared {
 struct Opened {
     store: Arc<SledStore>,
     ledger: Ledger,
+    /// It is a copy, which is to go when the others are dropped.
+    _copy: Option<SledCopy>,
 }
 
 fn open(mend: &Mend<'_>, rebuild: bool) -> Result<Opened, StoreError> {
     let restore = is_half_restored(mend.path);
     let options = SledOptions { create: false, rebuild, restore, ..mend.options.clone() };
+    if mend.how.dry_run {
+        // Opening writes, and may make the ledger one of a newer format.
+        let copy = SledCopy::open(mend.path, &options)?;
+        let (store, key) = (copy.store(), mend.erasure_key.clone());
+        return Ok(Opened { ledger: Ledger::with_key(store.clone(), key), store, _copy: Some(copy) });
+    }
     // Some short command may have come in between, or somebody who is just opening or closing it.
     let is_held = |error: &StoreError| matches!(error, StoreError::Held { .. } | StoreError::HeldBySomeone { .. });
     let store = Arc::new(SledStore::open_patiently(mend.path, &options, is_held)?);
-    Ok(Opened { ledger: Ledger::with_key(store.clone(), mend.erasure_key.clone()), store })
+    Ok(Opened { ledger: Ledger::with_key(store.clone(), mend.erasure_key.clone()), store, _copy: None })
 }
 
 fn compare(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Compared, LedgerError> {
@@ -139,7 +149,7 @@ fn derive(
     sound: Option<Opened>,
     progress: &mut dyn FnMut(Step, u64),
 ) -> Result<(Arc<SledStore>, Restated), LedgerError> {
-    let Opened { store, ledger } = match sound {
+    let Opened { store, ledger, .. } = match sound {
         Some(opened) => opened,
         None => open(mend, true)?,
     };

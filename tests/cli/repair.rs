@@ -1,10 +1,12 @@
 //! `repair`: from damage to a ledger that holds what is still proved, as a person goes about it.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::world::{World, full};
+use super::world::{World, full, ran};
 
 /// A ledger of a few rounds, and the size of its engine's file.
 fn company() -> World {
@@ -42,6 +44,39 @@ fn a_sound_ledger_is_said_to_be_and_left_alone() {
     let said = w.say(&["repair", "--dry-run"]).stdout;
     assert!(said.contains("the journal is whole") && said.contains("nothing was changed"), "{said}");
     w.verify();
+}
+
+/// The files below a folder, but for who had it open last.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => found.append(&mut files(&path)),
+            false if path.ends_with("holder.json") => {}
+            false => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    found
+}
+
+#[test]
+fn a_dry_run_writes_nothing_into_the_ledger() {
+    let w = company();
+    let before = files(&w.ledger());
+    assert_eq!(w.run(&["repair", "--dry-run"]).done()["outcome"], json!("sound"));
+    assert!(files(&w.ledger()) == before);
+    // One of an earlier format stays one that its release can read.
+    let old = w.file("old");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/1/ledger");
+    for (from, bytes) in files(&kept) {
+        let to = old.join(from.strip_prefix(&kept).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::write(to, bytes).unwrap();
+    }
+    let before = files(&old);
+    let dry = ran(w.command("json", &["--ledger", old.to_str().unwrap()]).args(["repair", "--dry-run"])).done();
+    assert_eq!((&dry["outcome"], &dry["commits"]), (&json!("sound"), &json!(11)), "{dry}");
+    assert!(files(&old) == before);
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub use self::inspect::{Inspection, InspectionKeys, inspect};
 pub use self::options::{
     CACHE_CAPACITY_BYTES, FREE_BYTES_MIN, PATIENCE, RESIDENT_BYTES, SERVING_CACHE_CAPACITY_BYTES, SledOptions,
 };
-pub use self::repair::{LostCommits, RepairHow, RepairOutcome, RepairReport, TenantRepair, repair};
+pub use self::repair::{LostCommits, RepairHow, RepairOutcome, RepairReport, SledCopy, TenantRepair, repair};
 
 /// A ledger in a directory, held by this process until it is dropped.
 pub struct SledStore {
@@ -460,6 +460,7 @@ impl fmt::Debug for SledStore {
 }
 
 /// Removes a scratch store's directory.
+#[derive(Debug)]
 struct Vanishing(PathBuf);
 
 impl Drop for Vanishing {

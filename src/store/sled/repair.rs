@@ -277,11 +277,8 @@ fn damage(
         // It may have failed because of that, or taken all memory; nobody is left to say so.
         return Ok(Some("deriving everything anew in it was begun and not completed".to_owned()));
     }
-    check_room(directory, options)?;
-    let copy = directory.scratch_path("repair");
-    let workspace = Vanishing(copy.clone());
-    fs::create_dir(&copy).map_err(|error| io_error(&copy, "create the workspace", error))?;
-    directory.copy_to(&copy)?;
+    let workspace = copied(directory, options)?;
+    let copy = workspace.0.clone();
     let options = SledOptions { create: false, rebuild: directory.is_rebuilding()?, ..options.clone() };
     let looked = SledStore::open(&copy, options).and_then(|store| look(&store, proved));
     drop(workspace);
@@ -292,6 +289,46 @@ fn damage(
             Ok(Some(super::chain(&error).replace(&copy.display().to_string(), &directory.shown())))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Copies what opening the ledger needs, for as long as this lives.
+fn copied(directory: &Directory, options: &SledOptions) -> Result<Vanishing, StoreError> {
+    check_room(directory, options)?;
+    let copy = directory.scratch_path("repair");
+    let workspace = Vanishing(copy.clone());
+    fs::create_dir(&copy).map_err(|error| io_error(&copy, "create the workspace", error))?;
+    directory.copy_to(&copy)?;
+    Ok(workspace)
+}
+
+/// A copy of a ledger, for whoever may not change it: opening writes. The ledger itself is locked, and the copy gone when this is dropped.
+#[derive(Debug)]
+pub struct SledCopy {
+    // Dropped in this order.
+    store: Arc<SledStore>,
+    _workspace: Vanishing,
+    _directory: Directory,
+}
+
+impl SledCopy {
+    /// Copies the ledger in a directory, within it, and opens the copy.
+    ///
+    /// # Errors
+    /// If there is no room for a copy, and as [`SledStore::open`].
+    pub fn open(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
+        let directory = Directory::lock(path, false)?;
+        let workspace = copied(&directory, options)?;
+        // Whether it is half restored stands beside what is copied.
+        let options = SledOptions { create: false, restore: false, ..options.clone() };
+        let mut store = SledStore::open(&workspace.0, options)?;
+        store.engine.give_up();
+        Ok(Self { store: Arc::new(store), _workspace: workspace, _directory: directory })
+    }
+
+    /// The copy.
+    pub fn store(&self) -> Arc<SledStore> {
+        Arc::clone(&self.store)
     }
 }
 
