@@ -34,7 +34,7 @@ pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError
     }
     let opened = app.open("restore", How::Restore)?;
     if opened.store.needs_rebuild() {
-        opened.ledger.rebuild_leniently(|_| ())?;
+        opened.ledger.rebuild(|_| ())?;
     }
     let bar = output::progress(&app.global, "{spinner} {pos} commits restored [{elapsed}]");
     let restored = bring_back(&opened.ledger, from, options.until_damage, &mut |added| bar.set_position(added));

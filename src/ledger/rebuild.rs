@@ -57,23 +57,13 @@ impl VerifyReport {
 impl Ledger {
     /// Drops everything derived and derives it anew from the journal. Returns the number of commits replayed. Safe to
     /// repeat after a crash: the journal is never touched.
-    pub fn rebuild(&self, progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
-        self.derive_all(false, progress)
-    }
-
-    /// The same of a journal that lacks its newest commits, which may have told of erasures: words on findings that are not there are
-    /// passed over until these are named again and everything is derived once more.
-    pub fn rebuild_leniently(&self, progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
-        self.derive_all(true, progress)
-    }
-
-    fn derive_all(&self, is_lenient: bool, mut progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
+    pub fn rebuild(&self, mut progress: impl FnMut(u64)) -> Result<u64, LedgerError> {
         self.store().drop_derived()?;
         // Only now are all tenants shown, also one whose head was lost: heads are derived too.
         let tenants = self.store().tenants()?;
         let mut commits = 0;
         for tenant in tenants {
-            replay(self.store(), self.store(), tenant, is_lenient, |entry| {
+            replay(self.store(), self.store(), tenant, |entry| {
                 commits += 1;
                 progress(entry.commit.facts.len() as u64);
             })?;
@@ -84,18 +74,9 @@ impl Ledger {
 
     /// Appends a commit that has its hash already, from an export, and derives what follows from it. `entry` is what it opens as.
     ///
-    /// With `is_lenient`, words on findings that are not there are passed over: where names were erased later, they have the ids
-    /// that those findings get by a rebuild.
-    ///
     /// # Errors
     /// If it does not follow on the head, or the store fails.
-    pub fn append_raw(
-        &self,
-        tenant: TenantId,
-        raw: &RawEntry,
-        entry: &Entry,
-        is_lenient: bool,
-    ) -> Result<(), LedgerError> {
+    pub fn append_raw(&self, tenant: TenantId, raw: &RawEntry, entry: &Entry) -> Result<(), LedgerError> {
         let _writing = self.writing();
         let head = self.store().head(tenant)?;
         // What does not follow on the head is refused before anything is derived from it.
@@ -109,7 +90,7 @@ impl Ledger {
             }
             None => Cow::Borrowed(&entry.commit),
         };
-        let derived = derive::derive_again(self.store(), tenant, &head, &commit, is_lenient)?;
+        let derived = derive::derive_again(self.store(), tenant, &head, &commit)?;
         self.store().append_raw(tenant, raw, derived)?;
         Ok(())
     }
@@ -122,7 +103,7 @@ impl Ledger {
             report.tenants += 1;
             let erasure = self.store().erasure(tenant)?;
             let mut forgetting = Forgetting::new(erasure.as_deref());
-            replay(self.store(), scratch.as_ref(), tenant, false, |entry| {
+            replay(self.store(), scratch.as_ref(), tenant, |entry| {
                 report.commits += 1;
                 let facts = entry.commit.facts.len() as u64;
                 report.facts += facts;
@@ -145,7 +126,6 @@ fn replay(
     journal: &dyn LedgerStore,
     into: &dyn LedgerStore,
     tenant: TenantId,
-    is_lenient: bool,
     mut each: impl FnMut(&Entry),
 ) -> Result<(), LedgerError> {
     let mut next = Sequence(1);
@@ -160,7 +140,7 @@ fn replay(
                 return Err(broken_chain(tenant, next).into());
             }
             let head = into.head(tenant)?;
-            let derived = derive::derive_again(into, tenant, &head, &entry.commit, is_lenient)?;
+            let derived = derive::derive_again(into, tenant, &head, &entry.commit)?;
             into.restore_derived(tenant, &entry, derived)?;
             each(&entry);
             previous = entry.hash;

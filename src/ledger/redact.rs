@@ -240,7 +240,7 @@ impl Ledger {
                 let forgotten = if tenant == own { plan.forget(raw)? } else { None };
                 let kept = forgotten.as_ref().map_or(raw, |(forgotten, _)| forgotten);
                 let entry = kept.open(tenant)?;
-                new.append_raw(tenant, kept, &entry, false)?;
+                new.append_raw(tenant, kept, &entry)?;
                 if let Some((_, places)) = forgotten {
                     report.commits += 1;
                     report.items += places.len() as u64;

@@ -154,7 +154,7 @@ fn derive(
         None => open(mend, true)?,
     };
     if store.needs_rebuild() {
-        ledger.rebuild_leniently(|facts| progress(Step::Derive, facts))?;
+        ledger.rebuild(|facts| progress(Step::Derive, facts))?;
     }
     // The rest of an export would not follow on commits of our own.
     if is_half_restored(mend.path) {

@@ -360,3 +360,52 @@ fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
     assert_eq!(on(&w, &again, &restore).ended(1)["erasures"]["named"], json!(true));
     on(&w, &again, &["verify"]).done();
 }
+
+/// Whether there is the finding that somebody had a word on, may follow from the names that were erased.
+#[test]
+fn an_erasure_whose_record_was_lost_is_named_anew_also_where_a_finding_rested_on_the_names() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("00:00");
+    w.poll();
+    w.at("01:00");
+    w.snapshot_by_name("cA", "s1", "ann");
+    w.at("02:00");
+    w.poll();
+    w.rename(ann, "ann.lee");
+    w.at("03:00");
+    w.poll();
+    w.create("ann");
+    w.at("04:00");
+    w.poll();
+    w.at("05:00");
+    w.snapshot_by_name("cA", "s2", "ann");
+    w.at("06:00");
+    w.poll();
+    let found = w.run(&["findings"]).done();
+    let mixed = found["items"].as_array().unwrap().iter().find(|found| found["kind"] == "mixed_chain").unwrap();
+    w.run(&["finding", "ack", mixed["id"].as_str().unwrap(), "--by", "me", "--note", "known"]).done();
+    w.run(&["redact", &ann.to_string()]).done();
+    w.verify();
+    let acknowledged = |ledger: &Path| on(&w, ledger, &["findings", "--state", "acknowledged"]).done()["items"].clone();
+    let before = acknowledged(&w.ledger());
+    assert_eq!(before[0]["kind"], "mixed_chain", "{before}");
+
+    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
+    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
+    let cut: String = whole.lines().take(commits).map(|line| format!("{line}\n")).collect();
+    let file = w.file("cut.jsonl");
+    fs::write(&file, cut).unwrap();
+    let copy = w.file("copy");
+    let restored = on(&w, &copy, &["restore", "--until-damage", file.to_str().unwrap()]).ended(1);
+    assert_eq!(restored["erasures"]["named"], json!(false), "{restored}");
+    assert_eq!(acknowledged(&copy), json!([]), "without what was erased nothing shows it");
+    on(&w, &copy, &["verify"]).ended(40);
+    on(&w, &copy, &["rebuild"]).done();
+
+    give_key(&w, &copy);
+    let repaired = on(&w, &copy, &["repair"]).done();
+    assert_eq!((&repaired["outcome"], &repaired["erasures"]["named"]), (&json!("sound"), &json!(true)), "{repaired}");
+    on(&w, &copy, &["verify"]).done();
+    assert_eq!(acknowledged(&copy), before);
+}

@@ -9,7 +9,10 @@ use whowas::domain::id::ObjectId;
 use whowas::domain::link::{Anchor, AnchorKind, Link, LinkEnd, Relation};
 use whowas::domain::name::NameKind;
 use whowas::domain::time::Instant;
-use whowas::ledger::{Batch, LedgerError, Stamp};
+use whowas::ledger::{Batch, Ledger, LedgerError, Stamp};
+use whowas::service::export::{Begun, export, restore};
+use whowas::store::memory::MemoryStore;
+use whowas::store::{Commit, Derived};
 
 use crate::harness::*;
 
@@ -37,6 +40,7 @@ on_both_stores!(
     objects_that_share_an_anchor_are_candidates_until_they_are_linked,
     a_default_that_many_share_is_no_anchor,
     operators_words_are_kept_once_and_unknown_findings_are_refused,
+    a_word_on_a_finding_that_no_rule_gives_any_more_keeps_nobody_from_deriving,
     a_link_is_taken_back_once_and_only_if_it_was_there,
 );
 
@@ -364,6 +368,36 @@ fn operators_words_are_kept_once_and_unknown_findings_are_refused(book: &mut Boo
     assert_eq!(once.head, twice.head);
     assert_eq!(about(book, FindingKind::NameReused, &called("sam")), Some(FindingState::Acknowledged));
     assert_eq!(open(book), []);
+}
+
+/// As an earlier release may have left it, by whose rules there was such a finding.
+fn a_word_on_a_finding_that_no_rule_gives_any_more_keeps_nobody_from_deriving(book: &mut Book) {
+    two_sams(book);
+    let finding = FindingId::of(FindingKind::MixedChain, &Subject::Chain("cA".parse().unwrap()));
+    let word = || Review { finding, at: t(2, "12:00"), by: Some("ops".to_owned()), note: None };
+    let head = book.ledger.head(TENANT).unwrap();
+    let (facts, recorded) = (vec![Fact::Acknowledged(word()), Fact::Resolved(word())], t(2, "12:00"));
+    let commit = Commit { recorded, salt: [8; 16], facts, cursor: None, run: None };
+    let derived = Derived { state: head.state, ..Derived::default() };
+    book.ledger.store().append(TENANT, head.sequence, commit, derived).unwrap();
+
+    let before = open(book);
+    assert_eq!(book.ledger.verify(|_| ()).unwrap().differing, 0);
+    assert_eq!(book.ledger.rebuild(|_| ()).unwrap(), head.sequence.next().0);
+    assert_eq!(open(book), before);
+    assert_eq!(book.ledger.verify(|_| ()).unwrap().differing, 0);
+    // Who says so anew is told that there is none.
+    let stamp = Stamp { now: t(2, "13:00"), salt: [9; 16] };
+    let batch = Batch { facts: vec![Fact::Resolved(word())], ..Batch::default() };
+    let refused = book.ledger.append(TENANT, batch, stamp).unwrap_err();
+    assert!(matches!(refused, LedgerError::NoFinding { .. }), "{refused}");
+
+    let mut file = Vec::new();
+    export(&book.ledger, None, Begun::default(), t(3, "09:00"), &mut file, &mut |_| ()).unwrap();
+    let copy = Ledger::new(MemoryStore::new());
+    restore(&copy, &*file, false, &mut |_| ()).unwrap();
+    assert_eq!(copy.head(TENANT).unwrap(), book.ledger.head(TENANT).unwrap());
+    assert_eq!(copy.verify(|_| ()).unwrap().differing, 0);
 }
 
 fn a_link_is_taken_back_once_and_only_if_it_was_there(book: &mut Book) {

@@ -81,16 +81,14 @@ pub(super) fn derive(
     Ok((Kept { facts, cursor, run: batch.run }, derived, summary))
 }
 
-/// What follows from a commit of the journal, given the derived state before it. Leniently, words on findings that are not
-/// there are passed over: names that a later commit tells to be erased give findings other ids, which those words have already.
+/// What follows from a commit of the journal, given the derived state before it.
 pub(super) fn derive_again(
     store: &dyn LedgerStore,
     tenant: TenantId,
     head: &Head,
     commit: &Commit,
-    is_lenient: bool,
 ) -> Result<Derived, LedgerError> {
-    let mut work = Work { is_lenient, ..Work::new(store, tenant, head, commit.recorded) };
+    let mut work = Work { is_replay: true, ..Work::new(store, tenant, head, commit.recorded) };
     for fact in &commit.facts {
         work.take(fact)?;
     }
@@ -108,7 +106,8 @@ struct Work<'a> {
     tenant: TenantId,
     sequence: Sequence,
     recorded: Instant,
-    is_lenient: bool,
+    /// The facts are those of a commit that the journal has.
+    is_replay: bool,
     before: TenantState,
     derived: Derived,
     objects: BTreeMap<ObjectId, ObjectWork>,
@@ -156,7 +155,7 @@ impl<'a> Work<'a> {
             tenant,
             sequence: head.sequence.next(),
             recorded,
-            is_lenient: false,
+            is_replay: false,
             before: head.state.clone(),
             derived,
             objects: BTreeMap::new(),

@@ -43,20 +43,13 @@ pub fn restore(
     let mut lines = Lines::new(from);
     lines.header()?;
     let mut done = Restored { commits: 0, added: 0, facts: 0, tenants: Vec::new(), damaged: None };
-    // A word on a finding that is not there, which is in order only if names were erased later.
-    let mut passed = None;
-    match take_all(ledger, &mut lines, &mut done, &mut passed, told) {
+    match take_all(ledger, &mut lines, &mut done, told) {
         Ok(()) => check_is_all(ledger, &lines)?,
         Err(ExportError::Fault(fault)) if until_damage => {
             check_is_begun(ledger, &lines)?;
             done.damaged = Some(fault);
         }
         Err(error) => return Err(error),
-    }
-    if let Some(error) = passed.filter(|_| done.damaged.is_none())
-        && !ledger.has_erasures()?
-    {
-        return Err(error.into());
     }
     done.tenants = in_ledger(ledger)?;
     done.commits = done.tenants.iter().map(|part| part.commits).sum();
@@ -67,7 +60,6 @@ fn take_all<R: BufRead>(
     ledger: &Ledger,
     lines: &mut Lines<R>,
     done: &mut Restored,
-    passed: &mut Option<LedgerError>,
     told: &mut dyn FnMut(u64),
 ) -> Result<(), ExportError> {
     let mut heads = BTreeMap::new();
@@ -95,13 +87,7 @@ fn take_all<R: BufRead>(
             continue;
         }
         let entry = raw.open(tenant).map_err(|error| unsound(lines, error.into()))?;
-        match ledger.append_raw(tenant, &raw, &entry, false) {
-            Err(error @ (LedgerError::NoFinding { .. } | LedgerError::FindingWithdrawn { .. })) => {
-                ledger.append_raw(tenant, &raw, &entry, true).map_err(|error| misplaced(lines, error))?;
-                passed.get_or_insert(error);
-            }
-            appended => appended.map_err(|error| misplaced(lines, error))?,
-        }
+        ledger.append_raw(tenant, &raw, &entry).map_err(|error| misplaced(lines, error))?;
         heads.insert(tenant, (raw.sequence, raw.hash));
         done.added += 1;
         done.facts += entry.commit.facts.len() as u64;
