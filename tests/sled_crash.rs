@@ -302,6 +302,31 @@ fn an_interrupted_rebuild_is_noticed_and_can_be_completed() {
     SledStore::open(directory.path(), options()).unwrap();
 }
 
+/// Whoever asks for a rebuild has a ledger that answers, mostly.
+#[test]
+fn a_rebuild_that_cannot_be_completed_is_not_begun() {
+    let directory = filled(3);
+    // No opening reads all of the journal.
+    tamper(directory.path(), 1, |value| *value.last_mut().unwrap() ^= 0x04);
+    let rebuild = SledOptions { rebuild: true, ..options() };
+    let refused = |options: SledOptions| {
+        let store = SledStore::open(directory.path(), options).unwrap();
+        let error = store.drop_derived().unwrap_err();
+        assert!(!store.needs_rebuild());
+        drop(store);
+        // It answers as it did before, and is written.
+        let store = SledStore::open(directory.path(), self::options()).unwrap();
+        assert_eq!(store.holders(TENANT, name(2, 0).key()).unwrap().len(), 1);
+        append(&store, store.head(TENANT).unwrap().sequence.0 + 1).unwrap();
+        error
+    };
+    let error = refused(rebuild.clone());
+    assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains("commit 1 ")), "{error}");
+    let error = refused(SledOptions { free_bytes_min: u64::MAX / 2, ..rebuild });
+    // What is put back needs room besides.
+    assert!(matches!(error, StoreError::DiskFull { needed, .. } if needed > u64::MAX / 2), "{error}");
+}
+
 /// Reads everything; says whether all of it was sound. A panic would fail the test.
 fn read_all(store: &SledStore) -> Result<u64, StoreError> {
     let head = store.head(TENANT)?;

@@ -349,6 +349,9 @@ pub trait LedgerStore: Send + Sync {
     /// Drops everything derived, heads included, so that a rebuild can put it back. Until every tenant's entries are
     /// restored and `sync` was called, `append` answers [`StoreError::NeedsRebuild`]; `tenants` and `journal` answer in
     /// full, every other verb from what is restored.
+    ///
+    /// # Errors
+    /// Also if there is no room for what is to be put back, or a commit of the journal cannot be read; nothing is dropped then.
     fn drop_derived(&self) -> Result<(), StoreError>;
 
     /// Puts back the derived changes of one journal entry. Entries come in order, from 1, for each tenant.

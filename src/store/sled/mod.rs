@@ -35,6 +35,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +46,7 @@ use crossbeam_utils::sync::ShardedLock;
 use self::changes::Changes;
 use self::cipher::Cipher;
 use self::directory::{Directory, Note, Noted, SCRATCH};
-use self::engine::Engine;
+use self::engine::{Engine, Range};
 use self::opening::{check_commits, check_heads, count_commits, find_cipher, open_engine, try_on_copy};
 use self::read::{damaged, get};
 use self::unseen::Unseen;
@@ -53,7 +54,7 @@ use super::key::{Key, Prefix};
 use super::prepare::{Prepared, head_after};
 use super::record::mapping::MappingStateV1;
 use super::record::tenant::HeadV1;
-use super::{Derived, Head, Holder, LedgerStore, Residency, StoreError, Syncing};
+use super::{Derived, Hash, Head, Holder, LedgerStore, Order, Residency, StoreError, Syncing};
 use crate::domain::id::{Sequence, TenantId};
 
 pub use self::cipher::{KeyId, LedgerKey};
@@ -344,8 +345,13 @@ impl SledStore {
     }
 
     fn check_space(&self) -> Result<(), StoreError> {
+        self.check_space_for(0)
+    }
+
+    /// Whether so many bytes can be written and what must stay free is free still.
+    fn check_space_for(&self, bytes: u64) -> Result<(), StoreError> {
         let free = self.directory.free_bytes()?;
-        let needed = self.options.free_bytes_min;
+        let needed = self.options.free_bytes_min.saturating_add(bytes);
         if free < needed {
             return Err(StoreError::DiskFull { path: self.directory.shown(), free, needed });
         }
@@ -422,8 +428,37 @@ impl SledStore {
         Ok(store)
     }
 
+    /// Whether everything derived can be put back once it is dropped: every commit can be read and follows on the one before it, and
+    /// there is room. Without that a ledger that answers would become one that answers nothing.
+    fn check_can_be_derived(&self) -> Result<(), StoreError> {
+        let mut bytes: u64 = 0;
+        for (tenant, _) in read::tenants(&self.engine)? {
+            self.engine.scan_stored(derived_of(tenant), Order::Forward, |key, value| {
+                bytes = bytes.saturating_add((key.len() + value.len()) as u64);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        // What is dropped is not given back before the rest is written.
+        self.check_space_for(bytes)?;
+        for (tenant, _) in read::tenants(&self.engine)? {
+            let (mut next, mut previous) = (Sequence(1), Hash::default());
+            loop {
+                let entries = read::journal(&self.engine, tenant, next, Sequence(u64::MAX), CHECKED_AT_ONCE)?;
+                let Some(first) = entries.first() else { break };
+                if first.previous != previous {
+                    let key = Key::Journal { tenant, sequence: next, chunk: 0 };
+                    return Err(damaged(&key, "it does not follow on the commit before".to_owned()));
+                }
+                if let Some(last) = entries.last() {
+                    (next, previous) = (last.sequence.next(), last.hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn remove_derived(&self, tenant: TenantId) -> Result<(), StoreError> {
-        self.engine.remove_kinds(&(Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end()))
+        self.engine.remove_kinds(&derived_of(tenant))
     }
 
     /// What is noted of a tenant's newest commit.
@@ -468,6 +503,14 @@ impl Drop for Vanishing {
         // What stays is removed at the next opening of the ledger.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// How many commits are checked at a time before everything is derived anew.
+const CHECKED_AT_ONCE: usize = 64;
+
+/// Where everything derived of a tenant stands.
+fn derived_of(tenant: TenantId) -> Range {
+    (Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end())
 }
 
 fn holder(options: &SledOptions, syncing: Vec<Syncing>) -> Holder {

@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::directory::{FORMAT, Note};
 use super::engine::Range;
 use super::read::{self, all, damaged, get, get_stored, scan};
-use super::{SledStore, audit, search};
+use super::{SledStore, audit, derived_of, search};
 use crate::domain::erase::{Erased, Fingerprint};
 use crate::domain::fact::Vacant;
 use crate::domain::finding::{Finding, FindingId};
@@ -353,6 +353,7 @@ impl LedgerStore for SledStore {
 
     fn drop_derived(&self) -> Result<(), StoreError> {
         let mut stopped = self.writer()?;
+        Self::or_stop_if_broken(&mut stopped, self.check_can_be_derived())?;
         // The mark is on the disk before the first record goes, so that no crash can leave half of them unnoticed.
         self.directory.mark_rebuilding_begun()?;
         self.rebuilding.store(true, Ordering::Release);
@@ -394,8 +395,7 @@ impl LedgerStore for SledStore {
 
     fn each_derived(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
         for (tenant, _) in read::tenants(&self.engine)? {
-            let range = (Prefix::derived(tenant).bytes(), Prefix::tenant(tenant).end());
-            self.engine.scan(range, Order::Forward, |key, value| {
+            self.engine.scan(derived_of(tenant), Order::Forward, |key, value| {
                 each(key, value);
                 Ok(ControlFlow::Continue(()))
             })?;
