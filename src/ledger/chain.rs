@@ -83,7 +83,9 @@ impl<'a, 'v> Attributor<'a, 'v> {
             && self.view.has_judgements()
             && tallies.iter().all(|tally| tally.changed <= self.view.through());
         let owner = tallies.first()?.class.judgement.certain_owner()?;
-        let is_plain = tallies.iter().all(|tally| tally.class.judgement.certain_owner() == Some(owner));
+        // A read under which the mailbox changed is counted by the one alone that it ended with.
+        let is_of_owner = |judgement: Judgement| judgement.certain_owner() == Some(owner) && !judgement.disputed;
+        let is_plain = tallies.iter().all(|tally| is_of_owner(tally.class.judgement));
         (is_of_view && is_plain).then_some(owner)
     }
 

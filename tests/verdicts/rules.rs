@@ -23,6 +23,7 @@ on_both_stores!(
     a_chain_of_another_tenant_is_a_mismatch_whatever_names_are_equal,
     a_chain_of_another_tenant_is_not_known_before_it_was,
     another_mailbox_of_the_same_object_needs_a_new_chain,
+    a_mailbox_that_changed_under_an_older_read_lets_nothing_go_on,
     a_mailbox_not_given_is_said_to_be_unverified,
     a_chain_of_another_object_is_a_mismatch_with_a_way_out_for_each,
     a_mismatch_never_offers_to_append_where_nothing_is_left_to_build_on,
@@ -191,6 +192,27 @@ fn another_mailbox_of_the_same_object_needs_a_new_chain(book: &mut Book) {
     assert_eq!((same.outcome, same.evidence.mailbox_verified), (Outcome::Continue, true));
     let other = book.check(t(0, "11:00"), Ask { mailbox: Some(M2), ..by_id(A) });
     assert_eq!((other.outcome, other.outcome.action()), (Outcome::MailboxReplaced, Action::Full));
+}
+
+fn a_mailbox_that_changed_under_an_older_read_lets_nothing_go_on(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.poll(t(1, "09:00"), &[]);
+    book.snapshot("cA", "1", t(1, "09:05"), Addressed::Object(A));
+    let ask = in_chain("cA", Ask { mailbox: Some(M2), ..by_id(A) });
+    assert_eq!(book.check(t(1, "09:20"), ask.clone()).outcome, Outcome::Continue);
+    book.snapshot_of("cA", "2", t(1, "09:30"), Addressed::Object(A), Some(M2));
+    let (chain, snapshot) = ("cA".parse().unwrap(), "1".parse().unwrap());
+    let (mailbox, mailbox_end) = (Some(M1), Some(M2));
+    let receipt = Receipt { chain, snapshot, object: A, mailbox, object_end: Some(A), mailbox_end };
+    book.tell(t(1, "10:00"), vec![Fact::Receipt(receipt)]);
+
+    let (now, basis) = (t(1, "10:00"), book.ledger.head(TENANT).unwrap().sequence);
+    let given = book.check(now, ask.clone());
+    assert_eq!((given.outcome, target(&given)), (Outcome::MailboxReplaced, (Some(A), None)), "{:?}", given.reasons);
+    // It is replayed when there is more in the chain.
+    book.snapshot_of("cA", "3", t(1, "10:30"), Addressed::Object(A), Some(M2));
+    let again = book.ledger.check(TENANT, &ask, &Policy::default(), now, KnownAt::Sequence(basis), None).unwrap();
+    assert_eq!(format!("{:?}", again.verdict), format!("{given:?}"));
 }
 
 fn a_mailbox_not_given_is_said_to_be_unverified(book: &mut Book) {
