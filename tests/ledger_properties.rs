@@ -26,7 +26,7 @@ use whowas::domain::coverage::Coverage;
 use whowas::domain::fact::*;
 use whowas::domain::finding::{FindingKind, FindingState, Subject as About};
 use whowas::domain::holder::{Holder, HolderConfidence};
-use whowas::domain::id::{ChainId, ObjectId, Sequence, SnapshotId, TenantId};
+use whowas::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use whowas::domain::name::{Name, NameKind, Namespace, Proxy};
 use whowas::domain::time::Instant;
 use whowas::domain::timeline::{Role, State, Timeline};
@@ -78,6 +78,16 @@ enum Act {
         delay: u8,
         receipt: bool,
     },
+    /// A person's mailbox is replaced by another one.
+    Replace(u8),
+    /// An agent tells what it read for one of the newest snapshots of a chain, all of it or the start alone, and maybe that the
+    /// mailbox had been another one when it began.
+    Late {
+        chain: u8,
+        back: u8,
+        moved: bool,
+        whole: bool,
+    },
     Expire(u8),
     AskId {
         chain: Option<u8>,
@@ -108,6 +118,9 @@ fn acts() -> impl Strategy<Value = Vec<(i64, Act)>> {
         3 => (who(), who(), any::<bool>()).prop_map(|(chain, who, receipt)| Act::ById { chain, who, receipt }),
         5 => (who(), name(), 0u8..3, 0u8..15, prop::bool::weighted(0.2))
             .prop_map(|(chain, name, kind, delay, receipt)| Act::ByName { chain, name, kind, delay, receipt }),
+        1 => who().prop_map(Act::Replace),
+        3 => (who(), 0u8..3, prop::bool::weighted(0.3), any::<bool>())
+            .prop_map(|(chain, back, moved, whole)| Act::Late { chain, back, moved, whole }),
         1 => who().prop_map(Act::Expire),
         5 => (chain(), who()).prop_map(|(chain, who)| Act::AskId { chain, who }),
         7 => (chain(), name(), 0u8..3).prop_map(|(chain, name, kind)| Act::AskName { chain, name, kind }),
@@ -125,6 +138,13 @@ fn name(index: u8) -> Name {
 
 fn chain(index: u8) -> ChainId {
     format!("chain{index}").parse().unwrap()
+}
+
+/// No mailbox is two people's.
+fn mailbox(who: u8, instance: u8) -> MailboxId {
+    let mut bytes = [who + 1; 16];
+    bytes[15] = instance;
+    MailboxId::from_bytes(bytes)
 }
 
 fn kind(index: u8) -> NameKind {
@@ -169,6 +189,8 @@ struct World {
     /// Through when the audit log was read.
     audited: i64,
     snapshots: u32,
+    /// How many mailboxes each has had.
+    mailboxes: Vec<u8>,
     /// Whose data each snapshot really holds.
     written: BTreeMap<(ChainId, SnapshotId), ObjectId>,
     /// Verdicts that allowed to write, and those of them that asked by name.
@@ -189,6 +211,7 @@ impl World {
             reported: vec![i64::MIN; usize::from(PEOPLE)],
             audited: START,
             snapshots: 0,
+            mailboxes: vec![1; usize::from(PEOPLE)],
             written: BTreeMap::new(),
             allowed: (0, 0),
             wrong: Vec::new(),
@@ -309,6 +332,19 @@ impl World {
                     self.snapshot(*index, Addressed::Name(name(*text), meant), who, *receipt);
                 }
             }
+            Act::Replace(who) => self.mailboxes[usize::from(*who)] += 1,
+            Act::Late { chain: index, back, moved, whole } => {
+                let mut newest = self.written.iter().rev().filter(|((id, _), _)| *id == chain(*index));
+                if let Some(((chain, snapshot), object)) = newest.nth(usize::from(*back)) {
+                    let (chain, snapshot, object) = (chain.clone(), snapshot.clone(), *object);
+                    let who = object.as_bytes()[0] - 1;
+                    let instance = self.mailboxes[usize::from(who)];
+                    let begun = Some(mailbox(who, instance - u8::from(*moved)));
+                    let (object_end, mailbox_end) = (whole.then_some(object), whole.then_some(mailbox(who, instance)));
+                    let receipt = Receipt { chain, snapshot, object, mailbox: begun, object_end, mailbox_end };
+                    self.tell(vec![Fact::Receipt(receipt)]);
+                }
+            }
             Act::Expire(index) => {
                 let newest = self.written.keys().rev().find(|(id, _)| *id == chain(*index)).cloned();
                 if let Some((chain, snapshot)) = newest {
@@ -407,6 +443,7 @@ impl World {
         self.tell(vec![Fact::SnapshotTaken(snapshot)]);
         if with_receipt {
             let object_end = Some(object);
+            let mailbox = Some(self::mailbox(really, self.mailboxes[usize::from(really)]));
             let receipt = Receipt { chain, snapshot: id, object, mailbox, object_end, mailbox_end: None };
             self.tell(vec![Fact::Receipt(receipt)]);
         }
@@ -467,6 +504,11 @@ impl World {
                     self.wrong.push(format!("{ask:?}: held by {holders:?}: {verdict:?}"));
                 }
             }
+            // The chain's own object is opened, as for an incremental that goes by a name which nobody holds any more.
+            Action::Full
+                if verdict.outcome == Outcome::MailboxReplaced
+                    && object.is_some()
+                    && ask.name.as_ref().is_some_and(|name| self.is_unseen(name, holders)) => {}
             Action::Full if !object.is_some_and(|object| holders.contains(&object)) => {
                 self.wrong.push(format!("{ask:?}: held by {holders:?}: {verdict:?}"));
             }
@@ -607,7 +649,7 @@ fn kept_wrongly(ledger: &Ledger) -> Vec<String> {
             count.all += 1;
             count.kept += u64::from(record.expired.is_none());
             owned.entry(judgement.certain_owner().unwrap_or(person(200))).or_default().insert(id.clone());
-            anew.push((judgement, record.expired.is_none()));
+            anew.push((judgement, record.mailbox(), record.expired.is_none()));
         }
         let tallies: BTreeMap<TallyClass, TallyCount> =
             ledger.chain_tallies(TENANT, &id).unwrap().iter().map(|tally| (tally.class, tally.count)).collect();
@@ -669,21 +711,24 @@ fn kept_wrongly(ledger: &Ledger) -> Vec<String> {
 }
 
 /// What is wrong in a chain of these snapshots, kept (true) or not.
-fn findings_of(snapshots: &[(Judgement, bool)]) -> Vec<FindingKind> {
+fn findings_of(snapshots: &[(Judgement, Option<MailboxId>, bool)]) -> Vec<FindingKind> {
     use HolderConfidence::{Ambiguous, Assumed, Nobody, Unknown};
-    let kept: Vec<Judgement> = snapshots.iter().filter(|(_, kept)| *kept).map(|(judgement, _)| *judgement).collect();
-    let bound = snapshots.iter().find_map(|(judgement, _)| judgement.certain_owner());
+    let still = || snapshots.iter().filter(|(.., kept)| *kept);
+    let kept: Vec<Judgement> = still().map(|(judgement, ..)| *judgement).collect();
+    let mailboxes: BTreeSet<MailboxId> = still().filter_map(|(_, mailbox, _)| *mailbox).collect();
+    let bound = snapshots.iter().find_map(|(judgement, ..)| judgement.certain_owner());
     let owners: BTreeSet<ObjectId> = kept.iter().filter_map(|judgement| judgement.certain_owner()).collect();
     let settled = |confidence| kept.iter().any(|j| j.settled && j.confidence == confidence && !j.disputed);
-    let likely = snapshots.iter().filter(|(j, _)| j.settled && j.confidence == Assumed);
+    let likely = snapshots.iter().filter(|(j, ..)| j.settled && j.confidence == Assumed);
     // Of what is still kept, an assumed owner is held against whoever certainly owns some of it, if that is one object alone.
     let held_against = if owners.len() == 1 { owners.first().copied() } else { bound };
-    let likely: BTreeSet<ObjectId> = likely.filter_map(|(j, _)| j.owner).chain(bound).chain(held_against).collect();
+    let likely: BTreeSet<ObjectId> = likely.filter_map(|(j, ..)| j.owner).chain(bound).chain(held_against).collect();
     let differs =
         kept.iter().any(|j| j.settled && j.confidence == Assumed && j.owner != held_against) && likely.len() > 1;
-    let mismatch =
-        |j: &Judgement| j.disputed || j.receipted && j.certain_owner().is_some() && j.certain_owner() != bound;
+    let is_other = |read: Option<ObjectId>| read.is_some() && bound.is_some() && read != bound;
+    let mismatch = |j: &Judgement| j.disputed || j.receipted && is_other(j.owner);
     let mut kinds = Vec::new();
+    kinds.extend((mailboxes.len() > 1).then_some(FindingKind::MailboxChanged));
     kinds.extend((owners.len() > 1).then_some(FindingKind::MixedChain));
     kinds.extend(kept.iter().any(mismatch).then_some(FindingKind::ReceiptMismatch));
     kinds.extend((settled(Ambiguous) || settled(Unknown) || differs).then_some(FindingKind::Unattributable));

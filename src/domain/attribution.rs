@@ -26,7 +26,7 @@ pub struct Attribution {
 /// An attribution in few words, as it is kept beside each snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Judgement {
-    /// Whose, if it is one.
+    /// Whose, if it is one. Where that is open, the one object that receipts say was read, at least to begin with.
     pub owner: Option<ObjectId>,
     /// How sure.
     pub confidence: HolderConfidence,
@@ -49,8 +49,9 @@ impl Judgement {
         let told = receipts.iter().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
         let mailboxes: BTreeSet<MailboxId> = told.chain(snapshot.mailbox).collect();
         let disputed = other_object || mailboxes.len() > 1;
+        let is_one_read = read.len() == 1;
         Self {
-            owner: attribution.owner,
+            owner: attribution.owner.or_else(|| read.first().copied().filter(|_| is_one_read)),
             confidence: attribution.confidence,
             settled: attribution.settled,
             receipted: !receipts.is_empty(),
@@ -61,6 +62,16 @@ impl Judgement {
     /// The owner, if it is certain.
     pub fn certain_owner(self) -> Option<ObjectId> {
         self.owner.filter(|_| self.confidence == HolderConfidence::Certain)
+    }
+
+    /// The owner, if it is certain or assumed.
+    pub fn likely_owner(self) -> Option<ObjectId> {
+        self.owner.filter(|_| matches!(self.confidence, HolderConfidence::Certain | HolderConfidence::Assumed))
+    }
+
+    /// The one object that receipts say was read. Where there is an owner as well, it is that.
+    pub fn read(self) -> Option<ObjectId> {
+        self.owner.filter(|_| self.receipted && !self.disputed)
     }
 }
 

@@ -137,7 +137,7 @@ impl<'a, 'v> Attributor<'a, 'v> {
                 case.bound = case.bound.or(owner);
                 let by_name = matches!(record.snapshot.addressed, Addressed::Name(_, NameKind::Any));
                 case.by_any_name |= by_name && record.expired.is_none();
-                if let Some(likely) = judgement.owner {
+                if let Some(likely) = judgement.likely_owner() {
                     let known = told.entry(likely).or_default();
                     for mailbox in read_from(&record) {
                         if !known.contains(&mailbox) {

@@ -25,6 +25,9 @@ on_both_stores!(
     a_receipt_of_another_object_is_a_mismatch,
     a_receipt_that_saw_two_objects_is_a_mismatch_and_says_nothing_of_attribution,
     a_receipt_of_another_object_than_the_chain_s_is_a_mismatch,
+    a_receipt_of_the_start_alone_is_a_mismatch_at_once_where_it_tells_of_another,
+    a_receipt_of_the_start_alone_is_no_mismatch_where_it_tells_of_the_chain_s_own_or_nobody_s_chain_it_is,
+    as_much_as_before_that_is_somebody_else_s_opens_a_reviewed_finding_again,
     a_mailbox_that_changes_under_one_read_is_a_mismatch,
     an_acknowledged_finding_that_grows_is_open_again,
     a_name_released_only_by_a_read_that_found_nobody_is_notable,
@@ -160,6 +163,79 @@ fn a_receipt_of_another_object_than_the_chain_s_is_a_mismatch(book: &mut Book) {
     book.snapshot("cA", "41", t(2, "10:00"), named("sam"));
     book.receipt(t(2, "10:20"), "cA", "41", B, Some(B));
     assert_eq!(open(book), [FindingKind::MixedChain, FindingKind::ReceiptMismatch, FindingKind::NameReused]);
+}
+
+/// The name passed on while the agent ran, and no sync has told so yet.
+fn a_receipt_of_the_start_alone_is_a_mismatch_at_once_where_it_tells_of_another(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["sam"])]);
+    book.snapshot("cA", "40", t(0, "09:10"), Addressed::Object(A));
+    book.snapshot("cA", "41", t(0, "10:10"), named("sam"));
+    book.receipt(t(0, "10:20"), "cA", "41", B, None);
+    let mismatch = |book: &Book| state(book, FindingKind::ReceiptMismatch, "cA");
+    assert_eq!(mismatch(book), Some(FindingState::Open));
+    let at = t(0, "10:30");
+    resolve(book, at, FindingKind::ReceiptMismatch, "cA");
+    // What else comes to be known of it is no more of the same.
+    book.poll(t(0, "11:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    assert!(book.attribution("cA", "41").attribution.settled);
+    assert_eq!(mismatch(book), Some(FindingState::Resolved));
+    assert_eq!(state(book, FindingKind::Unattributable, "cA"), Some(FindingState::Open));
+    book.receipt(t(0, "12:00"), "cA", "41", B, Some(B));
+    assert_eq!(book.attribution("cA", "41").attribution.owner, Some(B));
+    assert_eq!(state(book, FindingKind::MixedChain, "cA"), Some(FindingState::Open));
+    assert_eq!(book.ledger.verify(|_| ()).unwrap().differing, 0);
+}
+
+fn a_receipt_of_the_start_alone_is_no_mismatch_where_it_tells_of_the_chain_s_own_or_nobody_s_chain_it_is(
+    book: &mut Book,
+) {
+    two_sams(book);
+    // B has the name, and yet it still opened A's mailbox.
+    book.snapshot("cA", "41", t(2, "10:00"), named("sam"));
+    book.receipt(t(2, "10:20"), "cA", "41", A, None);
+    // Nobody knows whose this one is.
+    book.snapshot("cB", "1", t(1, "20:00"), named("sam"));
+    book.receipt(t(2, "10:20"), "cB", "1", B, None);
+    for chain in ["cA", "cB"] {
+        assert_eq!(state(book, FindingKind::ReceiptMismatch, chain), None, "{chain}");
+    }
+    // Now it is A's.
+    book.snapshot("cB", "0", t(0, "09:10"), Addressed::Object(A));
+    assert_eq!(state(book, FindingKind::ReceiptMismatch, "cB"), Some(FindingState::Open));
+}
+
+fn as_much_as_before_that_is_somebody_else_s_opens_a_reviewed_finding_again(book: &mut Book) {
+    let sam_is = |book: &mut Book, who: ObjectId, days: &[(u64, &str)]| {
+        for (day, clock) in days {
+            let called =
+                |object| is(object, &[if object == who { "sam" } else { ["bob", "carl"][usize::from(object == C)] }]);
+            book.import(t(21, "10:00"), t(*day, clock), &[called(B), called(C)]);
+        }
+    };
+    book.snapshot("cA", "1", t(0, "08:00"), Addressed::Object(A));
+    book.snapshot("cA", "5", t(2, "08:00"), named("sam"));
+    book.poll(t(21, "09:00"), &[is(A, &["ann"]), is(B, &["bob"]), is(C, &["carl"])]);
+    let is_at = |book: &Book, kind| {
+        let finding = chain_finding(book, kind, "cA");
+        finding.map(|finding| (finding.state(), finding.weight))
+    };
+    let owner = |book: &Book| book.attribution("cA", "5").attribution.owner;
+    sam_is(book, B, &[(1, "09:00"), (3, "09:00")]);
+    assert_eq!((owner(book), is_at(book, FindingKind::Unattributable)), (Some(B), Some((FindingState::Open, 1))));
+    resolve(book, t(21, "11:00"), FindingKind::Unattributable, "cA");
+    sam_is(book, C, &[(2, "07:00"), (2, "09:00")]);
+    assert_eq!((owner(book), is_at(book, FindingKind::Unattributable)), (Some(C), Some((FindingState::Open, 1))));
+
+    // An agent says so, and then another.
+    book.receipt(t(21, "12:00"), "cA", "5", B, Some(B));
+    resolve(book, t(21, "13:00"), FindingKind::ReceiptMismatch, "cA");
+    book.receipt(t(21, "14:00"), "cA", "5", C, Some(C));
+    assert_eq!(is_at(book, FindingKind::ReceiptMismatch), Some((FindingState::Open, 1)));
+    resolve(book, t(21, "15:00"), FindingKind::ReceiptMismatch, "cA");
+    // What is told once more is nothing new.
+    book.receipt(t(21, "16:00"), "cA", "5", C, None);
+    assert_eq!(is_at(book, FindingKind::ReceiptMismatch), Some((FindingState::Resolved, 1)));
+    assert_eq!(book.ledger.verify(|_| ()).unwrap().differing, 0);
 }
 
 fn a_mailbox_that_changes_under_one_read_is_a_mismatch(book: &mut Book) {

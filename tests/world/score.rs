@@ -260,7 +260,8 @@ impl Sim<'_> {
             let (_, taken) = self.taken(snapshot);
             let Attribution { owner, confidence, settled, .. } = &snapshot.attribution;
             let stored = snapshot.record.judgement;
-            let is_same = (stored.owner, stored.confidence, stored.settled) == (*owner, *confidence, *settled);
+            let stored_owner = stored.likely_owner();
+            let is_same = (stored_owner, stored.confidence, stored.settled) == (*owner, *confidence, *settled);
             tally.stored_differs += u64::from(!is_same);
             tally.unsettled += u64::from(!settled);
             let is_whole = taken.receipt.is_some_and(|(_, last)| last.is_some());

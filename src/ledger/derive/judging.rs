@@ -29,7 +29,12 @@ pub(super) struct ChainWork {
     pub tallies: Vec<Tally>,
     /// The objects that own snapshots in it for the first time.
     pub gained: BTreeSet<ObjectId>,
+    /// How snapshots are counted now that are still kept, and how each was before if it was kept then.
+    pub moves: Moves,
 }
+
+/// Pairs of a class before and one after.
+pub(super) type Moves = BTreeSet<(Option<TallyClass>, TallyClass)>;
 
 /// The chains that a commit touches.
 pub(super) type Chains = BTreeMap<ChainId, ChainWork>;
@@ -54,11 +59,14 @@ impl Work<'_> {
             self.judge_named(pending, attributor)?;
             self.judge_ending(attributor)?;
         }
-        let mut changes: BTreeMap<ChainId, BTreeMap<TallyClass, (i64, i64)>> = BTreeMap::new();
+        let mut changes: BTreeMap<ChainId, (BTreeMap<TallyClass, (i64, i64)>, Moves)> = BTreeMap::new();
         for work in std::mem::take(&mut self.snapshots).into_values().filter(|work| work.touched) {
             let record = work.record;
-            let classes = changes.entry(record.snapshot.chain.clone()).or_default();
+            let (classes, moves) = changes.entry(record.snapshot.chain.clone()).or_default();
             let after = (record.class(), record.expired.is_none());
+            if after.1 {
+                moves.insert((work.before.filter(|(_, kept)| *kept).map(|(class, _)| class), after.0));
+            }
             for ((class, kept), by) in work.before.into_iter().map(|before| (before, -1)).chain([(after, 1)]) {
                 let (all, still) = classes.entry(class).or_default();
                 *all += by;
@@ -67,8 +75,8 @@ impl Work<'_> {
             self.derived.snapshots.push(record);
         }
         let mut chains = Chains::new();
-        for (chain, classes) in changes {
-            let work = self.count_chain(&chain, classes)?;
+        for (chain, (classes, moves)) in changes {
+            let work = self.count_chain(&chain, classes, moves)?;
             chains.insert(chain, work);
         }
         self.derived.subjects = std::mem::take(&mut self.subjects).into_iter().collect();
@@ -168,6 +176,7 @@ impl Work<'_> {
         &mut self,
         chain: &ChainId,
         classes: BTreeMap<TallyClass, (i64, i64)>,
+        moves: Moves,
     ) -> Result<ChainWork, LedgerError> {
         let stored = self.store.tallies(self.tenant, chain)?;
         let mut tallies: BTreeMap<TallyClass, Tally> = stored.iter().map(|tally| (tally.class, *tally)).collect();
@@ -187,7 +196,7 @@ impl Work<'_> {
         }
         let gained: BTreeSet<ObjectId> = after.difference(&before).copied().collect();
         self.derived.owned.extend(gained.iter().map(|object| (*object, chain.clone(), true)));
-        Ok(ChainWork { tallies, gained })
+        Ok(ChainWork { tallies, gained, moves })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What an auditor must look at, weighed anew for the chains, names, objects and anchors that a commit touches.
 //!
 //! A condition has two weights: over everything recorded, and over what is still kept. A finding opens when the kept weight
-//! is not zero, and again when it grows after somebody acknowledged or resolved it. It is resolved by itself when only snapshots that are no
-//! longer kept were at fault, and withdrawn when new evidence says that it never was so.
+//! is not zero, and again when it grows after somebody acknowledged or resolved it, or is as much as before but of other snapshots or
+//! somebody else's. It is resolved by itself when only snapshots that are no longer kept were at fault, and withdrawn when new evidence
+//! says that it never was so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
 use crate::ledger::findings::anchors_of;
 use crate::ledger::view::View;
-use crate::store::{self, LinkRecord, Order, SnapshotPlace, SnapshotRecord, Tally};
+use crate::store::{self, LinkRecord, Order, SnapshotPlace, SnapshotRecord, TallyClass};
 
 /// How much there is of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,11 +28,17 @@ struct Weight {
     all: u64,
     /// In what is still kept.
     kept: u64,
+    /// Some of it was not so before the commit, or was somebody else's.
+    is_news: bool,
 }
 
 impl Weight {
+    fn new(all: u64, kept: u64) -> Self {
+        Self { all, kept, is_news: false }
+    }
+
     fn both(weight: u64) -> Self {
-        Self { all: weight, kept: weight }
+        Self::new(weight, weight)
     }
 }
 
@@ -51,7 +58,7 @@ impl Work<'_> {
         self.weigh_names(view, attributor, chains, turned)?;
         self.weigh_anchors()?;
         for ((kind, run), (all, kept)) in std::mem::take(&mut self.runs) {
-            self.weigh(kind, &Subject::Run(run), Weight { all, kept })?;
+            self.weigh(kind, &Subject::Run(run), Weight::new(all, kept))?;
         }
         for work in std::mem::take(&mut self.findings).into_values().filter(|work| work.touched) {
             let counter = self.derived.state.findings.of(work.finding.severity());
@@ -72,46 +79,52 @@ impl Work<'_> {
     fn weigh_chain(&mut self, chain: &ChainId, work: &ChainWork) -> Result<(), LedgerError> {
         let tallies = &work.tallies;
         let subject = Subject::Chain(chain.clone());
-        let certain = |tally: &Tally| tally.class.judgement.certain_owner();
-        let owners: BTreeSet<ObjectId> = tallies.iter().filter_map(certain).collect();
+        let certain = |class: &TallyClass| class.judgement.certain_owner();
+        let owners: BTreeSet<ObjectId> = tallies.iter().filter_map(|tally| certain(&tally.class)).collect();
         // The bound object matters only where there are several.
         let bound = if owners.len() > 1 { self.first_owner(chain)? } else { owners.first().copied() };
-        let of = |is: &dyn Fn(&Tally) -> bool| {
-            tallies.iter().filter(|tally| is(tally)).fold(Weight::default(), |sum, tally| Weight {
+        let of = |is: &dyn Fn(&TallyClass) -> bool| {
+            let is_as_before = |before: &TallyClass, after: &TallyClass| {
+                let whose = |class: &TallyClass| (class.judgement.owner, class.judgement.disputed);
+                is(before) && whose(before) == whose(after)
+            };
+            let is_news = |(before, after): &(Option<TallyClass>, TallyClass)| {
+                is(after) && !before.is_some_and(|before| is_as_before(&before, after))
+            };
+            let sum = Weight { is_news: work.moves.iter().any(is_news), ..Weight::default() };
+            tallies.iter().filter(|tally| is(&tally.class)).fold(sum, |sum, tally| Weight {
                 all: sum.all.saturating_add(tally.count.all),
                 kept: sum.kept.saturating_add(tally.count.kept),
+                ..sum
             })
         };
-        let foreign = of(&|tally| certain(tally).is_some() && certain(tally) != bound);
-        let own = of(&|tally| certain(tally).is_some() && certain(tally) == bound);
+        let foreign = of(&|class| certain(class).is_some() && certain(class) != bound);
+        let own = of(&|class| certain(class).is_some() && certain(class) == bound);
         // Where nothing of the bound object is kept any more, what is left belongs together if it is one object's.
         let kept_owners: BTreeSet<ObjectId> =
-            tallies.iter().filter(|tally| tally.count.kept > 0).filter_map(certain).collect();
+            tallies.iter().filter(|tally| tally.count.kept > 0).filter_map(|tally| certain(&tally.class)).collect();
         let kept = if kept_owners.len() > 1 { foreign.kept.max(u64::from(own.kept == 0)) } else { 0 };
-        self.weigh(FindingKind::MixedChain, &subject, Weight { all: foreign.all, kept })?;
+        self.weigh(FindingKind::MixedChain, &subject, Weight { kept, ..foreign })?;
 
         let mailboxes = |kept: bool| -> BTreeSet<MailboxId> {
             let counted = tallies.iter().filter(|tally| !kept || tally.count.kept > 0);
             counted.filter_map(|tally| tally.class.mailbox).collect()
         };
         let beyond_one = |set: BTreeSet<MailboxId>| (set.len() as u64).saturating_sub(1);
-        let weight = Weight { all: beyond_one(mailboxes(false)), kept: beyond_one(mailboxes(true)) };
+        let weight = Weight::new(beyond_one(mailboxes(false)), beyond_one(mailboxes(true)));
         self.weigh(FindingKind::MailboxChanged, &subject, weight)?;
 
-        let disputed = of(&|tally| {
-            let judgement = tally.class.judgement;
-            judgement.disputed || (judgement.receipted && certain(tally).is_some() && certain(tally) != bound)
-        });
+        // A receipt of the start alone leaves the rest of the read open, but that much was read.
+        let is_other = |read: Option<ObjectId>| read.is_some() && bound.is_some() && read != bound;
+        let disputed = of(&|class| class.judgement.disputed || is_other(class.judgement.read()));
         self.weigh(FindingKind::ReceiptMismatch, &subject, disputed)?;
 
-        let settled = |tally: &Tally, confidence| {
-            let judgement = tally.class.judgement;
-            judgement.settled && judgement.confidence == confidence
-        };
-        let mut unsure = of(&|tally| {
+        let settled =
+            |class: &TallyClass, confidence| class.judgement.settled && class.judgement.confidence == confidence;
+        let mut unsure = of(&|class| {
             // A dispute has a finding of its own, which says more.
-            !tally.class.judgement.disputed
-                && (settled(tally, HolderConfidence::Ambiguous) || settled(tally, HolderConfidence::Unknown))
+            !class.judgement.disputed
+                && (settled(class, HolderConfidence::Ambiguous) || settled(class, HolderConfidence::Unknown))
         });
         // An assumed owner is held against the bound object; among what is still kept, against the object that certainly owns
         // some of that, where the bound one no longer does.
@@ -120,18 +133,19 @@ impl Work<'_> {
             _ => bound,
         };
         let differing = |owner: Option<ObjectId>| {
-            of(&|tally| settled(tally, HolderConfidence::Assumed) && tally.class.judgement.owner != owner)
+            of(&|class| settled(class, HolderConfidence::Assumed) && class.judgement.owner != owner)
         };
-        let assumed = tallies.iter().filter(|tally| settled(tally, HolderConfidence::Assumed));
+        let assumed = tallies.iter().filter(|tally| settled(&tally.class, HolderConfidence::Assumed));
         let mut likely: BTreeSet<ObjectId> = assumed.filter_map(|tally| tally.class.judgement.owner).collect();
         likely.extend(bound);
         likely.extend(held_against);
         if likely.len() > 1 {
             unsure.all = unsure.all.saturating_add(differing(bound).all.max(differing(held_against).all));
             unsure.kept = unsure.kept.saturating_add(differing(held_against).kept);
+            unsure.is_news |= differing(held_against).is_news;
         }
         self.weigh(FindingKind::Unattributable, &subject, unsure)?;
-        let nobody = of(&|tally| settled(tally, HolderConfidence::Nobody));
+        let nobody = of(&|class| settled(class, HolderConfidence::Nobody));
         self.weigh(FindingKind::NobodyHeldName, &subject, nobody)
     }
 
@@ -282,7 +296,7 @@ impl Work<'_> {
             let shared = objects.len() > 1 && objects.len() <= ANCHORED_MAX;
             let weight = if shared && !self.are_linked(&objects)? { objects.len() as u64 } else { 0 };
             let all = if shared { objects.len() as u64 } else { 0 };
-            self.weigh(FindingKind::LinkCandidate, &Subject::Anchor(anchor), Weight { all, kept: weight })?;
+            self.weigh(FindingKind::LinkCandidate, &Subject::Anchor(anchor), Weight::new(all, weight))?;
         }
         Ok(())
     }
@@ -320,10 +334,11 @@ impl Work<'_> {
         };
         let state = work.finding.state();
         let grew = weight.kept > work.finding.weight;
+        let again = if grew { "there is more of it" } else { "it is of other snapshots, or somebody else's" };
         let next = match (state, weight.kept > 0) {
             (FindingState::Withdrawn, true) => Some(step(FindingState::Open, Some("new evidence shows it again"))),
-            (FindingState::Acknowledged | FindingState::Resolved, true) if grew => {
-                Some(step(FindingState::Open, Some("there is more of it")))
+            (FindingState::Acknowledged | FindingState::Resolved, true) if grew || weight.is_news => {
+                Some(step(FindingState::Open, Some(again)))
             }
             (FindingState::Open | FindingState::Acknowledged, false) if weight.all > 0 => {
                 let note = match kind {
