@@ -6,7 +6,7 @@ use super::output;
 use crate::store::sled::CompactStep;
 
 pub fn compact(app: &App) -> Result<Exit, CliError> {
-    let opened = app.open("compact", How::Existing)?;
+    let opened = app.open("compact", How::Journal)?;
     let store = opened.into_store()?;
     let path = store.path().display().to_string();
     let bar = output::progress(&app.global, "{spinner} {pos} records {msg} [{elapsed}]");

@@ -95,9 +95,9 @@ const BAR: &str = "{spinner} {pos} records {msg} [{elapsed}]";
 
 /// Opens the ledger, encrypted or not.
 fn open(app: &App, command: &str) -> Result<Opened, CliError> {
-    match app.open(command, How::Existing) {
+    match app.open(command, How::Journal) {
         Err(CliError::Ledger(LedgerError::Store(StoreError::NotEncrypted { .. }))) => {
-            app.open_without_key(command, How::Existing)
+            app.open_without_key(command, How::Journal)
         }
         opened => opened,
     }

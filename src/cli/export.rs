@@ -25,7 +25,7 @@ pub fn export(app: &App, options: &ExportOptions) -> Result<Exit, CliError> {
     if is_stdout && options.resume {
         return Err(CliError::usage("export --resume: it goes on with a file, and - is standard output"));
     }
-    let opened = app.open("export", How::Existing)?;
+    let opened = app.open("export", How::Journal)?;
     let mut file = if is_stdout { None } else { Some(Target::open(&options.file, options.resume)?) };
     // Without a word on the tenant all of them are meant, also where only one is configured.
     let wanted = app.global.tenant.as_ref().map(|_| app.tenant(&opened.ledger)).transpose()?;

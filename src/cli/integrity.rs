@@ -9,7 +9,7 @@ use super::open::{App, How};
 use super::output;
 
 pub fn verify(app: &App) -> Result<Exit, CliError> {
-    let opened = app.open("verify", How::Existing)?;
+    let opened = app.open("verify", How::Journal)?;
     let bar = output::progress(&app.global, "{spinner} {pos} facts checked [{elapsed}]");
     let report = opened.ledger.verify(|facts| bar.inc(facts));
     bar.finish_and_clear();

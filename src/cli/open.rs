@@ -143,6 +143,9 @@ impl App {
         options.url = url;
         let key = self.erasure_key()?;
         let store = Arc::new(SledStore::open_patiently(&path, &options, is_soon_over)?);
+        if matches!(how, How::Existing | How::Create) && store.has_other_rules() {
+            return Err(StoreError::OtherRules { path: path.display().to_string() }.into());
+        }
         Ok(Opened { ledger: Ledger::with_key(store.clone(), key), store })
     }
 
@@ -248,6 +251,8 @@ impl App {
 pub enum How {
     /// It must exist.
     Existing,
+    /// It must exist; by what is derived nobody is answered.
+    Journal,
     /// Make it if it does not exist.
     Create,
     /// In order to derive everything anew.

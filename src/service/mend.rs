@@ -129,6 +129,10 @@ fn compare(mend: &Mend<'_>, progress: &mut dyn FnMut(Step, u64)) -> Result<Compa
         Err(StoreError::NeedsRebuild { .. }) => return Ok(Compared::NotThere),
         opened => opened?,
     };
+    // What other rules gave is no fault of the engine's.
+    if opened.store.has_other_rules() {
+        return Ok(Compared::Same(opened));
+    }
     // What an export says of erasures comes at its end, and until then it is derived as if there were none.
     if is_half_restored(mend.path) {
         return Ok(Compared::Same(opened));
@@ -153,7 +157,7 @@ fn derive(
         Some(opened) => opened,
         None => open(mend, true)?,
     };
-    if store.needs_rebuild() {
+    if store.needs_rebuild() || store.has_other_rules() {
         ledger.rebuild(|facts| progress(Step::Derive, facts))?;
     }
     // The rest of an export would not follow on commits of our own.

@@ -42,6 +42,15 @@ pub enum StoreError {
         /// The ledger's directory.
         path: String,
     },
+    /// What is derived follows by other rules than those of this release; the journal is whole.
+    #[error(
+        "open the ledger {path}: what is derived from its journal was derived by another release, and this one judges some of it \
+         otherwise; run `whowas rebuild` once, which derives it anew (the journal is whole)"
+    )]
+    OtherRules {
+        /// The ledger's directory.
+        path: String,
+    },
     /// Only a part of an export is in it.
     #[error(
         "open the ledger {path}: a restore into it has not been completed; run `whowas restore FILE` again with the same export, or remove the directory"

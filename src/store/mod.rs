@@ -138,6 +138,10 @@ pub enum Subject {
     Name(NameKey),
 }
 
+/// The number of the rules by which what is derived follows from the journal. Whoever changes what the same journal gives raises it:
+/// by what a ledger has from other rules nobody is answered, until everything in it is derived anew.
+pub const RULES: u32 = 1;
+
 /// The derived changes of one commit. Everything in it follows from the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Derived {

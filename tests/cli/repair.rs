@@ -191,3 +191,31 @@ fn a_repair_whose_report_could_not_be_written_is_told_by_the_next() {
     assert_eq!((&told["outcome"], &told["lost"]), (&json!("sound"), &dry["lost"]), "{told}");
     assert_eq!(w.run(&["repair"]).done()["lost"], json!(0));
 }
+
+/// What is derived may rest on what another release took for certain.
+#[test]
+fn a_ledger_that_other_rules_derived_answers_nothing_before_it_is_derived_anew() {
+    let w = company();
+    let (rules, name) = (w.ledger().join("rules"), full("ann.5"));
+    let ours = fs::read(&rules).unwrap();
+    let before = w.run(&["who", &name]).done();
+    for (other, cure) in [(None, "rebuild"), (Some("0\n"), "repair"), (Some("99999\n"), "rebuild")] {
+        match other {
+            Some(other) => fs::write(&rules, other).unwrap(),
+            None => fs::remove_file(&rules).unwrap(),
+        }
+        for command in [&["who", &name][..], &["sync"], &["status"], &["findings"]] {
+            w.run(command).failed(1, &["the journal is whole", "`whowas rebuild`"]);
+        }
+        assert!(w.run(&["doctor"]).stdout.contains("`whowas rebuild`"));
+        // What goes by the journal alone works, and leaves it as it is.
+        w.verify();
+        w.run(&["export", w.file(&format!("{other:?}.jsonl")).to_str().unwrap()]).done();
+        w.run(&["compact"]).done();
+        w.run(&["repair", "--dry-run"]).done();
+        w.run(&["who", &name]).failed(1, &["`whowas rebuild`"]);
+        w.run(&[cure]).done();
+        assert_eq!((fs::read(&rules).unwrap(), w.run(&["who", &name]).done()), (ours.clone(), before.clone()));
+        w.verify();
+    }
+}

@@ -99,7 +99,7 @@ fn look(path: &Path, now: Instant, keys: &InspectionKeys) -> Result<Inspection, 
 fn cure(error: &StoreError) -> String {
     let cure = match error {
         StoreError::NewerFormat { .. } => "upgrade whowas to the release that wrote it, or a later one",
-        StoreError::NeedsRebuild { .. } => "run `whowas rebuild`",
+        StoreError::NeedsRebuild { .. } | StoreError::OtherRules { .. } => "run `whowas rebuild`",
         StoreError::HeldBySomeone { .. } => "wait until the other process is done",
         StoreError::NotALedger { .. } => "correct path in [ledger] of whowas.toml, or --ledger",
         error => {

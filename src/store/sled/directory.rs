@@ -3,6 +3,7 @@
 //! | entry | what |
 //! | --- | --- |
 //! | `format` | the format's version, in digits, and `encrypted` if the ledger is; written last when a ledger is created or upgraded |
+//! | `rules` | the number of the rules by which all that is derived was derived, in digits; older releases wrote none |
 //! | `lock` | locked by the process that has the ledger open; never removed |
 //! | `holder.json` | who that is and how far it is |
 //! | `commits` | how many commits were acknowledged at least, and which was the newest, against which the engine's own recovery is checked |
@@ -33,11 +34,12 @@ use self::files::{entries, replace};
 use self::format::{read_format, read_said, write_format};
 use self::lock::wait_for_lock;
 use self::names::{
-    COMMITS, DAMAGED, FORMAT_FILE, HOLDER, LOCK, NEW, REBUILD, REPAIR, REPAIRED, REPAIRS, RESTORE, check_is_ours,
+    COMMITS, DAMAGED, FORMAT_FILE, HOLDER, LOCK, NEW, REBUILD, REPAIR, REPAIRED, REPAIRS, RESTORE, RULES_FILE,
+    check_is_ours,
 };
 use super::swap;
 use crate::private;
-use crate::store::{Holder, StoreError};
+use crate::store::{Holder, RULES, StoreError};
 
 pub(super) use self::files::{bytes_below, copy_below, io_error, remove_folder, remove_half_snapshots, sync_directory};
 pub use self::format::FORMAT;
@@ -124,6 +126,16 @@ impl Directory {
     /// Completes the creation: from now on this is a ledger.
     pub(super) fn write_format(&self) -> Result<(), StoreError> {
         write_format(&self.path, FORMAT)
+    }
+
+    /// Whether what is derived was derived by the rules of this release.
+    pub(super) fn has_our_rules(&self) -> Result<bool, StoreError> {
+        Ok(self.read(RULES_FILE)?.trim().parse() == Ok(RULES))
+    }
+
+    /// All that is derived is derived by the rules of this release.
+    pub(super) fn write_rules(&self) -> Result<(), StoreError> {
+        self.replace(RULES_FILE, format!("{RULES}\n").as_bytes(), true)
     }
 
     /// Whether the format file says that the ledger is encrypted.
@@ -353,7 +365,7 @@ impl Drop for Directory {
 
 fn copy_ledger(from: &Path, to: &Path) -> Result<(), StoreError> {
     let failed = |error| io_error(from, "copy", error);
-    for name in [FORMAT_FILE, COMMITS, REBUILD] {
+    for name in [FORMAT_FILE, RULES_FILE, COMMITS, REBUILD] {
         match fs::copy(from.join(name), to.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}

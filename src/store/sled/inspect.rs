@@ -65,6 +65,9 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant, keys: InspectionKeys
     let options =
         SledOptions { cache_capacity_bytes: CACHE_BYTES, key: keys.ledger, ..SledOptions::new("doctor", now) };
     let store = Arc::new(SledStore::open(workspace, options)?);
+    if store.has_other_rules() {
+        return Err(StoreError::OtherRules { path: path.display().to_string() });
+    }
     let veil = Veil::new(store.clone(), keys.erasure);
     let mut tenants = Vec::new();
     for tenant in store.tenants()? {

@@ -80,6 +80,8 @@ pub struct SledStore {
     /// Held by the one writer; says why nothing more is written.
     stopped: Mutex<Option<String>>,
     rebuilding: AtomicBool,
+    /// Whether some of what is derived may follow by other rules than this release's.
+    other_rules: AtomicBool,
     /// Whether an older release could still read it.
     is_old: AtomicBool,
     /// Acknowledged commits of all tenants.
@@ -124,6 +126,12 @@ impl SledStore {
     /// Whether derived records are missing because a rebuild is under way or was interrupted.
     pub fn needs_rebuild(&self) -> bool {
         self.rebuilding.load(Ordering::Acquire)
+    }
+
+    /// Whether another release derived what is derived, by other rules than this one's. Nobody should be answered by that, nor add to it,
+    /// before a rebuild; the journal is as good as ever.
+    pub fn has_other_rules(&self) -> bool {
+        self.other_rules.load(Ordering::Acquire)
     }
 
     /// Whether there is the report of a repair that nobody was told of, because what comes after a repair failed.
@@ -241,6 +249,11 @@ impl SledStore {
         if !rebuilding && directory.free_bytes().is_ok_and(|free| free >= options.free_bytes_min) {
             upgrade::add_logs(&engine, &directory, format)?;
         }
+        let mut other_rules = !directory.has_our_rules()?;
+        if other_rules && commits == 0 {
+            directory.write_rules()?;
+            other_rules = false;
+        }
         let is_old = directory.format()?.is_some_and(|format| format < FORMAT);
         Ok(Self {
             engine,
@@ -250,6 +263,7 @@ impl SledStore {
             unseen: Unseen::default(),
             stopped: Mutex::default(),
             rebuilding: AtomicBool::new(rebuilding),
+            other_rules: AtomicBool::new(other_rules),
             is_old: AtomicBool::new(is_old),
             commits: AtomicU64::new(commits),
             _vanishing: vanishing,

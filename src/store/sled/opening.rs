@@ -142,6 +142,7 @@ pub(super) fn open_engine(
             return Err(directory.not_a_ledger("its format file is missing, so its version is unknown"));
         }
         engine.persist_creation()?;
+        directory.write_rules()?;
         directory.write_format()?;
     }
     Ok(engine)

@@ -387,6 +387,8 @@ impl LedgerStore for SledStore {
             self.directory.forget_commits()?;
             self.directory
                 .note_commits(&Note { count: self.commits.load(Ordering::Acquire), newest: self.some_newest()? });
+            self.directory.write_rules()?;
+            self.other_rules.store(false, Ordering::Release);
             self.directory.clear_rebuilding()?;
             self.rebuilding.store(false, Ordering::Release);
         }

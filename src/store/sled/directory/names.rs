@@ -29,8 +29,22 @@ pub(super) fn check_is_ours(path: &Path, create: bool) -> Result<(), StoreError>
 
 fn is_our_name(name: &str) -> bool {
     let name = name.strip_suffix(NEW).unwrap_or(name);
-    [FORMAT_FILE, LOCK, HOLDER, COMMITS, REBUILD, RESTORE, REPAIR, REPAIRS, ENGINE, ENGINE_OLD, COMPACTED, REPAIRED]
-        .contains(&name)
+    [
+        FORMAT_FILE,
+        RULES_FILE,
+        LOCK,
+        HOLDER,
+        COMMITS,
+        REBUILD,
+        RESTORE,
+        REPAIR,
+        REPAIRS,
+        ENGINE,
+        ENGINE_OLD,
+        COMPACTED,
+        REPAIRED,
+    ]
+    .contains(&name)
         || name.starts_with(SCRATCH)
         || name.starts_with(DAMAGED)
 }
@@ -39,6 +53,7 @@ fn is_our_name(name: &str) -> bool {
 pub(in crate::store::sled) const SCRATCH: &str = "scratch-";
 
 pub(super) const FORMAT_FILE: &str = "format";
+pub(super) const RULES_FILE: &str = "rules";
 pub(super) const LOCK: &str = "lock";
 pub(super) const HOLDER: &str = "holder.json";
 pub(super) const COMMITS: &str = "commits";
