@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::erase::{Erasure, Masker, Needles, Redacted, anchor_texts, names_said};
 use crate::domain::fact::{Addressed, Fact};
-use crate::domain::id::{ChainId, ObjectId, TenantId};
+use crate::domain::id::{ChainId, ObjectId, SnapshotId, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
@@ -49,6 +49,14 @@ impl Ledger {
     /// If the ledger cannot be read.
     pub fn known_chain(&self, tenant: TenantId, chain: &ChainId) -> Result<ChainId, LedgerError> {
         Ok(self.store().erasure(tenant)?.map_or_else(|| chain.clone(), |erasure| erasure.chain(chain)))
+    }
+
+    /// The id under which the ledger knows a snapshot, which is another one if it had an erased name in it.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn known_snapshot(&self, tenant: TenantId, snapshot: &SnapshotId) -> Result<SnapshotId, LedgerError> {
+        Ok(self.store().erasure(tenant)?.map_or_else(|| snapshot.clone(), |erasure| erasure.snapshot(snapshot)))
     }
 
     /// An ask as it is looked up.

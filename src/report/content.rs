@@ -42,7 +42,8 @@ pub enum Topic {
     Chain(ChainId),
     /// An object: its names, states, mailboxes and chains.
     Object(ObjectId),
-    /// A name: everyone who ever held it, and the chains addressed by it.
+    /// A name: everyone who ever held it, and the chains addressed by it. It is spelled as it was asked for, and has the key by
+    /// which the ledger knows it.
     Name(Name),
     /// The whole tenant.
     Tenant(TenantId),
@@ -159,6 +160,9 @@ pub enum AddressedRow {
     Name {
         /// The name.
         name: String,
+        /// What it is compared by, which an erased name's spelling does not tell.
+        #[serde(skip)]
+        key: String,
         /// Which namespaces.
         kind: NameKind,
     },

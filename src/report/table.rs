@@ -67,7 +67,7 @@ fn snapshots(report: &Report, put: &mut Put<'_>) -> Result<(), csv::Error> {
 
 fn snapshot(chain: &ChainRows, row: &SnapshotRow, people: &People) -> Vec<String> {
     let (by, addressed) = match &row.addressed {
-        AddressedRow::Name { name, kind } => (super::text::word(kind), name.clone()),
+        AddressedRow::Name { name, kind, .. } => (super::text::word(kind), name.clone()),
         AddressedRow::Object { object } => ("object".to_owned(), object.to_string()),
     };
     let candidates: Vec<String> = row.candidates.iter().map(ToString::to_string).collect();

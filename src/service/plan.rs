@@ -82,6 +82,8 @@ pub struct NextPart {
 
 /// The repair plan of a chain; `None` if it has no snapshots.
 pub fn plan(desk: &Desk, chain: &ChainId) -> Result<Option<PlanAnswer>, LedgerError> {
+    // Its findings, and the verdicts on its people, go by the id under which the ledger knows it.
+    let chain = &desk.ledger.known_chain(desk.tenant, chain)?;
     let pieces = pieces(desk, chain)?;
     if pieces.is_empty() {
         return Ok(None);

@@ -61,11 +61,13 @@ pub fn report(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, NoR
     let mut gathered = Gathered::new(desk);
     let subject = match of {
         Of::Chain(chain) => {
-            gathered.chain(chain)?;
+            // Its findings stand under the id under which the ledger knows it.
+            let known = desk.ledger.known_chain(desk.tenant, chain)?;
+            gathered.chain(&known)?;
             if gathered.chains.is_empty() {
                 return Err(missing(format!("chain {chain} has no snapshots in tenant {}", desk.tenant)));
             }
-            Topic::Chain(chain.clone())
+            Topic::Chain(known)
         }
         Of::Object(object) => {
             let Some(answer) = gathered.object(*object)? else {
@@ -91,7 +93,8 @@ pub fn report(desk: &Desk, of: &Of, alias: Option<String>) -> Result<Report, NoR
             for holder in holders {
                 gathered.object(holder.object)?;
             }
-            Topic::Name(name.clone())
+            // Rows have the key of an erased name's pseudonym, and the reader has the name that was asked.
+            Topic::Name(desk.ledger.known_name(desk.tenant, name)?)
         }
         Of::Tenant => Topic::Tenant(desk.tenant),
     };
@@ -385,7 +388,9 @@ fn row_of(answer: SnapshotAnswer) -> SnapshotRow {
         from: answer.from,
         until: answer.until,
         addressed: match answer.addressed {
-            AddressedPart::Name { name, kind } => AddressedRow::Name { name: name.spelling().to_owned(), kind },
+            AddressedPart::Name { name, kind } => {
+                AddressedRow::Name { name: name.spelling().to_owned(), key: name.key().to_string(), kind }
+            }
             AddressedPart::Object { object } => AddressedRow::Object { object },
         },
         mailbox: answer.mailbox,

@@ -38,6 +38,7 @@ struct Page<'a> {
 /// If the chain has no snapshots, or the ledger cannot be read.
 pub fn page(frame: &Frame, desk: &Desk, chain: &ChainId, cursor: Option<&Cursor>) -> Result<String, PageError> {
     let pages = frame.pages();
+    let chain = &desk.ledger.known_chain(desk.tenant, chain)?;
     let alias = frame.tenant.as_ref().and_then(|tab| tab.alias.clone());
     let report = report::report(desk, &Of::Chain(chain.clone()), alias)?;
     let people = People::of(&report);

@@ -409,3 +409,69 @@ fn an_erasure_whose_record_was_lost_is_named_anew_also_where_a_finding_rested_on
     on(&w, &copy, &["verify"]).done();
     assert_eq!(acknowledged(&copy), before);
 }
+
+/// A question by the id that a chain had before the erasure is one by the id that it has now.
+#[test]
+fn a_chain_asked_by_its_old_id_is_as_bad_as_it_is() {
+    let mut w = World::new();
+    let (ann, bob) = (w.create("ann"), w.create("bob"));
+    w.at("09:00");
+    w.poll();
+    let (chain, bob) = ("box-ann@x.test", bob.to_string());
+    w.snapshot(chain, "ann@x.test/1", ann);
+    let receipt = ["--object", &bob, "--object-end", &bob];
+    let snapshot = ["snapshot", "receipt", "--chain", chain, "--snapshot", "ann@x.test/1"];
+    w.run(&[snapshot.as_slice(), &receipt].concat()).done();
+    w.at("10:00");
+    w.poll();
+    w.run(&["redact", &ann.to_string()]).done();
+    let listed = w.run(&["snapshot", "list", "--chain", chain]).done()["items"][0].clone();
+    let [token, snapshot] = ["chain", "snapshot"].map(|key| listed[key].as_str().unwrap().to_owned());
+    assert_ne!((token.as_str(), snapshot.as_str()), (chain, "ann@x.test/1"));
+
+    let report = |chain: &str| w.run(&["report", "--chain", chain, "--format", "json", "-"]).done();
+    let told = report(chain);
+    assert_eq!(told, report(&token));
+    assert_eq!(told["findings"][0]["kind"], "receipt_mismatch", "{told}");
+    let html = w.say(&["report", "--chain", chain, "--format", "html", "-"]).stdout;
+    assert!(html.contains("receipt mismatch") && !html.contains("In order"), "the page");
+    let plan = w.run(&["plan", chain]).done();
+    assert_eq!(plan, w.run(&["plan", &token]).done());
+    let reasons = plan["reasons"].to_string();
+    assert!(reasons.contains("do not restore it") && !reasons.contains("not mixed"), "{reasons}");
+
+    // A proof cannot show the commit any more, and says that of either id.
+    let prove = |chain: &str, id: &str| w.run(&["prove", "snapshot", "--chain", chain, "--snapshot", id]);
+    let (old, new) = (prove(chain, "ann@x.test/1"), prove(&token, &snapshot));
+    assert_eq!((old.code, &old.stderr), (new.code, &new.stderr));
+    assert!(!old.stderr.contains("unknown") && old.stderr.contains("commit"), "{old:?}");
+}
+
+/// Whoever asks by an erased name is told of everyone who had it, and so is a picture of what it opened.
+#[test]
+fn a_report_by_an_erased_name_tells_who_held_it() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    w.rename(ann, "ann.lee");
+    w.at("10:00");
+    w.poll();
+    let next = w.create("ann");
+    w.at("11:00");
+    w.poll();
+    w.at("12:00");
+    w.snapshot_by_name("mailbox", "s1", "ann");
+    w.at("13:00");
+    w.poll();
+    w.run(&["redact", &ann.to_string()]).done();
+
+    let by_name = |format: &str| w.say(&["report", "--name", "Ann@x.test", "--format", format, "-"]).stdout;
+    let html = by_name("html");
+    assert!(html.contains("Ann@x.test was held by two people"), "{html}");
+    assert!(!html.contains("never seen"), "{html}");
+    let table = by_name("csv");
+    assert!([ann, next].iter().all(|holder| table.contains(&holder.to_string())), "{table}");
+    let chain = w.say(&["report", "--chain", "mailbox", "--format", "html", "-"]).stdout;
+    assert!(chain.contains("ann@x.test was ann@x.test (A)") && !chain.contains("never seen"), "{chain}");
+}

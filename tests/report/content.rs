@@ -75,7 +75,11 @@ pub fn snapshot(id: &str, from: Instant, owner: ObjectId) -> SnapshotRow {
 /// One that may be anyone's of these.
 pub fn unclear(id: &str, from: Instant, candidates: &[ObjectId]) -> SnapshotRow {
     SnapshotRow {
-        addressed: AddressedRow::Name { name: "sam@x.test".to_owned(), kind: NameKind::Any },
+        addressed: AddressedRow::Name {
+            name: "sam@x.test".to_owned(),
+            key: "sam@x.test".to_owned(),
+            kind: NameKind::Any,
+        },
         owner: None,
         confidence: HolderConfidence::Ambiguous,
         settled: false,

@@ -31,7 +31,8 @@ fn told(text: &str) -> Report {
     }
     for row in &mut content.chains[0].snapshots {
         row.owner_name = Some(text.to_owned());
-        row.addressed = AddressedRow::Name { name: text.to_owned(), kind: whowas::domain::name::NameKind::Any };
+        let kind = whowas::domain::name::NameKind::Any;
+        row.addressed = AddressedRow::Name { name: text.to_owned(), key: text.to_lowercase(), kind };
     }
     content.blind[0].why = text.to_owned();
     content.findings[0].summary = text.to_owned();

@@ -42,10 +42,8 @@ pub fn names(report: &Report) -> Vec<Shown> {
         add(name.key().as_str(), name.spelling());
     }
     for row in report.snapshots() {
-        if let AddressedRow::Name { name, .. } = &row.addressed
-            && let Ok(name) = name.parse::<crate::domain::name::Name>()
-        {
-            add(name.key().as_str(), name.spelling());
+        if let AddressedRow::Name { name, key, .. } = &row.addressed {
+            add(key, name);
         }
     }
     held.iter().filter(|(_, (holders, _))| *holders > 1).for_each(|(key, (_, spelling))| add(key, spelling));

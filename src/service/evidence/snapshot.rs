@@ -31,6 +31,8 @@ pub fn prove_snapshot(
     older: Option<Sequence>,
 ) -> Result<ProofAnswer, EvidenceError> {
     let tenant = desk.tenant;
+    // What is gathered has the ids under which the ledger knows the snapshot.
+    let (chain, id) = (&desk.ledger.known_chain(tenant, chain)?, &desk.ledger.known_snapshot(tenant, id)?);
     let view = desk.ledger.view(tenant, KnownAt::Now)?;
     let sequence = view.through();
     let all = gather(&view, chain, id)?;
