@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::holder::HolderConfidence;
 use super::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use super::timeline::State;
+use super::verdict::Outcome;
 
 /// A snapshot as the plan looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub struct Person {
     pub has_mailbox: bool,
     /// Its most recent chain other than the planned one, and the snapshot there to build on.
     pub chain: Option<(ChainId, SnapshotId)>,
+    /// What an agent is told that asks for the object by its id alone.
+    pub verdict: Outcome,
+    /// Why it is told that.
+    pub why: String,
 }
 
 /// The plan.
@@ -143,7 +148,7 @@ pub fn plan(chain: &ChainId, pieces: &[Piece], people: &BTreeMap<ObjectId, Perso
     let mut next: Vec<Next> = own.into_iter().collect();
     next.extend(others(owner, pieces).into_iter().map(|object| next_of_other(object, people)));
     let mut plan = Plan { owner, needed, segments, next, reasons: Vec::new() };
-    plan.reasons = reasons(chain, bound, pieces, &plan);
+    plan.reasons = reasons(chain, bound, pieces, &plan, people);
     plan
 }
 
@@ -262,7 +267,7 @@ fn next_of_owner(
 ) -> Next {
     let stop =
         Next { object: owner, action: NextAction::Stop, chain: Some(chain.clone()), base: None, safe_base: None };
-    if !lives(people.get(&owner)) {
+    if !goes_on(people.get(&owner)) {
         return stop;
     }
     match base(segments).filter(|_| can_go_on) {
@@ -278,12 +283,18 @@ fn next_of_owner(
 fn next_of_other(object: ObjectId, people: &BTreeMap<ObjectId, Person>) -> Next {
     let person = people.get(&object);
     let own = person.and_then(|person| person.chain.clone());
-    let (action, chain, base) = match (lives(person), own) {
+    let (action, chain, base) = match (goes_on(person), own) {
         (false, own) => (NextAction::Stop, own.map(|(chain, _)| chain), None),
         (true, Some((chain, base))) => (NextAction::Incremental, Some(chain), Some(base)),
         (true, None) => (NextAction::Full, None, None),
     };
     Next { object, action, chain, base, safe_base: None }
+}
+
+/// Whether somebody's data is backed up at all, and nothing has to be read before that is known. A plan orders no backup that a
+/// verdict refuses: of whom the mapping leaves out, or while a guard holds what would change them.
+fn goes_on(person: Option<&Person>) -> bool {
+    lives(person) && person.is_some_and(|person| !matches!(person.verdict, Outcome::Frozen | Outcome::Refresh))
 }
 
 fn lives(person: Option<&Person>) -> bool {
@@ -311,7 +322,13 @@ fn safe_base(segments: &[Segment]) -> Option<&SnapshotId> {
         .last()
 }
 
-fn reasons(chain: &ChainId, bound: Option<ObjectId>, pieces: &[Piece], plan: &Plan) -> Vec<String> {
+fn reasons(
+    chain: &ChainId,
+    bound: Option<ObjectId>,
+    pieces: &[Piece],
+    plan: &Plan,
+    people: &BTreeMap<ObjectId, Person>,
+) -> Vec<String> {
     let mut reasons = Vec::new();
     let expired = pieces.iter().filter(|piece| piece.expired).count();
     match (bound, plan.owner) {
@@ -357,7 +374,9 @@ fn reasons(chain: &ChainId, bound: Option<ObjectId>, pieces: &[Piece], plan: &Pl
     if plan.segments.iter().any(|segment| segment.deed == Deed::Quarantine && !segment.settled) {
         reasons.push("some of it is provisional: sync, and ask for the plan again".to_owned());
     }
-    let own = plan.next.first().filter(|next| Some(next.object) == plan.owner);
+    let is_halted = |next: &&Next| lives(people.get(&next.object)) && !goes_on(people.get(&next.object));
+    reasons.extend(plan.next.iter().filter(is_halted).filter_map(|next| people.get(&next.object)).map(reason_of_halt));
+    let own = plan.next.first().filter(|next| Some(next.object) == plan.owner && !is_halted(next));
     if let Some(next) = own {
         reasons.extend(reason_of_next(next, plan, has_several_mailboxes(plan.owner, pieces)));
     }
@@ -366,6 +385,15 @@ fn reasons(chain: &ChainId, bound: Option<ObjectId>, pieces: &[Piece], plan: &Pl
 
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// Why somebody who lives is not backed up for now.
+fn reason_of_halt(person: &Person) -> String {
+    let why = &person.why;
+    match person.verdict {
+        Outcome::Refresh => format!("{why}: sync, and ask first (`check`), before anything more is backed up of it"),
+        _ => why.clone(),
+    }
 }
 
 fn reason_of_next(next: &Next, plan: &Plan, is_split: bool) -> Option<String> {
@@ -458,7 +486,12 @@ mod tests {
 
     fn live(own: Option<(&str, &str)>) -> Person {
         let chain = own.map(|(own, base)| (chain(own), id(base)));
-        Person { life: Some(State::Active), has_mailbox: true, chain }
+        Person { life: Some(State::Active), has_mailbox: true, chain, verdict: Outcome::Continue, why: String::new() }
+    }
+
+    /// Somebody who lives, and of whom a verdict lets nothing be backed up.
+    fn halted(verdict: Outcome, why: &str, own: Option<(&str, &str)>) -> Person {
+        Person { verdict, why: why.to_owned(), ..live(own) }
     }
 
     fn everyone() -> BTreeMap<ObjectId, Person> {
@@ -466,8 +499,10 @@ mod tests {
             (object('A'), live(None)),
             (object('B'), live(None)),
             (object('C'), live(Some(("cC", "7")))),
-            (object('D'), Person { life: Some(State::Purged), has_mailbox: true, chain: Some((chain("cD"), id("3"))) }),
-            (object('G'), Person { life: Some(State::Active), has_mailbox: false, chain: None }),
+            (object('D'), Person { life: Some(State::Purged), verdict: Outcome::Frozen, ..live(Some(("cD", "3"))) }),
+            (object('G'), Person { has_mailbox: false, verdict: Outcome::Frozen, ..live(None) }),
+            (object('F'), halted(Outcome::Frozen, "F is out of the mapping's scope", None)),
+            (object('H'), halted(Outcome::Refresh, "a guard holds H", Some(("cH", "7")))),
         ])
     }
 
@@ -505,6 +540,10 @@ mod tests {
     #[case::the_other_has_a_chain("A C", "keep 1; quarantine 2", "A incremental cA 1; C incremental cC 7")]
     #[case::the_other_is_gone("A D", "keep 1; quarantine 2", "A incremental cA 1; D stop cD")]
     #[case::the_other_is_a_group("A G", "keep 1; quarantine 2", "A incremental cA 1; G stop")]
+    #[case::the_other_is_out_of_scope("A F", "keep 1; quarantine 2", "A incremental cA 1; F stop")]
+    #[case::the_other_must_be_asked_for("A H", "keep 1; quarantine 2", "A incremental cA 1; H stop cH")]
+    #[case::the_owner_is_out_of_scope("F B", "keep 1; quarantine 2", "F stop cA; B full")]
+    #[case::the_owner_must_be_asked_for("H H", "keep 1 2", "H stop cA")]
     #[case::the_owner_is_gone("D D", "keep 1 2", "D stop cA")]
     #[case::the_owner_is_gone_and_it_is_mixed("D B", "keep 1; quarantine 2", "D stop cA; B full")]
     #[case::ambiguous("A AB? A", "keep 1; quarantine 2; keep 3", "A incremental cA 3 or 1; B full")]
@@ -543,6 +582,10 @@ mod tests {
     #[case("A.1 A.2-", "was replaced")]
     #[case("a", "no incremental goes on in it")]
     #[case("D", "is not live in the directory")]
+    #[case("A F", "out of the mapping's scope")]
+    #[case("F", "out of the mapping's scope")]
+    #[case("A H", "a guard holds H: sync, and ask first")]
+    #[case("H", "a guard holds H: sync, and ask first")]
     #[case("", "has no snapshots")]
     fn a_plan_says_why(#[case] chain: &str, #[case] words: &str) {
         let plan = planned(chain);
@@ -558,7 +601,8 @@ mod tests {
     }
 
     fn some_piece() -> impl Strategy<Value = String> {
-        let who = prop::sample::select(vec!["A", "A", "A", "B", "C", "D", "a", "b", "AB?", "A?", "0", "?", "AB!"]);
+        let who =
+            prop::sample::select(vec!["A", "A", "A", "B", "C", "D", "F", "H", "a", "b", "AB?", "A?", "0", "?", "AB!"]);
         let mailbox = prop::sample::select(vec!["", "", ".1", ".2", ".12"]);
         let more = prop::sample::select(vec!["", "", "-", "~"]);
         (who, mailbox, more).prop_map(|(who, mailbox, more)| format!("{who}{mailbox}{more}"))

@@ -400,7 +400,8 @@ fn planned(plan: &PlanRows, people: &People) -> Vec<String> {
             }
             ("incremental", None) => format!("Go on with incrementals of {who} in {place}."),
             ("full", _) => format!("Start {place} for {who} with a full backup."),
-            ("stop", _) => format!("Stop backing {who} up into {place} and keep the chain."),
+            ("stop", _) if next.chain.is_none() => format!("Take no backup of {who} for now."),
+            ("stop", _) => format!("Take no backup of {who} for now, and keep {place}."),
             (other, _) => format!("{}: {who} in {place}.", cut(other, 30)),
         }
     });

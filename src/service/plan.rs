@@ -11,7 +11,8 @@ use crate::domain::finding::{FindingId, FindingKind, Subject};
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::plan::{self, Deed, NextAction, Person, Piece};
-use crate::domain::verdict::Ask;
+use crate::domain::time::Instant;
+use crate::domain::verdict::{Ask, Outcome};
 use crate::ledger::{Basis, KnownAt, LedgerError, SnapshotView};
 
 /// How many snapshots are read at a time.
@@ -90,11 +91,14 @@ pub fn plan(desk: &Desk, chain: &ChainId) -> Result<Option<PlanAnswer>, LedgerEr
     }
     let now = desk.clock.now();
     let view = desk.ledger.view(desk.tenant, KnownAt::Now)?;
+    // What is shown as it was known is judged as of then: by today's clock all of its evidence may be too old.
+    let recorded = if desk.ledger.is_past() { desk.ledger.head(desk.tenant)?.recorded } else { None };
+    let then = recorded.unwrap_or(now);
     let mut people = People::new(&view);
     let involved = plan::people(&pieces);
     let mut known = BTreeMap::new();
     for object in &involved {
-        known.insert(*object, person(desk, &mut people, *object, chain)?);
+        known.insert(*object, person(desk, &mut people, *object, chain, then)?);
     }
     let mut plan = plan::plan(chain, &pieces, &known);
     let mismatch = FindingId::of(FindingKind::ReceiptMismatch, &Subject::Chain(chain.clone()));
@@ -151,17 +155,22 @@ fn person(
     people: &mut People<'_, '_>,
     object: ObjectId,
     planned: &ChainId,
+    now: Instant,
 ) -> Result<Person, LedgerError> {
     let Some(timeline) = people.timeline(object)? else {
-        return Ok(Person { life: None, has_mailbox: true, chain: None });
+        let verdict = Outcome::Unknown;
+        return Ok(Person { life: None, has_mailbox: true, chain: None, verdict, why: String::new() });
     };
     let life = Some(timeline.state());
     let has_mailbox = timeline.has_mailbox();
-    // The verdict on the object alone names its most recent chain, so plan and verdict say the same.
+    // The verdict on the object alone names its most recent chain, and tells whether anything is to be backed up, so plan and
+    // verdict say the same.
     let ask = Ask { object: Some(object), ..Ask::default() };
-    let verdict = desk.ledger.check(desk.tenant, &ask, &desk.policy, desk.clock.now(), KnownAt::Now, None)?.verdict;
+    let verdict = desk.ledger.check(desk.tenant, &ask, &desk.policy, now, KnownAt::Now, None)?.verdict;
     let chain = verdict.chain.zip(verdict.base).filter(|(chain, _)| chain != planned);
-    Ok(Person { life, has_mailbox, chain })
+    // What a verdict rests on comes first, what else is to be known after it.
+    let why = verdict.reasons.into_iter().next().unwrap_or_default();
+    Ok(Person { life, has_mailbox, chain, verdict: verdict.outcome, why })
 }
 
 impl From<plan::Segment> for SegmentPart {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use tempfile::TempDir;
+use whowas::clock::Clock;
 use whowas::domain::fact::*;
 use whowas::domain::id::{MailboxId, ObjectId, TenantId};
 use whowas::domain::name::{Name, NameKind, Proxy};
 use whowas::domain::time::Instant;
 use whowas::domain::verdict::{Ask, Policy, Verdict};
 use whowas::ledger::{Appended, Batch, KnownAt, Ledger, SnapshotView, Stamp, Who};
+use whowas::service::Desk;
 use whowas::store::memory::MemoryStore;
 use whowas::store::sled::{SledOptions, SledStore};
 
@@ -173,6 +175,11 @@ impl Book {
     pub fn expire(&mut self, now: Instant, chain: &str, snapshot: &str) {
         let (chain, snapshot) = (chain.parse().unwrap(), snapshot.parse().unwrap());
         self.tell(now, vec![Fact::SnapshotExpired(SnapshotExpired { chain, snapshot })]);
+    }
+
+    /// Where the use-cases are asked.
+    pub fn desk(&self, now: Instant) -> Desk {
+        Desk { ledger: self.ledger.clone(), tenant: TENANT, policy: Policy::default(), clock: Clock::new(Some(now)) }
     }
 
     pub fn check(&self, now: Instant, ask: Ask) -> Verdict {

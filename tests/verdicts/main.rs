@@ -8,3 +8,4 @@ mod licence;
 mod mapping;
 mod rules;
 mod scenarios;
+mod told;

@@ -275,14 +275,18 @@ pub fn of_plan(plan: &PlanRows, people: &People) -> PlanTable {
         to: segment.to_chain.as_ref().map_or_else(|| "—".to_owned(), |chain| cut(chain.as_str(), 80)),
     });
     let next = plan.next.iter().map(|row: &NextRow| {
-        let chain = row.chain.as_ref().map_or_else(|| "a new chain".to_owned(), |chain| cut(chain.as_str(), 80));
+        let place = match &row.chain {
+            Some(chain) => format!(" in {}", cut(chain.as_str(), 80)),
+            None if row.action == "stop" => String::new(),
+            None => " in a new chain".to_owned(),
+        };
         let base = row.base.as_ref().map(|base| format!(", built on {}", cut(base.as_str(), 80))).unwrap_or_default();
         let safe = row
             .safe_base
             .as_ref()
             .map(|safe| format!(" (on {} if that is an increment on what is set aside)", cut(safe.as_str(), 80)));
         let safe = safe.unwrap_or_default();
-        format!("{}: {} in {chain}{base}{safe}", people.called(row.object), cut(&row.action, 40))
+        format!("{}: {}{place}{base}{safe}", people.called(row.object), cut(&row.action, 40))
     });
     PlanTable {
         chain: cut(plan.chain.as_str(), 80),

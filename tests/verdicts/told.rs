@@ -1,0 +1,109 @@
+//! What auditors and operators are told: a plan, a restore guard, a report and a finding's sentence say what is known, and no more.
+
+use whowas::domain::fact::*;
+use whowas::domain::guard::{Held, HeldPart, Impact};
+use whowas::domain::id::ObjectId;
+use whowas::domain::mapping::{Condition, Mapping, MappingApplied, Rule, Test};
+use whowas::domain::plan::NextAction;
+use whowas::domain::scope::Described;
+use whowas::domain::time::Instant;
+use whowas::ledger::KnownAt;
+use whowas::report::content::Report;
+use whowas::service::plan::{self, PlanAnswer};
+use whowas::service::report::{self, Of};
+
+use crate::harness::*;
+
+fn planned(book: &Book, now: Instant, chain: &str) -> PlanAnswer {
+    plan::plan(&book.desk(now), &chain.parse().unwrap()).unwrap().unwrap()
+}
+
+fn reported(book: &Book, now: Instant, of: &Of) -> Report {
+    report::report(&book.desk(now), of, None).unwrap()
+}
+
+/// A's chain, in which the last snapshot is B's; B has another chain if it is named.
+fn mixed(book: &mut Book, other: Option<&str>) {
+    book.poll(t(0, "00:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
+    book.snapshot("cA", "1", t(0, "10:00"), Addressed::Object(A));
+    book.snapshot("cA", "2", t(0, "11:00"), Addressed::Object(A));
+    book.receipt(t(0, "11:20"), "cA", "2", B, Some(B));
+    if let Some(other) = other {
+        book.snapshot(other, "7", t(0, "12:00"), Addressed::Object(B));
+    }
+    book.poll(t(0, "13:00"), &[]);
+}
+
+fn next_of(plan: &PlanAnswer, object: ObjectId) -> (NextAction, Option<&str>, Option<&str>) {
+    let next = plan.next.iter().find(|next| next.object == object).unwrap();
+    (next.action, next.chain.as_ref().map(|chain| chain.as_str()), next.base.as_ref().map(|base| base.as_str()))
+}
+
+fn works_in(object: ObjectId, department: &str) -> Box<dyn Fn(Reading) -> Fact> {
+    let attributes: std::collections::BTreeMap<_, _> =
+        [("department".parse().unwrap(), Some(department.to_owned()))].into();
+    Box::new(move |reading| Fact::Described(Described { object, reading, attributes: attributes.clone() }))
+}
+
+fn held(book: &mut Book, at: Instant, object: ObjectId) {
+    let impact = Impact { removals: 1, renames: 2, takeovers: 0, active: 30 };
+    let why = "2 renames".to_owned();
+    let objects = vec![object];
+    book.tell(
+        at,
+        vec![Fact::Held(Held { run: 7, part: HeldPart::Round, at, impact, why, chunk: 0, complete: true, objects })],
+    );
+}
+
+#[test]
+fn a_plan_orders_no_backup_of_whom_the_mapping_leaves_out() {
+    for other in [None, Some("cB")] {
+        let mut book = Book::in_memory();
+        mixed(&mut book, other);
+        assert_ne!(next_of(&planned(&book, t(0, "13:00"), "cA"), B).0, NextAction::Stop);
+        book.poll(t(0, "13:30"), &[works_in(A, "Sales"), works_in(B, "HR")]);
+        let exclude = Some(Condition::Attribute("department".parse().unwrap(), Test::Equals("HR".to_owned())));
+        let rule = Rule { name: "staff".to_owned(), matches: Condition::Any, exclude, labels: [].into() };
+        let mapping = Mapping::new(vec![rule]).unwrap();
+        book.tell(t(0, "14:00"), vec![Fact::MappingApplied(MappingApplied { at: t(0, "14:00"), mapping })]);
+        let plan = planned(&book, t(0, "15:00"), "cA");
+        assert_eq!(next_of(&plan, B), (NextAction::Stop, other, None), "{plan:#?}");
+        assert_eq!(next_of(&plan, A), (NextAction::Incremental, Some("cA"), Some("1")));
+        assert!(plan.reasons.iter().any(|why| why.contains("rule \"staff\" excludes it")), "{plan:#?}");
+        let report = reported(&book, t(0, "15:00"), &Of::Chain("cA".parse().unwrap()));
+        let advice = whowas::report::headline(&report).advice;
+        assert!(!advice.iter().any(|line| line.contains("bob") && line.contains("full")), "{advice:#?}");
+    }
+}
+
+#[test]
+fn a_plan_orders_no_backup_of_whom_a_guard_s_round_would_change() {
+    let mut book = Book::in_memory();
+    mixed(&mut book, None);
+    held(&mut book, t(0, "14:00"), B);
+    let plan = planned(&book, t(0, "15:00"), "cA");
+    assert_eq!(next_of(&plan, B), (NextAction::Stop, None, None), "{plan:#?}");
+    assert_eq!(next_of(&plan, A), (NextAction::Incremental, Some("cA"), Some("1")));
+    assert!(
+        plan.reasons.iter().any(|why| why.contains("a guard holds run 7") && why.contains("ask first")),
+        "{plan:#?}"
+    );
+}
+
+/// Nobody is told to go on by evidence that is too old for a verdict; but what was known in time was known.
+#[test]
+fn a_plan_on_old_evidence_says_to_ask_first_and_one_of_an_earlier_time_does_not() {
+    let mut book = Book::in_memory();
+    mixed(&mut book, None);
+    let then = book.ledger.head(TENANT).unwrap().sequence;
+    book.tell(t(20, "10:00"), vec![Fact::RoundBegan(RoundBegan { started: t(20, "10:00") })]);
+    let plan = planned(&book, t(20, "15:00"), "cA");
+    assert_eq!(next_of(&plan, A), (NextAction::Stop, Some("cA"), None), "{plan:#?}");
+    let why = |words: &str| plan.reasons.iter().any(|why| why.contains(words));
+    assert!(why("still lives (last: 2026-01-01T12:55:00") && why("ask first"), "{:#?}", plan.reasons);
+    let ledger = book.ledger.as_known(TENANT, KnownAt::Sequence(then)).unwrap();
+    let desk = whowas::service::Desk { ledger, ..book.desk(t(20, "15:00")) };
+    let plan = plan::plan(&desk, &"cA".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(next_of(&plan, A), (NextAction::Incremental, Some("cA"), Some("1")), "{plan:#?}");
+    assert_eq!(next_of(&plan, B), (NextAction::Full, None, None));
+}
