@@ -12,6 +12,7 @@ use super::open::{App, How};
 use super::output::{self, edge, word_of};
 use super::replay::{self, ByBasis, GivenBasis};
 use super::source::{Asking, Judge, source};
+use crate::domain::holder::HolderConfidence;
 use crate::domain::id::ObjectId;
 use crate::domain::name::Name;
 use crate::domain::verdict::{Action, Ask, Outcome};
@@ -171,8 +172,10 @@ fn say_object(answer: &ObjectAnswer) -> String {
         let _ = writeln!(text, "  {} {}: began {}, {until}", word_of(&name.kind), name.spelling, edge(name.from));
     }
     for chain in &answer.chains {
-        let count = answer.snapshots.iter().filter(|snapshot| snapshot.chain == *chain).count();
-        let _ = writeln!(text, "  chain {chain}: {count} snapshot(s)");
+        let own = || answer.snapshots.iter().filter(|snapshot| snapshot.chain == *chain);
+        let assumed = own().filter(|snapshot| snapshot.confidence != HolderConfidence::Certain).count();
+        let doubt = if assumed > 0 { format!(", {assumed} of them assumed") } else { String::new() };
+        let _ = writeln!(text, "  chain {chain}: {} snapshot(s){doubt}", own().count());
     }
     for period in &answer.scopes {
         let _ = writeln!(

@@ -144,7 +144,7 @@ pub struct SnapshotRow {
     pub settled: bool,
     /// Whom the evidence allows.
     pub candidates: Vec<ObjectId>,
-    /// The owner's user principal name at that time.
+    /// The owner's user principal name at that time, if the evidence allows a single one.
     pub owner_name: Option<String>,
     /// What the agent really read.
     pub receipt: Option<ReceiptRow>,
@@ -371,6 +371,11 @@ impl ChainRows {
             rows.find_map(|row| row.owner)
         };
         first(HolderConfidence::Certain).or_else(|| first(HolderConfidence::Assumed))
+    }
+
+    /// Whether a snapshot proves whose chain it is.
+    pub fn is_bound(&self) -> bool {
+        self.snapshots.iter().any(|row| row.confidence == HolderConfidence::Certain && row.owner.is_some())
     }
 
     /// Whether a snapshot holds data of someone other than the chain's owner.

@@ -112,11 +112,15 @@ fn of_chain(chain: &ChainRows, people: &People) -> Option<(Tone, String)> {
     if owners.len() > 1 {
         let parts: Vec<String> = if segments.len() <= SEGMENTS_MAX {
             let held = segments.iter().filter_map(|(object, rows)| Some(((*object)?, rows)));
-            held.map(|(object, rows)| format!("{} {}", range(rows), people.called(object))).collect()
+            let part = |(object, rows): (ObjectId, &Vec<&SnapshotRow>)| {
+                format!("{} {}{}", range(rows), people.called(object), doubt(rows))
+            };
+            held.map(part).collect()
         } else {
             let part = |object: &ObjectId| {
-                let own = rows.iter().filter(|row| row.owner == Some(*object)).count();
-                format!("{} {}", count(own, "snapshot", "snapshots"), people.called(*object))
+                let own: Vec<&SnapshotRow> = rows.iter().filter(|row| row.owner == Some(*object)).collect();
+                let number = count(own.len(), "snapshot", "snapshots");
+                format!("{number} {}{}", people.called(*object), doubt(&own))
             };
             let mut parts: Vec<String> = owners.iter().take(SEGMENTS_MAX).map(part).collect();
             if owners.len() > SEGMENTS_MAX {
@@ -146,14 +150,10 @@ fn of_chain(chain: &ChainRows, people: &People) -> Option<(Tone, String)> {
         } else {
             count(unclear.len(), "snapshot", "snapshots")
         };
-        let rest = match owner {
-            Some(owner) => format!(
-                " The other {} {}.",
-                rows.len() - unclear.len(),
-                belongs(rows.len() - unclear.len(), &people.called(owner))
-            ),
-            None => String::new(),
-        };
+        let rest: Vec<&SnapshotRow> = rows.iter().filter(|row| row.owner.is_some()).collect();
+        let rest = owner.map_or_else(String::new, |owner| {
+            format!(" The other {} {}.", rest.len(), belongs(&rest, &people.called(owner)))
+        });
         return Some((Tone::Warning, format!("In chain {name}, {}: {which}.{rest}", why_unclear(&unclear, people))));
     }
     let owner = people.called(owner?);
@@ -347,15 +347,19 @@ fn advice(report: &Report, people: &People, tone: Tone) -> Vec<String> {
     }
     let mut advice = Vec::new();
     for chain in &report.chains {
-        let foreign = chain.snapshots.iter().filter(|row| chain.is_foreign(row)).count();
-        if foreign > 0 {
-            advice.push(format!(
-                "Before a restore from chain {} look at whose mail the snapshot holds: {} someone else's. Its next \
-                 incremental must build on a snapshot of its owner.",
-                cut(chain.chain.as_str(), 60),
-                if foreign == 1 { "one holds".to_owned() } else { format!("{foreign} hold") },
-            ));
-        }
+        let foreign: Vec<&SnapshotRow> = chain.snapshots.iter().filter(|row| chain.is_foreign(row)).collect();
+        let holds = match (foreign.len(), unproved(&foreign)) {
+            (0, _) => continue,
+            (1, 0) => "one holds".to_owned(),
+            (1, _) => "one seems to hold".to_owned(),
+            (number, 0) => format!("{number} hold"),
+            (number, _) => format!("{number} hold or seem to hold"),
+        };
+        advice.push(format!(
+            "Before a restore from chain {} look at whose mail the snapshot holds: {holds} someone else's. Its next \
+             incremental must build on a snapshot of its owner.",
+            cut(chain.chain.as_str(), 60),
+        ));
     }
     let unclear = report.snapshots().filter(|row| row.owner.is_none()).count();
     if advice.is_empty() && unclear > 0 {
@@ -377,7 +381,14 @@ fn planned(plan: &PlanRows, people: &People) -> Vec<String> {
     let chain = cut(plan.chain.as_str(), 60);
     let segments = plan.segments.iter().filter(|segment| segment.act != "keep").map(|segment| {
         let which = ids(segment.snapshots.iter().map(crate::domain::id::SnapshotId::as_str).collect());
-        let whose = segment.object.map(|object| format!(", which holds the mail of {}", people.called(object)));
+        let (is_one, is_sure) = (segment.snapshots.len() == 1, segment.confidence == word(&HolderConfidence::Certain));
+        let holds = match (is_one, is_sure) {
+            (true, true) => "holds",
+            (false, true) => "hold",
+            (true, false) => "seems to hold",
+            (false, false) => "seem to hold",
+        };
+        let whose = segment.object.map(|object| format!(", which {holds} the mail of {}", people.called(object)));
         let target = segment.to_chain.as_ref().map(|to| format!(" to chain {}", cut(to.as_str(), 60)));
         let act = match segment.act.as_str() {
             "quarantine" => "Quarantine".to_owned(),
@@ -433,8 +444,26 @@ fn ids(ids: Vec<&str>) -> String {
     }
 }
 
-fn belongs(number: usize, who: &str) -> String {
-    if number == 1 { format!("belongs to {who}") } else { format!("belong to {who}") }
+/// What is said of a person's snapshots beside their number: how many of them nothing proves to be the person's.
+fn doubt(rows: &[&SnapshotRow]) -> String {
+    match unproved(rows) {
+        0 => String::new(),
+        assumed if assumed == rows.len() => " (assumed)".to_owned(),
+        assumed => format!(" ({assumed} of them assumed)"),
+    }
+}
+
+fn unproved(rows: &[&SnapshotRow]) -> usize {
+    rows.iter().filter(|row| row.confidence == HolderConfidence::Assumed).count()
+}
+
+fn belongs(rows: &[&SnapshotRow], who: &str) -> String {
+    match (rows.len(), unproved(rows)) {
+        (1, 0) => format!("belongs to {who}"),
+        (_, 0) => format!("belong to {who}"),
+        (1, _) => format!("seems to belong to {who}; nothing proves it"),
+        (_, assumed) => format!("seem to belong to {who}; nothing proves it for {assumed} of them"),
+    }
 }
 
 fn count_u64(number: u64, what: &str) -> String {

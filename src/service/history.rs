@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::Desk;
 use super::link::{LinkPart, links_of};
 use super::parts::{EvidencePart, NamesPart, evidence_of};
-use crate::domain::fact::Snapshot;
+use crate::domain::fact::{Addressed, Snapshot};
+use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence};
 use crate::domain::interval::Edge;
 use crate::domain::name::{Name, Namespace};
 use crate::domain::scope::Scope;
 use crate::domain::time::Instant;
 use crate::domain::timeline::{Role, State};
-use crate::ledger::{Basis, KnownAt, LedgerError, ScopePeriod};
-use crate::store::Subject;
+use crate::ledger::{Basis, KnownAt, LedgerError, ScopePeriod, SnapshotView};
+use crate::store::{SnapshotRecord, Subject};
 
 /// Everyone who ever held a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ pub struct ObjectAnswer {
     pub mailboxes: Vec<MailboxId>,
     /// Its chains. Snapshots of others may hold its data too.
     pub chains: Vec<ChainId>,
-    /// The snapshots that hold its data, in whosever chain, by chain; at most 1,000.
+    /// The snapshots that hold its data, or are taken to, in whosever chain, by chain; at most 1,000.
     pub snapshots: Vec<SnapshotPart>,
     /// Its lineage links.
     pub links: Vec<LinkPart>,
@@ -109,7 +110,7 @@ pub struct StatePart {
     pub until: Option<Edge>,
 }
 
-/// A snapshot that holds the object's data.
+/// A snapshot that holds the object's data, or is taken to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SnapshotPart {
@@ -121,6 +122,15 @@ pub struct SnapshotPart {
     pub from: Instant,
     /// Its last.
     pub until: Instant,
+    /// How sure it is that the data is the object's: `certain`, or `assumed` where nothing proves it.
+    #[serde(default = "not_told")]
+    #[cfg_attr(feature = "http", schema(required = true))]
+    pub confidence: HolderConfidence,
+}
+
+/// A service that does not tell how sure it is proves nothing.
+fn not_told() -> HolderConfidence {
+    HolderConfidence::Assumed
 }
 
 /// Whether the mapping protected an object, from a commit on.
@@ -135,9 +145,10 @@ pub struct ScopePart {
     pub since: Instant,
 }
 
-impl From<Snapshot> for SnapshotPart {
-    fn from(snapshot: Snapshot) -> Self {
-        Self { chain: snapshot.chain, snapshot: snapshot.id, from: snapshot.from, until: snapshot.until }
+impl From<SnapshotView> for SnapshotPart {
+    fn from(view: SnapshotView) -> Self {
+        let (Snapshot { chain, id, from, until, .. }, confidence) = (view.record.snapshot, view.attribution.confidence);
+        Self { chain, snapshot: id, from, until, confidence }
     }
 }
 
@@ -200,7 +211,7 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
         chains.extend(then.ledger.chains_addressed(then.tenant, subject)?);
     }
     let snapshots = owned_snapshots(&then, &chains, object)?;
-    let mailboxes: BTreeSet<MailboxId> = snapshots.iter().filter_map(|snapshot| snapshot.mailbox).collect();
+    let mailboxes: BTreeSet<MailboxId> = snapshots.iter().flat_map(|view| mailboxes_of(&view.record, object)).collect();
     Ok(Some(ObjectAnswer {
         object,
         state: history.state,
@@ -221,8 +232,20 @@ pub fn of_object(desk: &Desk, object: ObjectId, known_at: KnownAt) -> Result<Opt
     }))
 }
 
-/// The first snapshots of these chains that hold the object's data.
-fn owned_snapshots(desk: &Desk, chains: &BTreeSet<ChainId>, object: ObjectId) -> Result<Vec<Snapshot>, LedgerError> {
+/// The mailbox instances of its owner that a snapshot tells. What it was to be read from is the owner's if it was the owner's id or
+/// name that was opened; where the agent says that it read somebody else, only that tells the owner's.
+fn mailboxes_of(record: &SnapshotRecord, owner: ObjectId) -> Vec<MailboxId> {
+    let is_named = matches!(record.snapshot.addressed, Addressed::Name(..));
+    let named = record.snapshot.mailbox.filter(|_| is_named && record.receipts.is_empty());
+    record.mailboxes_of(owner).into_iter().chain(named).collect()
+}
+
+/// The first snapshots of these chains that hold the object's data, or are taken to.
+fn owned_snapshots(
+    desk: &Desk,
+    chains: &BTreeSet<ChainId>,
+    object: ObjectId,
+) -> Result<Vec<SnapshotView>, LedgerError> {
     let mut owned = Vec::new();
     for chain in chains {
         let mut after = None;
@@ -231,8 +254,7 @@ fn owned_snapshots(desk: &Desk, chains: &BTreeSet<ChainId>, object: ObjectId) ->
             let page = desk.ledger.snapshots(desk.tenant, chain, after.as_ref(), PAGE, settling)?;
             let Some(last) = page.last() else { break };
             after = Some((last.record.snapshot.from, last.record.snapshot.id.clone()));
-            let held = page.into_iter().filter(|found| found.attribution.owner == Some(object));
-            owned.extend(held.map(|found| found.record.snapshot));
+            owned.extend(page.into_iter().filter(|found| found.attribution.owner == Some(object)));
             if owned.len() >= SNAPSHOTS_MAX {
                 owned.truncate(SNAPSHOTS_MAX);
                 return Ok(owned);

@@ -12,7 +12,7 @@ use super::reuse::{self, ReusePart};
 use super::snapshot::{self, AddressedPart, SnapshotAnswer, Wanted};
 use crate::domain::fact::Fact;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
-use crate::domain::id::{ChainId, ObjectId};
+use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
 use crate::domain::timeline::Role;
@@ -347,31 +347,38 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    /// What each snapshot's owner was called when it was taken, and which mailboxes were read.
+    /// What each snapshot's owner was called when it was taken, and which of its mailboxes were read.
     fn name_owners(&mut self) {
         for row in self.chains.iter_mut().flat_map(|chain| &mut chain.snapshots) {
             let Some(owner) = row.owner.and_then(|owner| self.objects.get_mut(&owner)) else { continue };
             row.owner_name = upn_at(owner, row.from);
-            let read = row.receipt.as_ref().map(|receipt| [receipt.mailbox, receipt.mailbox_end]);
-            let mailboxes = read.into_iter().flatten().flatten().chain(row.mailbox);
-            owner.mailboxes.extend(mailboxes);
+            owner.mailboxes.extend(mailboxes_of(row, owner.object));
             owner.mailboxes.sort();
             owner.mailboxes.dedup();
         }
     }
 }
 
-/// The user principal name at an instant; where that lies within an edge, the newer one.
+/// The mailbox instances of its owner that a snapshot tells, as the owner's history has them.
+fn mailboxes_of(row: &SnapshotRow, owner: ObjectId) -> impl Iterator<Item = MailboxId> + use<> {
+    let is_opened = match row.addressed {
+        AddressedRow::Object { object } => object == owner,
+        AddressedRow::Name { .. } => row.receipt.is_none(),
+    };
+    let receipt = row.receipt.as_ref();
+    let begun = receipt.filter(|receipt| receipt.object == owner).and_then(|receipt| receipt.mailbox);
+    let ended = receipt.filter(|receipt| receipt.object_end == Some(owner)).and_then(|receipt| receipt.mailbox_end);
+    [row.mailbox.filter(|_| is_opened), begun, ended].into_iter().flatten()
+}
+
+/// The user principal name at an instant, if the evidence allows a single one: of two the one may have been somebody else's by then.
 fn upn_at(row: &ObjectRow, at: Instant) -> Option<String> {
-    let mut held: Vec<&NameRow> = row
-        .names
-        .iter()
-        .filter(|name| name.kind == Role::Upn)
+    let upns = row.names.iter().filter(|name| name.kind == Role::Upn);
+    let mut held = upns
         .filter(|name| name.from.after().is_none_or(|after| after < at))
-        .filter(|name| name.until.and_then(|until| until.by()).is_none_or(|by| at < by))
-        .collect();
-    held.sort_by_key(|name| (name.from.by().is_none_or(|by| by <= at), name.from.by()));
-    held.last().map(|name| name.spelling.clone())
+        .filter(|name| name.until.and_then(|until| until.by()).is_none_or(|by| at < by));
+    let first = held.next()?;
+    held.all(|other| other.name == first.name).then(|| first.spelling.clone())
 }
 
 fn concerns(row: &SnapshotRow, object: ObjectId) -> bool {

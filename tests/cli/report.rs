@@ -61,7 +61,8 @@ fn a_mixed_chain_is_reported_in_every_format() {
     let json: Value = w.run(&["report", "--chain", "cA", "--format", "json", "-"]).done();
     assert_eq!(json["chains"][0]["snapshots"][5]["owner"], b.to_string());
     assert_eq!(json["basis"]["hash"].as_str().unwrap().len(), 64);
-    assert_eq!(json["chains"][0]["snapshots"][0]["owner_name"], "sam@x.test");
+    // Two polls a day apart leave open whether A was sam.old already, and sam is B now.
+    assert_eq!(json["chains"][0]["snapshots"][0]["owner_name"], Value::Null);
 }
 
 #[test]

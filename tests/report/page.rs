@@ -277,3 +277,57 @@ fn who_alone_held_a_name_is_told_as_far_as_syncs_cover_the_time() {
     );
     assert!(sentence.ends_with("until 2026-03-04 00:00; 1 hour is covered by no sync."), "{sentence}");
 }
+
+#[test]
+fn what_is_only_assumed_is_never_told_as_a_fact() {
+    let (a, b) = (object(0xaa), object(0xbb));
+    let told = |rows: Vec<SnapshotRow>, plans: Vec<PlanRows>| {
+        let mut content = empty(Topic::Chain("c".parse().unwrap()));
+        content.objects = vec![person(a, "ann@x.test", vec![]), person(b, "bob@x.test", vec![])];
+        content.chains = vec![ChainRows { chain: "c".parse().unwrap(), snapshots: rows }];
+        content.plans = plans;
+        report::headline(&content)
+    };
+    let of = |id: &str, who, confidence| SnapshotRow { confidence, ..snapshot(id, at("01:00"), who) };
+    let open = |id: &str| unclear(id, at("01:00"), &[a, b]);
+
+    let rows = || vec![of("1", a, Certain), of("2", a, Assumed), of("3", b, Certain)];
+    assert_eq!(
+        told(rows(), vec![]).sentence,
+        "Chain c holds the mail of two people: snapshots 1–2 ann@x.test (A) (1 of them assumed), snapshot 3 bob@x.test (B)."
+    );
+    assert_eq!(
+        told(vec![of("1", a, Certain), of("3", b, Assumed)], vec![]).sentence,
+        "Chain c seems to hold the mail of two people: snapshot 1 ann@x.test (A), snapshot 3 bob@x.test (B) (assumed)."
+    );
+    let sentence = |rows| told(rows, vec![]).sentence;
+    let tail = sentence(vec![of("1", a, Certain), of("2", a, Assumed), open("3")]);
+    assert!(tail.ends_with("The other 2 seem to belong to ann@x.test (A); nothing proves it for 1 of them."), "{tail}");
+    let tail = sentence(vec![of("1", a, Certain), of("2", a, Certain), open("3")]);
+    assert!(tail.ends_with("The other 2 belong to ann@x.test (A)."), "{tail}");
+
+    let segment = |confidence: &str, snapshots: &[&str]| PlanRows {
+        chain: "c".parse().unwrap(),
+        segments: vec![SegmentRow {
+            object: Some(b),
+            confidence: confidence.to_owned(),
+            snapshots: snapshots.iter().map(|id| id.parse().unwrap()).collect(),
+            act: "quarantine".to_owned(),
+            to_chain: None,
+        }],
+        next: vec![NextRow { object: b, action: "stop".to_owned(), chain: None, base: None, safe_base: None }],
+        reasons: vec![],
+    };
+    let quarantine = |confidence: &str, ids: &[&str]| told(rows(), vec![segment(confidence, ids)]).advice;
+    assert_eq!(
+        quarantine("assumed", &["3"]),
+        [
+            "Quarantine snapshot 3 of chain c, which seems to hold the mail of bob@x.test (B).",
+            "Take no backup of bob@x.test (B) for now."
+        ]
+    );
+    let advice = &quarantine("certain", &["3", "4"])[0];
+    assert_eq!(advice, "Quarantine snapshots 3–4 of chain c, which hold the mail of bob@x.test (B).");
+    let advice = told(vec![of("1", a, Certain), of("3", b, Assumed)], vec![]).advice;
+    assert!(advice[0].contains("one seems to hold someone else's"), "{advice:?}");
+}

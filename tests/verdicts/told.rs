@@ -2,13 +2,16 @@
 
 use whowas::domain::fact::*;
 use whowas::domain::guard::{Held, HeldPart, Impact};
+use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::ObjectId;
 use whowas::domain::mapping::{Condition, Mapping, MappingApplied, Rule, Test};
+use whowas::domain::name::NameKind;
 use whowas::domain::plan::NextAction;
 use whowas::domain::scope::Described;
 use whowas::domain::time::Instant;
 use whowas::ledger::KnownAt;
-use whowas::report::content::Report;
+use whowas::report::content::{Report, SnapshotRow};
+use whowas::service::history;
 use whowas::service::plan::{self, PlanAnswer};
 use whowas::service::report::{self, Of};
 
@@ -20,6 +23,14 @@ fn planned(book: &Book, now: Instant, chain: &str) -> PlanAnswer {
 
 fn reported(book: &Book, now: Instant, of: &Of) -> Report {
     report::report(&book.desk(now), of, None).unwrap()
+}
+
+fn row(report: &Report, id: &str) -> SnapshotRow {
+    report.snapshots().find(|row| row.snapshot.as_str() == id).unwrap().clone()
+}
+
+fn upn(text: &str) -> Addressed {
+    Addressed::Name(name(text), NameKind::Upn)
 }
 
 /// A's chain, in which the last snapshot is B's; B has another chain if it is named.
@@ -106,4 +117,55 @@ fn a_plan_on_old_evidence_says_to_ask_first_and_one_of_an_earlier_time_does_not(
     let plan = plan::plan(&desk, &"cA".parse().unwrap()).unwrap().unwrap();
     assert_eq!(next_of(&plan, A), (NextAction::Incremental, Some("cA"), Some("1")), "{plan:#?}");
     assert_eq!(next_of(&plan, B), (NextAction::Full, None, None));
+}
+
+/// Two old exports with nothing between them: A was ann and B was bob, and nothing proves the time between.
+fn two_exports(book: &mut Book) {
+    for day in [0, 4] {
+        book.import(t(20, "09:00"), t(day, "09:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
+    }
+}
+
+#[test]
+fn a_mailbox_is_listed_under_whom_it_was_read_from() {
+    let mut book = Book::in_memory();
+    book.poll(t(0, "00:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
+    book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
+    let (chain, snapshot) = ("cA".parse().unwrap(), "1".parse().unwrap());
+    let receipt = Receipt { chain, snapshot, object: B, mailbox: Some(M2), object_end: Some(B), mailbox_end: Some(M2) };
+    book.tell(t(0, "11:00"), vec![Fact::Receipt(receipt)]);
+    book.snapshot_of("cN", "1", t(0, "11:00"), upn("ann"), Some(M1));
+    book.poll(t(0, "12:00"), &[]);
+    let told = |object| history::of_object(&book.desk(t(0, "13:00")), object, KnownAt::Now).unwrap().unwrap().mailboxes;
+    assert_eq!((told(A), told(B)), (vec![M1], vec![M2]));
+    let report = reported(&book, t(0, "13:00"), &Of::Chain("cA".parse().unwrap()));
+    assert_eq!(report.object(B).unwrap().mailboxes, [M2]);
+}
+
+/// S3 without a poll between rename and reuse: at noon A may be sam.old already and B sam.
+#[test]
+fn an_owner_is_given_no_name_that_may_be_anothers_by_then() {
+    let mut book = Book::in_memory();
+    book.poll(t(0, "00:10"), &[is(A, &["sam"])]);
+    book.snapshot("cA", "1", t(0, "00:10"), Addressed::Object(A));
+    book.snapshot("cA", "2", t(0, "12:00"), Addressed::Object(A));
+    book.poll(t(1, "00:00"), &[is(A, &["sam.old"]), is(B, &["sam"])]);
+    book.snapshot("cA", "3", t(1, "01:00"), Addressed::Object(A));
+    book.poll(t(1, "02:00"), &[]);
+    let report = reported(&book, t(1, "03:00"), &Of::Chain("cA".parse().unwrap()));
+    let called = |id| row(&report, id).owner_name;
+    assert_eq!((called("2"), called("3").as_deref()), (None, Some("sam.old@x.test")));
+    assert!(whowas::report::html(&report).is_ok() && whowas::report::csv(&report).is_ok());
+}
+
+#[test]
+fn a_history_tells_which_snapshots_are_only_assumed() {
+    let mut book = Book::in_memory();
+    two_exports(&mut book);
+    book.snapshot("cA", "1", t(0, "08:00"), Addressed::Object(A));
+    book.snapshot("cA", "2", t(1, "08:00"), named("ann"));
+    book.poll(t(21, "10:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
+    let told = history::of_object(&book.desk(t(21, "11:00")), A, KnownAt::Now).unwrap().unwrap();
+    let sure: Vec<HolderConfidence> = told.snapshots.iter().map(|part| part.confidence).collect();
+    assert_eq!(sure, [HolderConfidence::Certain, HolderConfidence::Assumed]);
 }

@@ -119,7 +119,8 @@ pub fn of_chain(chain: &ChainRows, people: &People, links: &dyn Links, left_out:
 pub fn note(chain: &ChainRows, people: &People) -> String {
     let number = count(chain.snapshots.len(), "snapshot", "snapshots");
     match chain.owner() {
-        Some(owner) => format!("{number}; the chain's owner is {}", people.called(owner)),
+        Some(owner) if chain.is_bound() => format!("{number}; the chain's owner is {}", people.called(owner)),
+        Some(owner) => format!("{number}; the chain's owner seems to be {}; nothing proves it", people.called(owner)),
         None => format!("{number}; no snapshot tells whose chain it is"),
     }
 }
