@@ -137,6 +137,22 @@ impl NameView {
         &self.claims
     }
 
+    /// The namespaces in which several objects held the name, one after the other.
+    pub fn passed_in(&self) -> BTreeSet<Namespace> {
+        let held = self.claims.iter().filter(|claim| claim.track.was_ever_present());
+        let held: BTreeSet<(Namespace, ObjectId)> = held.map(|claim| (claim.namespace, claim.object)).collect();
+        let number = |namespace| held.iter().filter(|(space, _)| *space == namespace).count();
+        Namespace::BOTH.into_iter().filter(|namespace| number(*namespace) > 1).collect()
+    }
+
+    /// The pairs of objects that certainly held the name at one time, the first as its user principal name and the second as an
+    /// address.
+    pub fn collisions(&self) -> Vec<(&Claim, &Claim)> {
+        let of = |namespace| self.claims.iter().filter(move |claim| claim.namespace == namespace);
+        let pairs = of(Namespace::Upn).flat_map(|upn| of(Namespace::Smtp).map(move |smtp| (upn, smtp)));
+        pairs.filter(|(upn, smtp)| upn.object != smtp.object && overlap(upn, smtp)).collect()
+    }
+
     /// The objects with a claim of this kind.
     pub fn objects(&self, kind: NameKind) -> BTreeSet<ObjectId> {
         self.claims_of(kind).map(|claim| claim.object).collect()
@@ -300,4 +316,22 @@ fn is_known_time(interval: Interval, coverage: &Coverage) -> bool {
         Some(past) => coverage.covers(past),
         None => true,
     }
+}
+
+/// Whether two holds certainly had an instant in common, as far as the newest evidence goes.
+fn overlap(a: &Claim, b: &Claim) -> bool {
+    let (mine, theirs) = (a.track.periods(), b.track.periods());
+    mine.iter().any(|mine| {
+        theirs.iter().any(|theirs| {
+            let began = mine.from.by().max(theirs.from.by());
+            let ends = [&mine.until, &theirs.until].into_iter().flatten();
+            // An end that is not known at all leaves nothing certain.
+            let ended = ends.map(|end| end.after()).min();
+            match (began, ended) {
+                (Some(_), None) => true,
+                (Some(began), Some(Some(ended))) => began <= ended,
+                _ => false,
+            }
+        })
+    })
 }

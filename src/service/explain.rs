@@ -9,10 +9,11 @@ use super::Desk;
 use super::people::{People, PersonPart};
 use crate::domain::fact::{Addressed, Fact};
 use crate::domain::finding::{Finding, FindingKind, Subject};
-use crate::domain::holder::HolderConfidence;
+use crate::domain::holder::{Claim, HolderConfidence, NameView};
 use crate::domain::id::{ChainId, MailboxId, ObjectId, SnapshotId};
 use crate::domain::link::{Anchor, AnchorKind};
-use crate::domain::name::{NameKey, NameKind, Namespace};
+use crate::domain::name::NameKey;
+use crate::domain::time::Instant;
 use crate::domain::verdict::Ask;
 use crate::ledger::{KnownAt, LedgerError, SnapshotView, View};
 
@@ -65,6 +66,26 @@ struct Chained {
     is_all: bool,
 }
 
+/// A snapshot that was not read from what it was to be read from, or not from one mailbox.
+struct Misread {
+    snapshot: SnapshotId,
+    wanted: Option<ObjectId>,
+    read: BTreeSet<ObjectId>,
+    mailboxes: BTreeSet<MailboxId>,
+}
+
+impl Misread {
+    /// Whether the agent read somebody else.
+    fn is_of_others(&self) -> bool {
+        self.read.iter().any(|object| Some(*object) != self.wanted)
+    }
+
+    fn part(&self) -> Value {
+        let Self { snapshot, wanted, read, mailboxes } = self;
+        json!({"snapshot": snapshot, "wanted": wanted, "read": read, "mailboxes": mailboxes})
+    }
+}
+
 struct Work<'w, 'a> {
     desk: &'w Desk,
     view: &'w View<'a>,
@@ -99,7 +120,7 @@ impl Work<'_, '_> {
                     format!("chain {chain} has {} under a name that nobody is known to have held", count(&offending));
                 (offending, sentence)
             }
-            _ => self.unattributable(chain, &found)?,
+            _ => self.unattributable(chain, owner, &found)?,
         };
         self.note("snapshots", json!(offending.len()));
         self.out.snapshots = offending.into_iter().take(LISTED_MAX).collect();
@@ -190,32 +211,35 @@ impl Work<'_, '_> {
         owner: Option<ObjectId>,
         found: &[SnapshotView],
     ) -> Result<(Vec<SnapshotId>, String), LedgerError> {
-        let mut parts = Vec::new();
-        let mut offending = Vec::new();
-        let mut first = None;
+        let mut misread: Vec<Misread> = Vec::new();
         for view in found {
             // What was to be read: the object addressed, else the chain's owner.
             let wanted = match &view.record.snapshot.addressed {
                 Addressed::Object(object) => Some(*object),
                 Addressed::Name(..) => owner,
             };
-            let receipts = view.record.receipts.iter().map(|(_, receipt)| receipt);
+            let receipts = || view.record.receipts.iter().map(|(_, receipt)| receipt);
             let read: BTreeSet<ObjectId> =
-                receipts.flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
-            if read.iter().all(|object| Some(*object) == wanted) {
-                continue;
+                receipts().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
+            let told = receipts().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
+            let mailboxes: BTreeSet<MailboxId> = told.chain(view.record.snapshot.mailbox).collect();
+            let found = Misread { snapshot: view.record.snapshot.id.clone(), wanted, read, mailboxes };
+            if found.is_of_others() || found.mailboxes.len() > 1 {
+                misread.push(found);
             }
-            let id = view.record.snapshot.id.clone();
-            parts.push(json!({"snapshot": id, "wanted": wanted, "read": read}));
-            self.out.objects.extend(read.iter().copied().chain(wanted));
-            first.get_or_insert((id.clone(), wanted, read));
-            offending.push(id);
         }
-        self.note("receipts", Value::Array(parts));
-        let Some((id, wanted, read)) = first else {
+        for found in &misread {
+            self.out.objects.extend(found.read.iter().copied().chain(found.wanted));
+        }
+        self.note("receipts", misread.iter().map(Misread::part).collect());
+        let offending: Vec<SnapshotId> = misread.iter().map(|found| found.snapshot.clone()).collect();
+        // Another person is worse than another mailbox.
+        let worst = misread.iter().find(|found| found.is_of_others()).or(misread.first());
+        let Some(worst) = worst else {
             return Ok((offending, format!("what an agent read for chain {chain} was not what it was to read")));
         };
-        let what = match wanted {
+        let id = &worst.snapshot;
+        let what = match worst.wanted {
             Some(wanted) => format!("snapshot {id} of chain {chain} was to hold the data of {}", self.call(wanted)?),
             None => format!("snapshot {id} of chain {chain} was to hold one person's data"),
         };
@@ -223,51 +247,68 @@ impl Work<'_, '_> {
             0 => String::new(),
             more => format!(", and so it is with {more} more"),
         };
-        Ok((offending, format!("{what}, but the agent's receipt says that it read {}{more}", self.calls(read)?)))
+        let read = match worst.is_of_others() {
+            true => format!("the agent's receipt says that it read {}", self.calls(worst.read.iter().copied())?),
+            false => {
+                let mailboxes: Vec<String> = worst.mailboxes.iter().map(ToString::to_string).collect();
+                format!("it is told to be of {} mailboxes, {}", mailboxes.len(), listed(&mailboxes))
+            }
+        };
+        Ok((offending, format!("{what}, but {read}{more}")))
     }
 
     fn unattributable(
         &mut self,
         chain: &ChainId,
+        bound: Option<ObjectId>,
         found: &[SnapshotView],
     ) -> Result<(Vec<SnapshotId>, String), LedgerError> {
         let doubtful =
             |view: &&SnapshotView| matches!(confidence(view), HolderConfidence::Ambiguous | HolderConfidence::Unknown);
-        let mut offending = ids(found.iter().filter(doubtful));
         let candidates: BTreeSet<ObjectId> = found
             .iter()
             .filter(doubtful)
             .flat_map(|view| view.attribution.candidates.iter().map(|candidate| candidate.object))
             .collect();
-        let assumed: BTreeSet<ObjectId> = found
-            .iter()
-            .filter(|view| confidence(view) == HolderConfidence::Assumed)
-            .filter_map(|view| view.attribution.owner)
-            .collect();
+        let assumed = || found.iter().filter(|view| confidence(view) == HolderConfidence::Assumed);
+        let likely: BTreeSet<ObjectId> = assumed().filter_map(|view| view.attribution.owner).collect();
         self.note("candidates", json!(candidates));
-        self.note("assumed_owners", json!(assumed));
-        if offending.is_empty() {
-            offending = ids(found.iter().filter(|view| confidence(view) == HolderConfidence::Assumed));
-            if offending.is_empty() {
-                return Ok((offending, format!("by now it is known whose data each snapshot of chain {chain} holds")));
-            }
-            let owners = self.calls(assumed)?;
-            let sentence = format!(
-                "nothing proves whose data {} of chain {chain} {}, and they seem to be of {owners}",
-                count(&offending),
-                if offending.len() == 1 { "holds" } else { "hold" },
-            );
-            return Ok((offending, sentence));
+        self.note("assumed_owners", json!(likely));
+        // An assumed owner is held against whom the finding holds it against.
+        let against = held_against(bound, found);
+        let differs = against.is_some() || likely.len() > 1;
+        let others: Vec<&SnapshotView> =
+            assumed().filter(|view| differs && view.attribution.settled && view.attribution.owner != against).collect();
+        let unknown = ids(found.iter().filter(doubtful));
+        let mut parts = Vec::new();
+        if !unknown.is_empty() {
+            let maybe = if candidates.is_empty() {
+                "nobody is known to have had the name".to_owned()
+            } else {
+                format!("it may be {}", self.calls(candidates)?.replace(" and ", " or "))
+            };
+            let such = unknown.first().map_or_else(String::new, |first| format!(", such as {first},"));
+            let hold = if unknown.len() == 1 { "holds" } else { "hold" };
+            parts
+                .push(format!("nobody can tell whose data {}{such} of chain {chain} {hold}: {maybe}", count(&unknown)));
         }
-        let maybe = if candidates.is_empty() {
-            "nobody is known to have had the name".to_owned()
-        } else {
-            format!("it may be {}", self.calls(candidates)?.replace(" and ", " or "))
+        if !others.is_empty() {
+            let owners =
+                self.calls(others.iter().filter_map(|view| view.attribution.owner).collect::<BTreeSet<_>>())?;
+            let others = ids(others.iter().copied());
+            let (hold, seem) = if others.len() == 1 { ("holds", "it seems") } else { ("hold", "they seem") };
+            parts.push(format!(
+                "nothing proves whose data {} of chain {chain} {hold}, and {seem} to be of {owners}",
+                count(&others)
+            ));
+        }
+        let mut offending = unknown;
+        offending.extend(ids(others.iter().copied()));
+        let sentence = match (parts.is_empty(), assumed().count()) {
+            (false, _) => parts.join("; "),
+            (true, 0) => format!("by now it is known whose data each snapshot of chain {chain} holds"),
+            (true, _) => format!("by now nothing speaks for another owner of a snapshot of chain {chain}"),
         };
-        let such = offending.first().map_or_else(String::new, |first| format!(", such as {first},"));
-        let hold = if offending.len() == 1 { "holds" } else { "hold" };
-        let sentence =
-            format!("nobody can tell whose data {}{such} of chain {chain} {hold}: {maybe}", count(&offending));
         Ok((offending, sentence))
     }
 
@@ -295,25 +336,60 @@ impl Work<'_, '_> {
                 in_order.push(*object);
             }
         }
-        if kind == FindingKind::AddressCollision {
-            let of = |namespace| {
-                let all = holders.iter().filter(move |(_, _, held, _)| *held == namespace);
-                all.map(|(_, object, ..)| *object).collect::<BTreeSet<_>>()
-            };
-            let (upn, smtp) = (self.calls(of(Namespace::Upn))?, self.calls(of(Namespace::Smtp))?);
-            return Ok(format!("{spelling} is the user principal name of {upn} and an address of {smtp}"));
+        match kind {
+            FindingKind::AddressCollision => self.collision(&claims, &spelling),
+            FindingKind::NobodyHeldName => {
+                Ok(format!("a snapshot was taken by the name {spelling} while nobody is known to have held it"))
+            }
+            _ => self.passed(&claims, &spelling),
         }
-        if kind == FindingKind::NobodyHeldName {
-            return Ok(format!("a snapshot was taken by the name {spelling} while nobody is known to have held it"));
+    }
+
+    /// Who had the name as a user principal name while it was another's address; of those who still do so only these.
+    fn collision(&mut self, claims: &NameView, spelling: &str) -> Result<String, LedgerError> {
+        let mut pairs = claims.collisions();
+        let still = |(upn, smtp): &(&Claim, &Claim)| holds_still(upn) && holds_still(smtp);
+        let is = if pairs.iter().any(still) { "is" } else { "was" };
+        pairs.retain(|pair| is == "was" || still(pair));
+        if pairs.is_empty() {
+            return Ok(format!("{spelling} is not known to have been one's user principal name and another's address"));
         }
-        let now = claims.objects(NameKind::Any).into_iter().find(|object| {
-            claims.claims().iter().any(|claim| claim.object == *object && claim.track.is_present_last())
-        });
-        let before: Vec<ObjectId> = in_order.into_iter().filter(|object| Some(*object) != now).collect();
-        let before = self.calls(before)?;
-        Ok(match now {
-            Some(now) => format!("{spelling} passed from {before} to {}", self.call(now)?),
-            None => format!("{spelling} was held by {before} and is free now"),
+        let upn: BTreeSet<ObjectId> = pairs.iter().map(|(upn, _)| upn.object).collect();
+        let smtp: BTreeSet<ObjectId> = pairs.iter().map(|(_, smtp)| smtp.object).collect();
+        let (upn, smtp) = (self.calls(upn)?, self.calls(smtp)?);
+        Ok(format!("{spelling} {is} the user principal name of {upn} and an address of {smtp}"))
+    }
+
+    /// From whom to whom a name passed. It passes within a namespace: whoever keeps as an alias what was the user principal name
+    /// is not the one to whom that passed.
+    fn passed(&mut self, claims: &NameView, spelling: &str) -> Result<String, LedgerError> {
+        let namespaces = claims.passed_in();
+        let is_passed = |claim: &&Claim| namespaces.is_empty() || namespaces.contains(&claim.namespace);
+        let mut begun: Vec<(Option<Instant>, ObjectId, bool)> = Vec::new();
+        for claim in claims.claims().iter().filter(is_passed) {
+            let periods = claim.track.periods().into_iter();
+            begun.extend(periods.map(|period| (period.from.by(), claim.object, period.until.is_none())));
+        }
+        begun.sort();
+        let (mut before, mut now): (Vec<ObjectId>, Vec<ObjectId>) = (Vec::new(), Vec::new());
+        for (_, object, is_still) in &begun {
+            let part = if *is_still { &mut now } else { &mut before };
+            if !part.contains(object) {
+                part.push(*object);
+            }
+        }
+        before.retain(|object| !now.contains(object));
+        let elsewhere: BTreeSet<ObjectId> =
+            claims.claims().iter().filter(|claim| holds_still(claim)).map(|claim| claim.object).collect();
+        Ok(match (before.is_empty(), now.is_empty()) {
+            (false, false) => format!("{spelling} passed from {} to {}", self.calls(before)?, self.calls(now)?),
+            (true, _) => format!("{spelling} passed between {}", self.calls(now)?),
+            (false, true) if elsewhere.is_empty() => {
+                format!("{spelling} was held by {} and is free now", self.calls(before)?)
+            }
+            (false, true) => {
+                format!("{spelling} passed between {}; now {} has it", self.calls(before)?, self.calls(elsewhere)?)
+            }
         })
     }
 
@@ -383,6 +459,20 @@ pub fn anchor_words(kind: AnchorKind) -> &'static str {
         AnchorKind::ImmutableId => "on-premises immutable id",
         AnchorKind::EmployeeId => "employee id",
     }
+}
+
+/// Against whom an assumed owner is held among what is kept: the chain's, or whoever alone certainly owns some of it where the
+/// chain's owner no longer does.
+fn held_against(bound: Option<ObjectId>, kept: &[SnapshotView]) -> Option<ObjectId> {
+    let certain: BTreeSet<ObjectId> =
+        kept.iter().filter(|view| is_certain(view)).filter_map(|view| view.attribution.owner).collect();
+    let only = certain.first().copied().filter(|_| certain.len() == 1);
+    only.or(bound)
+}
+
+/// Whether the hold goes on, as far as known.
+fn holds_still(claim: &Claim) -> bool {
+    claim.track.is_present_last()
 }
 
 fn confidence(view: &SnapshotView) -> HolderConfidence {

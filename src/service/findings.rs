@@ -216,17 +216,31 @@ pub fn advice(finding: &FindingAnswer) -> Option<String> {
         })
     };
     let receipts = finding.evidence.get("receipts")?.as_array()?;
-    let first = receipts.first()?;
+    // Another person is worse than another mailbox.
+    let is_of_others = |part: &&Value| {
+        let read = part.get("read").and_then(Value::as_array);
+        read.into_iter().flatten().any(|object| Some(object) != part.get("wanted"))
+    };
+    let worst = receipts.iter().find(is_of_others);
+    let first = worst.or(receipts.first())?;
     let snapshot = first.get("snapshot")?.as_str()?;
+    let more = match receipts.len() - 1 {
+        0 => String::new(),
+        more => format!(", nor {more} more such"),
+    };
+    if worst.is_none() {
+        let mailboxes = first.get("mailboxes")?.as_array()?.iter().filter_map(Value::as_str);
+        return Some(format!(
+            "snapshot {snapshot} is told to be of several mailboxes, {}: do not restore it as one mailbox's{more}; find out why \
+             the agent read another mailbox than it was to",
+            mailboxes.collect::<Vec<_>>().join(" and ")
+        ));
+    }
     let read: Vec<String> = first.get("read")?.as_array()?.iter().filter_map(call).collect();
     let whose = match first.get("wanted").and_then(call) {
         Some(wanted) if read.contains(&wanted) => format!("that of {wanted} alone"),
         Some(wanted) => format!("that of {wanted}"),
         None => "one person's".to_owned(),
-    };
-    let more = match receipts.len() - 1 {
-        0 => String::new(),
-        more => format!(", nor {more} more such"),
     };
     Some(format!(
         "the data of snapshot {snapshot} is that of {}, by the agent's receipt: do not restore it as {whose}{more}; find out \

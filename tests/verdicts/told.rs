@@ -1,6 +1,7 @@
 //! What auditors and operators are told: a plan, a restore guard, a report and a finding's sentence say what is known, and no more.
 
 use whowas::domain::fact::*;
+use whowas::domain::finding::{FindingId, FindingKind, Subject};
 use whowas::domain::guard::{Held, HeldPart, Impact};
 use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::ObjectId;
@@ -11,11 +12,24 @@ use whowas::domain::scope::Described;
 use whowas::domain::time::Instant;
 use whowas::ledger::KnownAt;
 use whowas::report::content::{Report, SnapshotRow};
+use whowas::service::findings::{self, FindingAnswer};
 use whowas::service::history;
 use whowas::service::plan::{self, PlanAnswer};
 use whowas::service::report::{self, Of};
 
 use crate::harness::*;
+
+fn finding(book: &Book, now: Instant, kind: FindingKind, subject: &Subject) -> FindingAnswer {
+    findings::found(&book.desk(now), FindingId::of(kind, subject)).unwrap().unwrap()
+}
+
+fn of_chain(book: &Book, now: Instant, kind: FindingKind, chain: &str) -> FindingAnswer {
+    finding(book, now, kind, &Subject::Chain(chain.parse().unwrap()))
+}
+
+fn of_name(book: &Book, now: Instant, kind: FindingKind, text: &str) -> String {
+    finding(book, now, kind, &Subject::Name(name(text).key().clone())).summary
+}
 
 fn planned(book: &Book, now: Instant, chain: &str) -> PlanAnswer {
     plan::plan(&book.desk(now), &chain.parse().unwrap()).unwrap().unwrap()
@@ -31,6 +45,11 @@ fn row(report: &Report, id: &str) -> SnapshotRow {
 
 fn upn(text: &str) -> Addressed {
     Addressed::Name(name(text), NameKind::Upn)
+}
+
+/// A user with this user principal name and these addresses.
+fn seen_as(object: ObjectId, upn: &str, addresses: &[&str]) -> Box<dyn Fn(Reading) -> Fact> {
+    Box::new(seen(object, Profile { upn: Some(name(upn)), ..profile(addresses) }))
 }
 
 /// A's chain, in which the last snapshot is B's; B has another chain if it is named.
@@ -119,11 +138,88 @@ fn a_plan_on_old_evidence_says_to_ask_first_and_one_of_an_earlier_time_does_not(
     assert_eq!(next_of(&plan, B), (NextAction::Full, None, None));
 }
 
+/// S14: who keeps as an alias what was the user principal name is not the one to whom it passed.
+#[test]
+fn a_name_passes_to_whoever_has_it_in_the_namespace_in_which_it_passed() {
+    let mut book = Book::in_memory();
+    book.poll(t(0, "09:00"), &[is(A, &["info"])]);
+    book.snapshot("cA", "1", t(0, "10:00"), Addressed::Object(A));
+    book.poll(t(1, "09:00"), &[is(A, &["ann", "info"]), seen_as(B, "info", &["bob"])]);
+    let said = of_name(&book, t(1, "10:00"), FindingKind::NameReused, "info");
+    assert!(said.contains(&format!("passed from ann@x.test (object {A}) to info@x.test (object {B})")), "{said}");
+    let said = of_name(&book, t(1, "10:00"), FindingKind::AddressCollision, "info");
+    let is =
+        format!("is the user principal name of info@x.test (object {B}) and an address of ann@x.test (object {A})");
+    assert!(said.contains(&is), "{said}");
+    // Both go on for a while; then the alias goes, and then the name.
+    book.poll(t(1, "12:00"), &[]);
+    book.poll(t(2, "09:00"), &[is_only(A, "ann")]);
+    let said = of_name(&book, t(2, "10:00"), FindingKind::AddressCollision, "info");
+    assert!(said.contains("was the user principal name of info@x.test"), "{said}");
+    book.poll(t(3, "09:00"), &[is_only(B, "bob")]);
+    let said = of_name(&book, t(3, "10:00"), FindingKind::NameReused, "info");
+    assert!(said.ends_with("and is free now"), "{said}");
+}
+
+fn is_only(object: ObjectId, text: &str) -> Box<dyn Fn(Reading) -> Fact> {
+    is(object, &[text])
+}
+
 /// Two old exports with nothing between them: A was ann and B was bob, and nothing proves the time between.
 fn two_exports(book: &mut Book) {
     for day in [0, 4] {
         book.import(t(20, "09:00"), t(day, "09:00"), &[is(A, &["ann"]), is(B, &["bob"])]);
     }
+}
+
+#[test]
+fn a_finding_about_what_cannot_be_attributed_lists_the_assumed_snapshots_of_others() {
+    for is_ambiguous in [false, true] {
+        let mut book = Book::in_memory();
+        two_exports(&mut book);
+        book.snapshot("cA", "a", t(0, "08:00"), Addressed::Object(A));
+        book.snapshot("cA", "own", t(1, "08:00"), named("ann"));
+        for (place, id) in ["b1", "b2", "b3"].into_iter().enumerate() {
+            book.snapshot(
+                "cA",
+                id,
+                t(2 + place as u64 / 2, "08:00").plus(std::time::Duration::from_secs(place as u64)),
+                named("bob"),
+            );
+        }
+        if is_ambiguous {
+            // Between the last export and the first sync bob passed to A, nobody knows when.
+            book.snapshot("cA", "open", t(10, "08:00"), named("bob"));
+        }
+        book.poll(t(20, "10:00"), &[is(A, &["bob"]), is(B, &["bert"])]);
+        book.poll(t(21, "10:00"), &[]);
+        let found = of_chain(&book, t(21, "11:00"), FindingKind::Unattributable, "cA");
+        let mut listed: Vec<&str> = found.snapshots.iter().map(|id| id.as_str()).collect();
+        listed.sort_unstable();
+        let expected: &[&str] = if is_ambiguous { &["b1", "b2", "b3", "open"] } else { &["b1", "b2", "b3"] };
+        assert_eq!((listed.as_slice(), found.weight), (expected, expected.len() as u64), "{found:#?}");
+        let of_bob = format!(
+            "nothing proves whose data 3 snapshots of chain cA hold, and they seem to be of bert@x.test (object {B})"
+        );
+        assert!(found.summary.contains(&of_bob), "{}", found.summary);
+        assert_eq!(found.summary.contains("nobody can tell whose data 1 snapshot, such as open,"), is_ambiguous);
+    }
+}
+
+#[test]
+fn a_snapshot_of_two_mailboxes_is_listed_with_both() {
+    let mut book = Book::in_memory();
+    book.poll(t(0, "00:00"), &[is(A, &["ann"])]);
+    book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
+    let (chain, snapshot) = ("cA".parse().unwrap(), "1".parse().unwrap());
+    let receipt = Receipt { chain, snapshot, object: A, mailbox: Some(M2), object_end: Some(A), mailbox_end: Some(M2) };
+    book.tell(t(0, "11:00"), vec![Fact::Receipt(receipt)]);
+    let found = of_chain(&book, t(0, "12:00"), FindingKind::ReceiptMismatch, "cA");
+    assert_eq!((found.snapshots.len(), found.objects.as_slice()), (1, [A].as_slice()), "{found:#?}");
+    let (m1, m2) = (M1.to_string(), M2.to_string());
+    assert!(found.summary.contains(&m1) && found.summary.contains(&m2), "{}", found.summary);
+    let advice = findings::advice(&found).unwrap();
+    assert!(advice.contains(&m1) && advice.contains(&m2) && !advice.contains("alone"), "{advice}");
 }
 
 #[test]

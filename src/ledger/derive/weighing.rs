@@ -11,7 +11,7 @@ use super::judging::{ChainWork, Chains};
 use super::objects::Turned;
 use super::{FindingWork, Work};
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
-use crate::domain::holder::{Claim, Holder, HolderConfidence, NameView};
+use crate::domain::holder::{Holder, HolderConfidence, NameView};
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::link::{ANCHORED_MAX, Anchor};
 use crate::domain::name::{NameKey, NameKind, Namespace};
@@ -252,7 +252,7 @@ impl Work<'_> {
             let reused = if passed > 1 && self.is_protected(&name, &claims)? { passed as u64 } else { 0 };
             let subject = Subject::Name(name);
             self.weigh(FindingKind::NameReused, &subject, Weight::both(reused))?;
-            self.weigh(FindingKind::AddressCollision, &subject, Weight::both(collisions(&claims)))?;
+            self.weigh(FindingKind::AddressCollision, &subject, Weight::both(claims.collisions().len() as u64))?;
         }
         Ok(())
     }
@@ -369,29 +369,4 @@ fn ever_held(claims: &NameView) -> BTreeMap<Namespace, BTreeSet<ObjectId>> {
         holders.entry(claim.namespace).or_default().insert(claim.object);
     }
     holders
-}
-
-/// How many pairs of objects held the name at one time, one as its user principal name and the other as an address.
-fn collisions(claims: &NameView) -> u64 {
-    let of = |namespace| claims.claims().iter().filter(move |claim| claim.namespace == namespace);
-    let pairs = of(Namespace::Upn).flat_map(|upn| of(Namespace::Smtp).map(move |smtp| (upn, smtp)));
-    pairs.filter(|(upn, smtp)| upn.object != smtp.object && overlap(upn, smtp)).count() as u64
-}
-
-/// Whether two holds certainly had an instant in common, as far as the newest evidence goes.
-fn overlap(a: &Claim, b: &Claim) -> bool {
-    let (mine, theirs) = (a.track.periods(), b.track.periods());
-    mine.iter().any(|mine| {
-        theirs.iter().any(|theirs| {
-            let began = mine.from.by().max(theirs.from.by());
-            let ends = [&mine.until, &theirs.until].into_iter().flatten();
-            // An end that is not known at all leaves nothing certain.
-            let ended = ends.map(|end| end.after()).min();
-            match (began, ended) {
-                (Some(_), None) => true,
-                (Some(began), Some(Some(ended))) => began <= ended,
-                _ => false,
-            }
-        })
-    })
 }
