@@ -159,12 +159,8 @@ fn judge(
         let why = format!("who holds the target's name is proved only through {since}, which the policy accepts");
         judgement.reasons.push(why);
     }
-    if judgement.verdict.action() == RestoreAction::Proceed && holds_several(desk, chain)? {
-        judgement.reasons.push(format!(
-            "chain {chain} holds the data of more than one person: restore only what this snapshot read itself, and nothing \
-             that it builds on; `whowas plan {}` tells what else is in the chain",
-            shell(chain.as_str())
-        ));
+    if judgement.verdict.action() == RestoreAction::Proceed {
+        judgement.reasons.extend(strangers(desk, chain, owner)?);
     }
     let held = |people: &mut People<'_, '_>, object: Option<ObjectId>| match object {
         Some(object) => people.holds(object),
@@ -198,12 +194,24 @@ fn judge(
     })
 }
 
-/// Whether what is kept of a chain is known to be of several people. What a snapshot was built on the ledger is not told.
-fn holds_several(desk: &Desk, chain: &ChainId) -> Result<bool, LedgerError> {
+/// What is to be said of a restore because others' data is kept in the chain, or may be. What a snapshot was built on the ledger
+/// is not told.
+fn strangers(desk: &Desk, chain: &ChainId, owner: Option<ObjectId>) -> Result<Option<String>, LedgerError> {
     let tallies = desk.ledger.chain_tallies(desk.tenant, chain)?;
-    let kept = tallies.iter().filter(|tally| tally.count.kept > 0);
-    let owners: BTreeSet<ObjectId> = kept.filter_map(|tally| tally.class.judgement.certain_owner()).collect();
-    Ok(owners.len() > 1)
+    let kept = tallies.iter().filter(|tally| tally.count.kept > 0).map(|tally| tally.class.judgement);
+    let foreign: Vec<_> = kept.filter(|judgement| judgement.owner != owner).collect();
+    if foreign.is_empty() {
+        return Ok(None);
+    }
+    let holds = match foreign.iter().any(|judgement| judgement.certain_owner().is_some()) {
+        true => "holds the data of more than one person",
+        false => "has snapshots that may hold another person's data",
+    };
+    Ok(Some(format!(
+        "chain {chain} {holds}: restore only what this snapshot read itself, and nothing that it builds on; `whowas plan {}` \
+         tells what else is in the chain",
+        shell(chain.as_str())
+    )))
 }
 
 /// Who the target is, as the verdict on it says: an agent may write to whom a backup may be read from.

@@ -8,6 +8,7 @@ use whowas::domain::id::ObjectId;
 use whowas::domain::mapping::{Condition, Mapping, MappingApplied, Rule, Test};
 use whowas::domain::name::NameKind;
 use whowas::domain::plan::NextAction;
+use whowas::domain::restore::{RestoreAction, RestoreVerdict};
 use whowas::domain::scope::Described;
 use whowas::domain::time::Instant;
 use whowas::ledger::KnownAt;
@@ -16,6 +17,7 @@ use whowas::service::findings::{self, FindingAnswer};
 use whowas::service::history;
 use whowas::service::plan::{self, PlanAnswer};
 use whowas::service::report::{self, Of};
+use whowas::service::restore::{self, Recipient, RestoreRequest};
 
 use crate::harness::*;
 
@@ -264,4 +266,33 @@ fn a_history_tells_which_snapshots_are_only_assumed() {
     let told = history::of_object(&book.desk(t(21, "11:00")), A, KnownAt::Now).unwrap().unwrap();
     let sure: Vec<HolderConfidence> = told.snapshots.iter().map(|part| part.confidence).collect();
     assert_eq!(sure, [HolderConfidence::Certain, HolderConfidence::Assumed]);
+}
+
+#[test]
+fn a_restore_is_warned_of_what_else_may_be_in_the_chain() {
+    for foreign in ["bob", "nobody-ever"] {
+        let mut book = Book::in_memory();
+        two_exports(&mut book);
+        book.poll(t(20, "10:00"), &[is(A, &["ann"]), is(B, &["bert"])]);
+        book.snapshot("cA", "40", t(0, "08:00"), Addressed::Object(A));
+        let asked = |book: &Book| {
+            let (chain, snapshot) = ("cA".parse().unwrap(), "40".parse().unwrap());
+            let request = RestoreRequest { chain, snapshot, to: Recipient::Object(A) };
+            restore::restore_check(&book.desk(t(20, "11:00")), &request).unwrap()
+        };
+        let warns = |reasons: &[String]| reasons.iter().any(|why| why.contains("nothing that it builds on"));
+        assert!(!warns(&asked(&book).reasons), "nothing else is in it");
+        book.snapshot("cA", "41", t(1, "08:00"), named(foreign));
+        assert_eq!(book.attribution("cA", "41").attribution.owner, (foreign == "bob").then_some(B));
+        let answer = asked(&book);
+        assert_eq!((answer.verdict, answer.action), (RestoreVerdict::SameOwner, RestoreAction::Proceed));
+        assert!(warns(&answer.reasons), "{:#?}", answer.reasons);
+        assert!(
+            answer.reasons.iter().any(|why| why.contains("may hold another person's data")),
+            "{:#?}",
+            answer.reasons
+        );
+        book.expire(t(20, "11:00"), "cA", "41");
+        assert!(!warns(&asked(&book).reasons), "what is not kept is built on by nobody");
+    }
 }
