@@ -70,6 +70,13 @@ pub struct Impact {
     pub active: u64,
 }
 
+impl Impact {
+    /// How many changes the round would bring that the guard looks at.
+    pub fn total(&self) -> u64 {
+        self.removals.saturating_add(self.renames).saturating_add(self.takeovers)
+    }
+}
+
 impl Limits {
     /// Why a round of this impact is held; `None` lets it pass.
     pub fn breach(&self, impact: &Impact) -> Option<String> {

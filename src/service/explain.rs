@@ -419,9 +419,12 @@ impl Work<'_, '_> {
         let when = found.as_ref().map_or_else(String::new, |run| format!(" of {}", run.started));
         self.note("run", json!(found));
         if kind == FindingKind::MassChange {
-            return Ok(match weight {
-                0 => format!("a guard held sync run {run}{when}, and does not any more"),
-                _ => format!("a guard holds sync run {run}{when}: it would bring {weight} changes at once"),
+            // What is held is told as of the view; the finding's weight is today's.
+            let hold = self.view.holds()?.into_iter().find(|hold| hold.standstill.run == run);
+            return Ok(match hold.map(|hold| hold.impact.total().max(1)) {
+                None => format!("a guard held sync run {run}{when}, and does not any more"),
+                Some(1) => format!("a guard holds sync run {run}{when}: it would bring 1 change at once"),
+                Some(much) => format!("a guard holds sync run {run}{when}: it would bring {much} changes at once"),
             });
         }
         let facts = self.view.store().tenant_facts(self.desk.tenant, self.view.through())?;

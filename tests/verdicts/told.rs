@@ -1,8 +1,8 @@
 //! What auditors and operators are told: a plan, a restore guard, a report and a finding's sentence say what is known, and no more.
 
 use whowas::domain::fact::*;
-use whowas::domain::finding::{FindingId, FindingKind, Subject};
-use whowas::domain::guard::{Held, HeldPart, Impact};
+use whowas::domain::finding::{FindingId, FindingKind, FindingState, Subject};
+use whowas::domain::guard::{Held, HeldPart, HoldEnd, HoldEnded, Impact};
 use whowas::domain::holder::HolderConfidence;
 use whowas::domain::id::ObjectId;
 use whowas::domain::mapping::{Condition, Mapping, MappingApplied, Rule, Test};
@@ -295,4 +295,22 @@ fn a_restore_is_warned_of_what_else_may_be_in_the_chain() {
         book.expire(t(20, "11:00"), "cA", "41");
         assert!(!warns(&asked(&book).reasons), "what is not kept is built on by nobody");
     }
+}
+
+#[test]
+fn a_hold_is_told_as_it_was_known() {
+    let mut book = Book::in_memory();
+    book.poll(t(0, "00:00"), &[is(A, &["ann"])]);
+    held(&mut book, t(0, "10:00"), A);
+    let then = book.ledger.head(TENANT).unwrap().sequence;
+    let subject = Subject::Run(7);
+    let told = |book: &Book| finding(book, t(0, "12:00"), FindingKind::MassChange, &subject);
+    assert!(told(&book).summary.contains("it would bring 3 changes at once"), "{}", told(&book).summary);
+    book.tell(t(0, "11:00"), vec![Fact::HoldEnded(HoldEnded { run: 7, at: t(0, "11:00"), how: HoldEnd::Accepted })]);
+    assert!(told(&book).summary.contains("does not any more"), "{}", told(&book).summary);
+    let ledger = book.ledger.as_known(TENANT, KnownAt::Sequence(then)).unwrap();
+    let desk = whowas::service::Desk { ledger, ..book.desk(t(0, "12:00")) };
+    let past = findings::found(&desk, FindingId::of(FindingKind::MassChange, &subject)).unwrap().unwrap();
+    assert_eq!(past.state, FindingState::Open);
+    assert!(past.summary.contains("a guard holds") && past.summary.contains("3 changes at once"), "{}", past.summary);
 }

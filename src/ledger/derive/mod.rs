@@ -15,7 +15,6 @@ use crate::domain::attribution::Judgement;
 use crate::domain::erase::Redacted;
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Known, Receipt, Snapshot};
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState};
-use crate::domain::guard::Impact;
 use crate::domain::holder::HolderConfidence;
 use crate::domain::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId, TenantId};
 use crate::domain::link::Anchor;
@@ -299,8 +298,7 @@ impl<'a> Work<'a> {
                 }
             }
             Fact::Held(held) => {
-                let Impact { removals, renames, takeovers, .. } = held.impact;
-                let much = removals.saturating_add(renames).saturating_add(takeovers).max(1);
+                let much = held.impact.total().max(1);
                 // A hold takes the place of an older one of the same part.
                 for old in self.before.holds.iter().filter(|old| old.part == held.part && old.run != held.run) {
                     self.runs.insert((FindingKind::MassChange, old.run), (1, 0));
