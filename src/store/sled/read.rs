@@ -208,7 +208,8 @@ pub(super) fn tenants(engine: &Engine) -> Result<Vec<(TenantId, bool)>, StoreErr
     Ok(found)
 }
 
-/// What a record is, for messages; without the name in its key, which is personal data.
+/// What a record is, for messages, which logs have too; without the names and the ids of chains and snapshots in its key, which are, or may
+/// have in them, personal data.
 pub(super) fn what(key: &Key) -> String {
     let tenant = key.tenant();
     match key {
@@ -217,17 +218,19 @@ pub(super) fn what(key: &Key) -> String {
         Key::Object { object, .. } => format!("record of object {object} of tenant {tenant}"),
         Key::Posting { object, .. } => format!("posting of a name of object {object} of tenant {tenant}"),
         Key::Vacancy { sequence, .. } => format!("vacancy of a name from commit {sequence} of tenant {tenant}"),
-        Key::Snapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} of tenant {tenant}"),
-        Key::SnapshotPlace { chain, id, .. } => format!("place of snapshot {id} in chain {chain} of tenant {tenant}"),
-        Key::ObjectChain { object, chain, .. } => format!("chain {chain} by object {object} of tenant {tenant}"),
-        Key::NameSnapshot { chain, id, .. } => format!("snapshot {id} of chain {chain} by a name of tenant {tenant}"),
+        Key::Snapshot { from, .. } => format!("a snapshot of a chain of tenant {tenant} that begins at {from}"),
+        Key::SnapshotPlace { .. } => format!("place of a snapshot in a chain of tenant {tenant}"),
+        Key::ObjectChain { object, .. } => format!("a chain by object {object} of tenant {tenant}"),
+        Key::NameSnapshot { until, .. } => {
+            format!("a snapshot of a chain by a name of tenant {tenant} that ends at {until}")
+        }
         Key::TenantFact { sequence, .. } => format!("fact from commit {sequence} about tenant {tenant}"),
         Key::Run { run, .. } => format!("run {run} of tenant {tenant}"),
-        Key::Ending { chain, id, .. } | Key::Unproved { chain, id, .. } => {
-            format!("end of snapshot {id} of chain {chain} of tenant {tenant}")
+        Key::Ending { until, .. } | Key::Unproved { until, .. } => {
+            format!("end of a snapshot of a chain of tenant {tenant} at {until}")
         }
-        Key::Tally { chain, .. } => format!("tally of chain {chain} of tenant {tenant}"),
-        Key::Owned { object, chain, .. } => format!("chain {chain} by owner {object} of tenant {tenant}"),
+        Key::Tally { .. } => format!("tally of a chain of tenant {tenant}"),
+        Key::Owned { object, .. } => format!("a chain by owner {object} of tenant {tenant}"),
         Key::Finding { id, .. } => format!("finding {} of tenant {tenant}", FindingId::from_bytes(*id)),
         Key::Anchor { object, .. } => format!("anchor of object {object} of tenant {tenant}"),
         Key::Mailbox { object, .. } => format!("mailbox of object {object} of tenant {tenant}"),
@@ -298,4 +301,33 @@ fn push(entries: &mut Vec<RawEntry>, entry: RawEntry, tenant: TenantId) -> Resul
     }
     entries.push(entry);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ObjectId;
+
+    #[test]
+    fn what_a_record_is_tells_no_name_and_no_id_that_may_have_one_in_it() {
+        let (tenant, object) = (TenantId::from_bytes([1; 16]), ObjectId::from_bytes([2; 16]));
+        let (at, sequence, name) = (Instant::from_micros(0), Sequence(3), || "ann@x.test".to_owned());
+        let (chain, id) = (|| "ann@x.test".parse().unwrap(), || "ann@x.test/1".parse().unwrap());
+        for key in [
+            Key::Posting { tenant, name: name(), object },
+            Key::Vacancy { tenant, name: name(), sequence },
+            Key::Snapshot { tenant, chain: chain(), from: at, id: id() },
+            Key::SnapshotPlace { tenant, chain: chain(), id: id() },
+            Key::ObjectChain { tenant, object, chain: chain() },
+            Key::NameSnapshot { tenant, name: name(), chain: chain(), until: at, id: id() },
+            Key::Ending { tenant, until: at, chain: chain(), id: id() },
+            Key::Unproved { tenant, until: at, chain: chain(), id: id() },
+            Key::Tally { tenant, chain: chain(), class: [0; 34] },
+            Key::Owned { tenant, object, chain: chain() },
+            Key::Notable { tenant, name: name() },
+        ] {
+            let said = what(&key);
+            assert!(!said.contains("ann") && said.contains(&tenant.to_string()), "{said}");
+        }
+    }
 }
