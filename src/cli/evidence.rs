@@ -11,7 +11,7 @@ use super::args::{CheckpointOptions, Global, Output, ProveAction, VerifyProofOpt
 use super::error::{CliError, Exit};
 use super::open::{App, How};
 use super::output;
-use super::report::{target, write_whole};
+use super::report::{OWNER_ALONE, target, write_whole};
 use super::source::source;
 use crate::domain::id::Sequence;
 use crate::evidence::checkpoint::Checkpoint;
@@ -105,7 +105,8 @@ fn hand_out(app: &App, file: Option<&Path>, answer: &ProofAnswer) -> Result<Exit
         output::exact(&app.global, answer, &answer.proof)?;
         return Ok(Exit::Done);
     };
-    write_whole(file, answer.proof.as_bytes())?;
+    // A proof of a snapshot has facts in it, names included.
+    write_whole(file, answer.proof.as_bytes(), OWNER_ALONE)?;
     let told = json!({"tenant": answer.tenant, "sequence": answer.sequence, "file": file.display().to_string()});
     output::answer(&app.global, &told, || {
         format!("wrote {}; `whowas verify-proof` checks it anywhere", file.display())

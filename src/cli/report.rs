@@ -43,7 +43,7 @@ pub fn report(app: &App, options: &ReportOptions) -> Result<Exit, CliError> {
         to_stdout(&bytes)?;
     } else {
         let path = target(&options.file)?;
-        write_whole(&path, &bytes)?;
+        write_whole(&path, &bytes, OTHERS_TOO)?;
         output::note(&format!("wrote {} ({} bytes)", path.display(), bytes.len()));
     }
     output::note(&format!("{}: {}", headline.tone.word(), headline.sentence));
@@ -55,7 +55,7 @@ pub fn write_page(desk: &Desk, of: &Of, file: &Path) -> Result<PathBuf, CliError
     let path = target(file)?;
     let content = gather(desk, of, None)?;
     let page = report::html(&content).map_err(unwritable)?;
-    write_whole(&path, page.as_bytes())?;
+    write_whole(&path, page.as_bytes(), OTHERS_TOO)?;
     Ok(path)
 }
 
@@ -106,11 +106,16 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes beside the file and then puts it in its place, so that a reader sees the old report or the new one.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+/// The mode of a new file that whoever may read other new files in its folder may read, and of one that is its owner's alone.
+const OTHERS_TOO: u32 = 0o666;
+pub(super) const OWNER_ALONE: u32 = 0o600;
+
+/// Writes beside the file and then puts it in its place, so that a reader sees the old one or the new one. The mode is that of a new
+/// file, from which the umask takes; a file that is there keeps its own.
+pub(super) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
     let write = || {
         // It is removed with its handle unless it takes its place.
-        let mut part = beside(path)?;
+        let mut part = beside(path, mode)?;
         part.write_all(bytes)?;
         if let Ok(before) = fs::metadata(path) {
             part.as_file().set_permissions(before.permissions())?;
@@ -121,12 +126,13 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write().map(drop).map_err(CliError::io(format!("write {}", path.display())))
 }
 
-/// A new file of a name of its own, which whoever may read other new files here may read.
-fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+/// A new file of a name of its own.
+#[cfg_attr(not(unix), allow(unused_variables))]
+fn beside(path: &Path, mode: u32) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".whowas-report-").suffix(".part");
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     builder.tempfile_in(folder_of(path))
 }
 

@@ -182,6 +182,22 @@ fn an_auditor_derives_anew_whose_mail_a_snapshot_holds() {
     w.run(&["prove", "snapshot", "--chain", "by-name", "--snapshot", "9"]).failed(1, &["snapshot 9"]);
 }
 
+/// It tells names, as the mail does.
+#[cfg(unix)]
+#[test]
+fn a_proof_is_written_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let w = story();
+    let proved = ["prove", "snapshot", "--chain", "by-name", "--snapshot", "1", "proof.txt"];
+    let mode = || fs::metadata(w.file("proof.txt")).unwrap().permissions().mode() & 0o777;
+    w.run(&proved).done();
+    assert_eq!(mode(), 0o600);
+    // Who has given it to others goes on giving it to them.
+    fs::set_permissions(w.file("proof.txt"), fs::Permissions::from_mode(0o640)).unwrap();
+    w.run(&proved).done();
+    assert_eq!(mode(), 0o640);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_key_that_others_may_read_is_not_used() {
