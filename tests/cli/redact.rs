@@ -217,6 +217,36 @@ fn an_erased_number_moves_nobodys_snapshots() {
     w.verify();
 }
 
+/// A name under which something is kept already cannot be erased as it comes. That is not passed over in silence.
+#[test]
+fn a_name_that_was_known_before_it_became_that_of_somebody_erased_is_told_of() {
+    let mut w = World::new();
+    let ann = w.create("ann");
+    w.at("09:00");
+    w.poll();
+    let object = ann.to_string();
+    let told = |w: &World| {
+        let report = w.run(&["doctor"]);
+        let report = serde_json::from_str::<serde_json::Value>(&report.stdout).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().clone().into_iter();
+        checks.find(|check| check["check"] == "erasure")
+    };
+    w.run(&["redact", &object]).done();
+    assert_eq!(told(&w), None);
+    w.snapshot_by_name("cN", "s1", "ann.third");
+    w.rename(ann, "ann.third");
+    w.at("10:00");
+    w.poll();
+    assert!(!grep(&w.ledger(), "ann.third@x.").is_empty());
+    let check = told(&w).unwrap();
+    assert_eq!(check["state"], "warning", "{check}");
+    assert!(check["do"].as_str().unwrap().contains(&object) && !check.to_string().contains("ann"), "{check}");
+    w.run(&["redact", &object]).done();
+    assert_eq!(told(&w), None);
+    assert_eq!(grep(&w.ledger(), "ann.third@x."), Vec::<PathBuf>::new());
+    w.verify();
+}
+
 /// Words on findings have the ids that those findings get when the names are erased, in commits before the one that tells so.
 #[test]
 fn a_ledger_with_reviews_and_an_erasure_is_restored_and_an_older_export_not_gone_on_with() {

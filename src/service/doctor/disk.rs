@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Patient, Sheet};
+use crate::domain::id::ObjectId;
 use crate::domain::time::Instant;
 use crate::store::StoreError;
 use crate::store::sled::{FREE_BYTES_MIN, Inspection, InspectionKeys, inspect};
@@ -39,11 +40,12 @@ fn ledger(sheet: &mut Sheet, patient: &Patient<'_>) -> u64 {
             sheet.ok("ledger", format!("there is none at {shown} yet; `whowas sync` makes it"));
             0
         }
-        Ok(Inspection::Whole { bytes, tenants }) => {
+        Ok(Inspection::Whole { bytes, tenants, readable }) => {
             let commits: Vec<String> = tenants.iter().map(|(_, sequence)| sequence.to_string()).collect();
             let what =
                 if commits.is_empty() { "empty".to_owned() } else { format!("at commit {}", commits.join(", ")) };
             sheet.ok("ledger", format!("{shown} opens, {what}, {bytes} bytes"));
+            erasure(sheet, &readable);
             bytes
         }
         Ok(Inspection::TooLarge { bytes }) => {
@@ -62,6 +64,24 @@ fn ledger(sheet: &mut Sheet, patient: &Patient<'_>) -> u64 {
             0
         }
     }
+}
+
+/// How many of them are named.
+const NAMED: usize = 5;
+
+/// Tells of people whose names were erased and who have one that can be read.
+fn erasure(sheet: &mut Sheet, readable: &[ObjectId]) {
+    if readable.is_empty() {
+        return;
+    }
+    let named: Vec<String> = readable.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = readable.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(", and for the {more} others") } else { String::new() };
+    let said = format!(
+        "{} objects whose names were erased have a name that can be read: it was known, or asked for, before it became theirs",
+        readable.len()
+    );
+    sheet.warn("erasure", said, format!("run `whowas redact` again for {}{more}", named.join(" ")));
 }
 
 /// Why the ledger could not be looked at.

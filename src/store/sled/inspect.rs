@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::directory::{Quiet, io_error};
 use super::{FREE_BYTES_MIN, LedgerKey, LedgerStore, SledOptions, SledStore};
-use crate::domain::id::{Sequence, TenantId};
+use crate::domain::erase::{names_said, stands_for};
+use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::{ErasureKey, StoreError, Veil};
 
@@ -23,6 +24,8 @@ pub enum Inspection {
         bytes: u64,
         /// Its tenants, each with its newest commit.
         tenants: Vec<(TenantId, Sequence)>,
+        /// Objects whose names were erased and that have one again that can be read, because something was kept under it before.
+        readable: Vec<ObjectId>,
     },
     /// A ledger that is too large to be copied, so its commits were not looked at.
     TooLarge {
@@ -69,7 +72,7 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant, keys: InspectionKeys
         return Err(StoreError::OtherRules { path: path.display().to_string() });
     }
     let veil = Veil::new(store.clone(), keys.erasure);
-    let mut tenants = Vec::new();
+    let (mut tenants, mut readable) = (Vec::new(), Vec::new());
     for tenant in store.tenants()? {
         let head = store.head(tenant)?;
         let newest = Sequence(head.sequence.0.saturating_sub(1).max(1));
@@ -82,8 +85,12 @@ pub fn inspect(path: &Path, workspace: &Path, now: Instant, keys: InspectionKeys
             });
         }
         // Without the key by which erased names are recognised nothing of the tenant is answered.
-        veil.erasure(tenant)?;
+        for object in veil.erasure(tenant)?.iter().flat_map(|erasure| erasure.objects()) {
+            let facts = veil.object(tenant, object)?;
+            let mut said = facts.iter().flat_map(|known| names_said(&known.fact));
+            readable.extend(said.any(|name| stands_for(name.spelling()).is_none()).then_some(object));
+        }
         tenants.push((tenant, head.sequence));
     }
-    Ok(Inspection::Whole { bytes, tenants })
+    Ok(Inspection::Whole { bytes, tenants, readable })
 }
