@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::erase::{Erasure, Masker, Needles, Redacted, anchor_texts, names_said};
+use crate::domain::erase::{Erasure, Masker, Needles, Redacted, address_said, anchor_texts, names_said};
 use crate::domain::fact::{Addressed, Fact};
 use crate::domain::id::{ChainId, ObjectId, SnapshotId, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
@@ -148,14 +148,7 @@ impl Ledger {
     fn others(&self, tenant: TenantId, erasure: &Erasure, facts: &[Fact]) -> Result<BTreeSet<NameKey>, LedgerError> {
         let mut others = BTreeSet::new();
         for fact in facts {
-            let name = match fact {
-                Fact::Vacant(vacant) => &vacant.name,
-                Fact::SnapshotTaken(snapshot) => match &snapshot.addressed {
-                    Addressed::Name(name, _) => name,
-                    Addressed::Object(_) => continue,
-                },
-                _ => continue,
-            };
+            let Some(name) = address_said(fact) else { continue };
             let Some(key) = erasure.erased(name.key()) else { continue };
             if self.store().holders(tenant, &key)?.iter().any(|posting| !erasure.has(posting.object)) {
                 others.insert(key);

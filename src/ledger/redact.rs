@@ -94,6 +94,9 @@ impl Ledger {
         plan.add_names(&told);
         plan.add_anchors(&told);
         let first = plan.request.objects.first().copied();
+        for key in self.addresses_with(&plan)? {
+            plan.add_address(first, key);
+        }
         for id in self.ids_with(&plan)? {
             plan.add_id(first, &id);
         }
@@ -146,6 +149,30 @@ impl Ledger {
         Ok(told)
     }
 
+    /// What snapshots were addressed by and what nobody had, where that is none of the names and tells one: as the directory writes it
+    /// after a deletion, with the object's id in front, or with `SMTP:` there. What somebody else is called is that person's.
+    fn addresses_with(&self, plan: &Redaction) -> Result<BTreeSet<NameKey>, LedgerError> {
+        let (mut suspect, mut last) = (BTreeSet::new(), String::new());
+        each_fact(self.store(), plan.request.tenant, |fact| {
+            let Some(name) = erase::address_said(fact) else { return };
+            // One chain's snapshots mostly stand together.
+            if name.spelling() == last {
+                return;
+            }
+            last = name.spelling().to_owned();
+            if plan.erasure.key(name.key()) == *name.key() && plan.may_tell(&last) {
+                suspect.insert(name.clone());
+            }
+        })?;
+        let mut keys = BTreeSet::new();
+        for name in suspect.into_iter().filter(|name| erase::stands_for(name.key().as_str()).is_none()) {
+            if self.other_holder(plan, name.key())?.is_none() && self.tells(plan, name.spelling())? {
+                keys.insert(name.key().clone());
+            }
+        }
+        Ok(keys)
+    }
+
     /// The ids of chains and snapshots that tell one of the names, or one that was erased before and is nobody else's.
     fn ids_with(&self, plan: &Redaction) -> Result<BTreeSet<String>, LedgerError> {
         let (mut suspect, mut last) = (BTreeSet::new(), String::new());
@@ -167,8 +194,8 @@ impl Ledger {
         Ok(ids)
     }
 
-    /// Whether an id that may tell one of the names does. A longer name in it that somebody else has or had is that person's, as
-    /// `mary-ann@x.test` is where `ann@x.test` is erased.
+    /// Whether an id, or another short text, that may tell one of the names does. A longer name in it that somebody else has or had is
+    /// that person's, as `mary-ann@x.test` is where `ann@x.test` is erased.
     fn tells(&self, plan: &Redaction, id: &str) -> Result<bool, LedgerError> {
         let mut rest: Vec<char> = id.chars().collect();
         for names in erase::names_around(id) {
@@ -307,6 +334,15 @@ impl Redaction {
         }
     }
 
+    fn add_address(&mut self, first: Option<ObjectId>, old: NameKey) {
+        let Some(first) = first else { return };
+        let token = self.erasure.tokens().name(&old);
+        self.erasure.extend([erase::Erased::Name(token)]);
+        self.names.entry(first).or_default().insert(token);
+        let new = self.erasure.key(&old);
+        self.rename(&Subject::Name(old), &Subject::Name(new));
+    }
+
     fn add_id(&mut self, first: Option<ObjectId>, id: &str) {
         let Some(first) = first.filter(|_| self.erasure.is_new_text(id)) else { return };
         self.add_text(first, self.erasure.tokens().text(id));
@@ -321,7 +357,8 @@ impl Redaction {
         self.texts.entry(object).or_default().insert(token);
     }
 
-    /// Whether an id has something in it that is one of the names, or was one that was erased before; whoever else has it.
+    /// Whether an id, or another short text, has something in it that is one of the names, or was one that was erased before; whoever else
+    /// has it.
     fn may_tell(&self, id: &str) -> bool {
         let is_erased = |(_, name): &(_, Name)| self.erasure.erased(name.key()).is_some();
         self.needles.occur_in(id) || id.contains('@') && erase::names_around(id).iter().flatten().any(is_erased)

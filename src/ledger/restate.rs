@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::erase::{Instead, Redacted, Token, anchor_texts, ids_said, names_said, stands_for, token_of};
-use crate::domain::fact::{Addressed, Fact, Snapshot};
-use crate::domain::id::ObjectId;
+use crate::domain::erase::{
+    Instead, Redacted, Token, address_said, anchor_texts, ids_said, names_said, stands_for, token_of,
+};
+use crate::domain::fact::Fact;
+use crate::domain::id::{ObjectId, TenantId};
 use crate::store::{Entry, ErasureKey};
 
 use super::forgetting::{Forgetting, Place};
@@ -121,13 +123,9 @@ const NOTE: &str = "the record of this erasure was lost; it is named anew by wha
 impl Tokens {
     fn look_at(&mut self, fact: &Fact) {
         self.names.extend(names_said(fact).iter().filter_map(|name| stands_for(name.spelling())));
-        match fact {
-            Fact::Seen(seen) => self.texts.extend(anchor_texts(&seen.profile).filter_map(token_of)),
-            Fact::Vacant(vacant) => self.names.extend(stands_for(vacant.name.spelling())),
-            Fact::SnapshotTaken(Snapshot { addressed: Addressed::Name(name, _), .. }) => {
-                self.names.extend(stands_for(name.spelling()));
-            }
-            _ => {}
+        self.names.extend(address_said(fact).and_then(|name| stands_for(name.spelling())));
+        if let Fact::Seen(seen) = fact {
+            self.texts.extend(anchor_texts(&seen.profile).filter_map(token_of));
         }
         let ids = ids_said(fact).map(|(chain, snapshot)| [chain.as_str(), snapshot.as_str()]);
         self.texts.extend(ids.into_iter().flatten().filter_map(token_of));

@@ -191,6 +191,56 @@ fn ids_with_an_erased_name_that_come_later_are_erased_by_the_next_erasure() {
     w.verify();
 }
 
+/// What snapshots were addressed by and what nobody had need not be the name itself to tell it.
+#[test]
+fn an_address_that_has_the_name_in_it_goes_with_it() {
+    let mut w = World::new();
+    let (ann, mary) = (w.create("ann"), w.create("mary-ann"));
+    w.at("09:00");
+    w.poll();
+    w.delete(ann);
+    w.at("10:00");
+    w.poll();
+    let id = ann.to_string();
+    let mangled = format!("{}ann@x.test", id.replace('-', ""));
+    let addressed = |chain: &str, name: &str| {
+        let (at, of) = ("2026-03-01T09:30:00Z", ["--chain", chain, "--snapshot", "s1", "--name", name]);
+        w.run(&[["snapshot", "add", "--from", at, "--until", at].as_slice(), &of].concat()).done();
+    };
+    let of_hers = [mangled.as_str(), "SMTP:ann@x.test", "Ann <Ann@x.test>"];
+    for (chain, name) in ["c1", "c2", "c3"].into_iter().zip(of_hers) {
+        addressed(chain, name);
+    }
+    addressed("cM", &full("mary-ann"));
+    w.ask_live(&["--name", &mangled]);
+    let note = format!("it was {mangled}");
+    w.run(&["link", "add", "--from", &id, "--to", &mary.to_string(), "--as", "recreated-as", "--note", &note]).done();
+    w.at("11:00");
+    let listed = |w: &World, chain: &str| w.run(&["snapshot", "list", "--chain", chain]).done()["items"].clone();
+    let judged = |w: &World| ["c1", "c2", "c3", "cM"].map(|chain| listed(w, chain)[0]["attribution"].clone());
+    let before = judged(&w);
+    assert!(before[0].is_object(), "{before:?}");
+
+    let done = w.run(&["redact", &id]).done();
+    assert_eq!(done["still_readable"], json!([]), "{done}");
+    export(&w, "after.jsonl");
+    let file = fs::read_to_string(w.file("after.jsonl")).unwrap().to_lowercase();
+    for name in [mangled.as_str(), "smtp:ann@x", "<ann@x", " ann@x"] {
+        assert_eq!(grep(&w.ledger(), name), Vec::<PathBuf>::new(), "{name}");
+        assert!(!file.contains(name), "{name}");
+    }
+    assert!(!grep(&w.ledger(), "mary-ann@x").is_empty());
+    assert_eq!(judged(&w), before);
+    // Each stands for itself, and is found by what it was.
+    for (chain, name) in ["c1", "c2", "c3"].into_iter().zip(of_hers) {
+        let found = w.run(&["snapshot", "list", "--name", name]).done()["items"].clone();
+        assert_eq!((&found[0]["chain"], found.as_array().unwrap().len()), (&json!(chain), 1), "{name}: {found}");
+    }
+    w.verify();
+    w.run(&["rebuild"]).done();
+    w.verify();
+}
+
 /// An employee's number is erased, and the snapshots and chains that have it as their id are others'.
 #[test]
 fn an_erased_number_moves_nobodys_snapshots() {

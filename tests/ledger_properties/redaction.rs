@@ -58,6 +58,18 @@ fn late(text: u8) -> (ChainId, SnapshotId) {
     (format!("box-Name{text}@x.test").parse().unwrap(), format!("name{text}@X.test/late").parse().unwrap())
 }
 
+/// A name that nobody has, with one in it.
+fn alias(text: u8) -> String {
+    format!("SMTP:Name{text}@x.test")
+}
+
+/// A snapshot addressed by that, without a name in its ids.
+fn by_alias(text: u8, now: Instant) -> Fact {
+    let (chain, id) = (format!("alias-{text}").parse().unwrap(), "s".parse().unwrap());
+    let addressed = Addressed::Name(alias(text).parse().unwrap(), NameKind::Any);
+    Fact::SnapshotTaken(Snapshot { chain, id, from: now, until: now, addressed, mailbox: None })
+}
+
 /// Those of the people whom the ledger has seen.
 fn seen(ledger: &Ledger, people: &BTreeSet<u8>) -> BTreeSet<u8> {
     let is_seen = |who: &&u8| !ledger.store().object(TENANT, person(**who)).unwrap().is_empty();
@@ -122,7 +134,8 @@ proptest! {
                 let addressed = Addressed::Object(person(200));
                 Fact::SnapshotTaken(Snapshot { chain, id, from: now, until: now, addressed, mailbox: None })
             };
-            let batch = Batch { facts: (0..NAMES).map(taken).collect(), ..Batch::default() };
+            let facts = (0..NAMES).map(taken).chain((0..NAMES).map(|text| by_alias(text, now))).collect();
+            let batch = Batch { facts, ..Batch::default() };
             world.ledger.append(TENANT, batch, Stamp { now, salt: [4; 16] }).unwrap();
             let before = decisions(&world.ledger, now);
             world.ledger = erased(&world.ledger, &again, now);
@@ -135,7 +148,8 @@ proptest! {
                 prop_assert!(world.ledger.store().snapshot(TENANT, &chain, &id).unwrap().is_some());
                 let is_gone = erasure.erased(name(text).key()).is_some()
                     && postings(&world.ledger, text).iter().all(|held| erasure.has(held.object));
-                for id in [chain.as_str(), id.as_str()] {
+                let alias = alias(text);
+                for id in [chain.as_str(), id.as_str(), alias.as_str()] {
                     let id = id.to_lowercase();
                     let is_written = bytes.windows(id.len()).any(|window| window == id.as_bytes());
                     prop_assert!(!(is_gone && is_written), "{}", id);

@@ -138,6 +138,18 @@ pub fn ids_said(fact: &Fact) -> Option<(&ChainId, &SnapshotId)> {
     }
 }
 
+/// The name by which a fact speaks of something, whoever is called so: that of a snapshot's mailbox, or one that nobody had.
+pub fn address_said(fact: &Fact) -> Option<&Name> {
+    match fact {
+        Fact::Vacant(vacant) => Some(&vacant.name),
+        Fact::SnapshotTaken(snapshot) => match &snapshot.addressed {
+            Addressed::Name(name, _) => Some(name),
+            Addressed::Object(_) => None,
+        },
+        _ => None,
+    }
+}
+
 /// The anchors that a profile tells, as texts to be erased.
 pub fn anchor_texts(profile: &Profile) -> impl Iterator<Item = &str> {
     let values = [&profile.employee_id, &profile.immutable_id].into_iter().flatten();

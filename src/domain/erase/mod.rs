@@ -16,7 +16,7 @@ use super::id::{ObjectId, Sequence};
 use super::name::NameKey;
 use super::time::Instant;
 
-pub use self::mask::{Masker, anchor_texts, ids_said, names_said};
+pub use self::mask::{Masker, address_said, anchor_texts, ids_said, names_said};
 pub use self::needles::{Needles, names_around};
 pub use self::veil::{Erasure, Tokens};
 

@@ -48,9 +48,10 @@ impl Needles {
         found.then_some(instead)
     }
 
-    /// The name that begins at a place, and its length. What stands around it must not make another name of it.
+    /// The name that begins at a place, and its length. What stands around it must not make another name of it, and what the directory
+    /// puts in front of it at a deletion does not.
     fn at(&self, text: &[char], at: usize) -> Option<(usize, &NameKey)> {
-        if !begins_at(text, at) {
+        if !begins_at(text, at) && !is_mangled(text, at) {
             return None;
         }
         self.0.iter().find_map(|(needle, key)| {
@@ -69,30 +70,32 @@ impl Needles {
     }
 }
 
-/// The text with what stands for each erased name that is a word of it, if one is. Only whole words can be found by their tokens.
+/// The text with what stands for each erased name that is a word of it, if one is. Only whole words can be found by their tokens: a
+/// longer name, as `mary-ann@x.test` is where `ann@x.test` is erased, may be that of anybody.
 pub(super) fn words_replaced(text: &str, erasure: &Erasure) -> Option<String> {
-    let (mut instead, mut found) = (String::new(), false);
-    for piece in text.split_inclusive(is_between) {
-        let word = piece.trim_end_matches(is_between).trim_end_matches(['.', '!', '?']);
-        let key = word.parse::<Name>().ok().and_then(|name| erasure.erased(name.key()));
-        match key {
-            Some(key) => {
-                instead.push_str(key.as_str());
-                instead.push_str(piece.get(word.len()..).unwrap_or_default());
-                found = true;
-            }
-            None => instead.push_str(piece),
-        }
+    let chars: Vec<char> = text.chars().collect();
+    let (mut instead, mut done) = (String::new(), 0);
+    for names in names_around(text) {
+        let mut words = names.into_iter().filter(|(place, _)| place.start >= done && is_word(&chars, place));
+        let Some((place, key)) = words.find_map(|(place, name)| Some((place, erasure.erased(name.key())?))) else {
+            continue;
+        };
+        instead.extend(chars.get(done..place.start).into_iter().flatten());
+        instead.push_str(key.as_str());
+        done = place.end;
     }
-    found.then_some(instead)
+    instead.extend(chars.get(done..).into_iter().flatten());
+    (done > 0).then_some(instead)
 }
 
-fn is_between(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '\'' | '`' | ',' | ';' | ':' | '=' | '/' | '|'
-        )
+/// Whether no hyphen and the like joins what stands at a place with a letter or a digit before or behind it.
+fn is_word(text: &[char], place: &Range<usize>) -> bool {
+    let is_joined = |link: Option<usize>, other: Option<usize>| {
+        let at = |at: Option<usize>| at.and_then(|at| text.get(at)).copied();
+        matches!(at(link), Some('-' | '_' | '.')) && at(other).is_some_and(char::is_alphanumeric)
+    };
+    let (start, end) = (place.start, place.end);
+    !is_joined(start.checked_sub(1), start.checked_sub(2)) && !is_joined(Some(end), end.checked_add(1))
 }
 
 /// Around each `@` of a text everything that could be a name there, the longest first, and where it stands, counted in characters.

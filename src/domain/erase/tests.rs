@@ -165,9 +165,52 @@ fn words_lose_the_name_and_other_names_that_look_like_it_stay() {
     // Later only whole words are recognised, by their tokens.
     let (needles, findings) = (Needles::default(), HashMap::new());
     let masker = Masker { erasure: &erasure, needles: &needles, findings: &findings, is_others: &|_| false };
-    let mut text = "see Ann@x.test, please".to_owned();
-    masker.text(&mut text);
-    assert_eq!(text, format!("see {pseudonym}, please"));
+    let later = |text: &str| {
+        let mut text = text.to_owned();
+        masker.text(&mut text);
+        text
+    };
+    assert_eq!(later("see Ann@x.test, please"), format!("see {pseudonym}, please"));
+    let around = [
+        ("was ", "’s."),
+        ("“", "”"),
+        ("*", "*"),
+        ("'", "'!"),
+        ("SMTP:", "; ANN"),
+        ("", ""),
+        ("(", "). Then bob@x.test"),
+    ];
+    for (before, after) in around {
+        assert_eq!(later(&format!("{before}ANN@x.test{after}")), format!("{before}{pseudonym}{after}"));
+    }
+    let mangled = NameKey::mark_of(BOB);
+    assert_eq!(later(&format!("{mangled}ann@x.test")), format!("{mangled}{pseudonym}"));
+    assert_eq!(said(&format!("{mangled}ann@x.test")), format!("{mangled}{pseudonym}"));
+    assert_eq!(later("ann@x.test ann@x.test,ann@x.test"), format!("{pseudonym} {pseudonym},{pseudonym}"));
+    for without in
+        ["joann@x.test", "mary-ann@x.test", "jo_ann@x.test", "ann@x.test.uk", "ann@x.testing", "", "@", "ann"]
+    {
+        assert_eq!(later(without), without);
+    }
+}
+
+/// An apostrophe belongs to a name as it does to a text.
+#[test]
+fn a_name_with_an_apostrophe_is_a_word() {
+    let erasure = erasure(&["o'brien@x.test"]);
+    let pseudonym = erasure.key(name("o'brien@x.test").key());
+    let (needles, findings) = (Needles::default(), HashMap::new());
+    let masker = Masker { erasure: &erasure, needles: &needles, findings: &findings, is_others: &|_| false };
+    for (before, after) in [("", ""), ("was ", ", once"), ("'", "'"), ("\"", "\"")] {
+        let mut text = format!("{before}O'Brien@x.test{after}");
+        masker.text(&mut text);
+        assert_eq!(text, format!("{before}{pseudonym}{after}"));
+    }
+    for without in ["brien@x.test", "d'o'brien@x.test"] {
+        let mut text = without.to_owned();
+        masker.text(&mut text);
+        assert_eq!(text, without);
+    }
 }
 
 #[test]
