@@ -64,12 +64,12 @@ impl Keyring {
         private::folder_beside(ledger, ".keys")
     }
 
-    /// 32 random bytes that are kept under a name, made if there are none yet.
+    /// The 32 random bytes that are kept under a name: these, if there are none yet.
     ///
     /// # Errors
     /// If the file is no such key or others may read it, or the operating system fails.
-    pub fn secret(&self, name: &str) -> Result<[u8; 32], KeyringError> {
-        let text = self.text(name, |bytes| hex(&bytes))?;
+    pub fn secret(&self, name: &str, new: [u8; 32]) -> Result<[u8; 32], KeyringError> {
+        let text = self.text(name, |_| hex(&new))?;
         unhex(&text).ok_or_else(|| self.not_a_key(name, "it has to be 64 hexadecimal digits"))
     }
 
@@ -214,15 +214,19 @@ mod tests {
         Keyring::in_folder(folder.join("l.keys"), Clock::default())
     }
 
+    fn random() -> [u8; 32] {
+        Clock::default().secret().unwrap()
+    }
+
     #[test]
     fn a_key_is_made_once_and_each_name_has_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keyring(folder.path());
         assert_eq!(keys.read("a").unwrap(), None);
         assert!(!folder.path().join("l.keys").exists(), "looking makes nothing");
-        let first = keys.secret("a").unwrap();
-        assert_eq!(keyring(folder.path()).secret("a").unwrap(), first);
-        assert_ne!(keys.secret("b").unwrap(), first);
+        let first = keys.secret("a", random()).unwrap();
+        assert_eq!(keyring(folder.path()).secret("a", random()).unwrap(), first);
+        assert_ne!(keys.secret("b", random()).unwrap(), first);
         let names: Vec<_> =
             fs::read_dir(folder.path().join("l.keys")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
@@ -232,7 +236,8 @@ mod tests {
     fn of_many_who_make_a_key_at_once_all_have_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let made = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| keyring(folder.path()).secret("a").unwrap())).collect();
+            let makers: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| keyring(folder.path()).secret("a", random()).unwrap())).collect();
             makers.into_iter().map(|maker| maker.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
         });
         assert_eq!(made.len(), 1);
@@ -244,28 +249,28 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let keys = keyring(folder.path());
-        keys.secret("a").unwrap();
+        keys.secret("a", random()).unwrap();
         let (inside, file) = (folder.path().join("l.keys"), folder.path().join("l.keys/a.key"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inside), mode(&file)), (0o700, 0o600));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = keys.secret("a").unwrap_err();
+        let refused = keys.secret("a", random()).unwrap_err();
         assert!(refused.to_string().contains("chmod go="), "{refused}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
-        keys.secret("a").unwrap();
+        keys.secret("a", random()).unwrap();
         fs::set_permissions(&inside, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(keys.secret("a").unwrap_err(), KeyringError::Shared { .. }));
+        assert!(matches!(keys.secret("a", random()).unwrap_err(), KeyringError::Shared { .. }));
     }
 
     #[test]
     fn what_is_no_key_is_named_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keyring(folder.path());
-        keys.secret("a").unwrap();
+        keys.secret("a", random()).unwrap();
         let file = folder.path().join("l.keys/a.key");
         for text in ["", "\n", "abc\n", "00\n11\n", &"g".repeat(64)] {
             fs::write(&file, text).unwrap();
-            let error = keys.secret("a").unwrap_err();
+            let error = keys.secret("a", random()).unwrap_err();
             assert!(matches!(error, KeyringError::NotAKey { .. }), "{text:?}: {error}");
             assert_eq!(fs::read_to_string(&file).unwrap(), text);
         }
@@ -275,7 +280,7 @@ mod tests {
     fn what_is_handed_out_stands_beside_the_key() {
         let folder = tempfile::tempdir().unwrap();
         let keys = keyring(folder.path());
-        keys.secret("a").unwrap();
+        keys.secret("a", random()).unwrap();
         for text in ["v1", "v2", "v2"] {
             let path = keys.publish("a", text).unwrap();
             assert_eq!(fs::read_to_string(path).unwrap(), format!("{text}\n"));

@@ -37,7 +37,7 @@ pub fn redact(app: &App, options: &RedactOptions) -> Result<Exit, CliError> {
              the same command again"
         )));
     }
-    let key = key(app, &opened, options.dry_run)?;
+    let Key { key, new } = key(app, &opened)?;
     let objects = options.objects.iter().copied().collect();
     let request = RedactRequest { tenant, objects, by: options.by.clone(), note: options.note.clone() };
     let plan = opened.ledger.plan_redaction(request, key)?;
@@ -48,6 +48,15 @@ pub fn redact(app: &App, options: &RedactOptions) -> Result<Exit, CliError> {
         let draft = Arc::new(opened.store.draft()?);
         let stamp = Stamp { now: app.clock.now(), salt: app.clock.salt() };
         let report = opened.ledger.redact_into(&plan, draft.clone(), stamp, |facts| bar.inc(facts))?;
+        // Only now: a key that is there for nothing would be taken for the one of an erasure whose record was lost.
+        if let Some(new) = new
+            && app.keys()?.secret(ERASURE_KEY, new)? != new
+        {
+            return Err(CliError::Failed(
+                "erase names: another command has just made `erasure.key`; nothing was changed, run the same command again"
+                    .to_owned(),
+            ));
+        }
         let draft = Arc::into_inner(draft)
             .ok_or_else(|| CliError::Failed("close the ledger written anew: it is still in use".to_owned()))?;
         opened.into_store()?.replace_with(draft, &mut |_| bar.tick())?;
@@ -59,18 +68,38 @@ pub fn redact(app: &App, options: &RedactOptions) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// The key, made when something is erased for the first time. Another one must never be made for a ledger with erasures.
-fn key(app: &App, opened: &Opened, dry_run: bool) -> Result<ErasureKey, CliError> {
-    if let Some(key) = app.erasure_key()? {
-        return Ok(key);
-    }
+/// By what names are erased.
+struct Key {
+    key: ErasureKey,
+    /// Its bytes if something is erased for the first time: they are not kept yet.
+    new: Option<[u8; 32]>,
+}
+
+/// The key, drawn when something is erased for the first time. Another one must never be made for a ledger with erasures, of which
+/// the records may be lost while what was erased still stands there.
+fn key(app: &App, opened: &Opened) -> Result<Key, CliError> {
+    let kept = app.erasure_key()?;
     for tenant in opened.ledger.tenants()? {
         opened.ledger.store().erasure(tenant)?;
     }
-    match dry_run {
-        // Any will do to count with.
-        true => Ok(ErasureKey::new([0; 32])),
-        false => Ok(ErasureKey::new(app.keys()?.secret(ERASURE_KEY)?)),
+    let unnamed = opened.ledger.unnamed_items(kept.as_ref())?;
+    match kept {
+        _ if unnamed > 0 => {
+            let key = if kept.is_some() {
+                ""
+            } else {
+                "put `erasure.key` of the ledger's keys ([ledger] keys) back from a backup, and "
+            };
+            Err(CliError::Failed(format!(
+                "erase names: {unnamed} facts were erased before, and the record of that was lost; nothing was changed. First {key}run \
+                 `whowas repair`, which names them anew"
+            )))
+        }
+        Some(key) => Ok(Key { key, new: None }),
+        None => {
+            let new = app.clock.secret().map_err(CliError::io("draw random bytes for a key".to_owned()))?;
+            Ok(Key { key: ErasureKey::new(new), new: Some(new) })
+        }
     }
 }
 

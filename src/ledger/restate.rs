@@ -28,6 +28,26 @@ pub struct Restated {
 }
 
 impl Ledger {
+    /// How many items of the journal were forgotten that no fact names as they stand, because the record of their erasure was lost.
+    /// Without the key those that a fact does name may be among them.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn unnamed_items(&self, key: Option<&ErasureKey>) -> Result<u64, LedgerError> {
+        let mut items = 0;
+        for tenant in self.tenants()? {
+            items += self.unnamed(tenant, key)?.len() as u64;
+        }
+        Ok(items)
+    }
+
+    fn unnamed(&self, tenant: TenantId, key: Option<&ErasureKey>) -> Result<BTreeMap<Place, [u8; 32]>, LedgerError> {
+        let erasure = key.map(|key| key.erasure(tenant));
+        let mut forgetting = Forgetting::new(erasure.as_ref());
+        each_entry(self.store(), tenant, |entry| forgetting.look_at(entry))?;
+        Ok(forgetting.unnamed())
+    }
+
     /// Names what was forgotten and is named by no fact, with the objects, names and texts that it shows to have been erased. If it
     /// named any, everything is to be derived anew, because whoever else has such a name is known by another key now.
     ///
@@ -36,10 +56,7 @@ impl Ledger {
     pub fn restate_erasures(&self, key: Option<&ErasureKey>, stamp: Stamp) -> Result<Restated, LedgerError> {
         let mut restated = Restated::default();
         for tenant in self.tenants()? {
-            let erasure = key.map(|key| key.erasure(tenant));
-            let mut forgetting = Forgetting::new(erasure.as_ref());
-            each_entry(self.store(), tenant, |entry| forgetting.look_at(entry))?;
-            let lost = forgetting.unnamed();
+            let lost = self.unnamed(tenant, key)?;
             if lost.is_empty() {
                 continue;
             }
@@ -80,12 +97,15 @@ impl Told {
             if !lost.contains_key(&(entry.sequence, place)) {
                 continue;
             }
-            // What is said of somebody else is never forgotten.
-            let tokens = match fact.object() {
+            // Of somebody else only an anchor is forgotten that both have: whose own names stand there was not erased.
+            let mut tokens = Tokens::default();
+            tokens.look_at(fact);
+            let of = match fact.object().filter(|_| has_lost_a_name(fact)) {
                 Some(object) => self.objects.entry(object).or_default(),
                 None => &mut self.loose,
             };
-            tokens.look_at(fact);
+            of.names.extend(tokens.names);
+            of.texts.extend(tokens.texts);
         }
     }
 
@@ -119,6 +139,11 @@ impl Told {
 
 /// What auditors read of it.
 const NOTE: &str = "the record of this erasure was lost; it is named anew by what stands in the journal";
+
+/// Whether a pseudonym stands where a name of the fact's object was.
+fn has_lost_a_name(fact: &Fact) -> bool {
+    names_said(fact).iter().any(|name| stands_for(name.spelling()).is_some())
+}
 
 impl Tokens {
     fn look_at(&mut self, fact: &Fact) {

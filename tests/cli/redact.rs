@@ -416,7 +416,14 @@ fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
     let said = ran(w.command("human", &["--ledger", copy.to_str().unwrap()]).args(["repair"])).stdout;
     assert!(said.contains("erasure.key") && said.contains("BEFORE the next sync"), "{said}");
 
+    // Nor is anything else erased: the key that this would be done with could never be told from the one that is missing.
+    let key = w.file("copy.keys").join("erasure.key");
+    for more in [["redact", &ann.to_string(), "--dry-run"].as_slice(), &["redact", &ann.to_string()]] {
+        on(&w, &copy, more).failed(1, &["record of that was lost", "erasure.key", "whowas repair"]);
+        assert!(!key.exists());
+    }
     give_key(&w, &copy);
+    on(&w, &copy, &["redact", &ann.to_string()]).failed(1, &["First run `whowas repair`"]);
     let repaired = on(&w, &copy, &["repair"]).done();
     assert_eq!((&repaired["outcome"], &repaired["erasures"]["named"]), (&json!("sound"), &json!(true)), "{repaired}");
     on(&w, &copy, &["verify"]).done();
@@ -554,4 +561,32 @@ fn a_report_by_an_erased_name_tells_who_held_it() {
     assert!([ann, next].iter().all(|holder| table.contains(&holder.to_string())), "{table}");
     let chain = w.say(&["report", "--chain", "mailbox", "--format", "html", "-"]).stdout;
     assert!(chain.contains("ann@x.test was ann@x.test (A)") && !chain.contains("never seen"), "{chain}");
+}
+
+/// Whoever only has the number of somebody erased keeps the names.
+#[test]
+fn an_erasure_that_is_named_anew_is_nobody_elses_who_has_the_same_number() {
+    let mut w = World::new();
+    let of = |upn: &str| NewUser { employee_id: Some("41".to_owned()), ..NewUser::mailbox(upn) };
+    let [ann, bob] =
+        ["ann@x.test", "bob@x.test"].map(|upn| w.directory(|directory| directory.create_user(of(upn))).unwrap());
+    w.at("09:00");
+    w.poll();
+    w.run(&["redact", &ann.to_string()]).done();
+    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
+    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
+    let file = w.file("cut.jsonl");
+    fs::write(&file, whole.lines().take(commits).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let copy = w.file("copy");
+    give_key(&w, &copy);
+    let restored = on(&w, &copy, &["restore", "--until-damage", file.to_str().unwrap()]).ended(1);
+    assert_eq!(restored["erasures"]["objects"], json!(1), "{restored}");
+    on(&w, &copy, &["verify"]).done();
+    w.rename(ann, "ann.second");
+    w.rename(bob, "bob.second");
+    w.at("11:00");
+    on(&w, &copy, &["sync", "--full", "--reconcile"]).done();
+    assert!(!grep(&copy, "bob.second@x.").is_empty());
+    assert_eq!(grep(&copy, "ann.second@x."), Vec::<PathBuf>::new());
+    on(&w, &copy, &["verify"]).done();
 }
