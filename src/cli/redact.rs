@@ -104,7 +104,7 @@ fn key(app: &App, opened: &Opened) -> Result<Key, CliError> {
 }
 
 fn say(answer: &Answer) -> String {
-    let RedactReport { names, texts, commits, items, still_readable } = &answer.report;
+    let RedactReport { names, texts, commits, items, still_readable, rules } = &answer.report;
     let (would, be) = if answer.dry_run { ("would be ", "") } else { ("", "; everything was checked") };
     // Writing to a string cannot fail.
     let mut text = format!(
@@ -114,6 +114,15 @@ fn say(answer: &Answer) -> String {
         text.push_str("still readable, because somebody else is or was called so:\n");
         for name in still_readable {
             let _ = writeln!(text, "  {name}");
+        }
+    }
+    if !rules.is_empty() {
+        text.push_str(
+            "still readable in rules of the mapping, as they are or once were in force; take the names out of the configuration and run \
+             `whowas mapping apply`, and what was in force before stays in the journal:\n",
+        );
+        for rule in rules {
+            let _ = writeln!(text, "  {rule}");
         }
     }
     text.push_str("out of reach:\n");

@@ -203,16 +203,39 @@ impl Mapping {
     }
 
     fn each(&self, look: &mut dyn FnMut(&Condition)) {
-        for rule in &self.rules {
-            rule.matches.each(look);
-            if let Some(exclude) = &rule.exclude {
-                exclude.each(look);
-            }
+        self.rules.iter().for_each(|rule| rule.each(look));
+    }
+}
+
+impl Rule {
+    /// Everything that is written in it: its name, its labels, and what its conditions compare with.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![self.name.as_str()];
+        texts.extend(self.labels.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+        let conditions = [Some(&self.matches), self.exclude.as_ref()];
+        conditions.into_iter().flatten().for_each(|condition| condition.texts(&mut texts));
+        texts
+    }
+
+    fn each(&self, look: &mut dyn FnMut(&Condition)) {
+        self.matches.each(look);
+        if let Some(exclude) = &self.exclude {
+            exclude.each(look);
         }
     }
 }
 
 impl Condition {
+    fn texts<'a>(&'a self, texts: &mut Vec<&'a str>) {
+        match self {
+            Self::Any | Self::Group(_) => {}
+            Self::Domain(text) => texts.push(text),
+            Self::UserType(test) | Self::Attribute(_, test) => texts.extend(test.texts().iter().map(String::as_str)),
+            Self::Not(inner) => inner.texts(texts),
+            Self::AnyOf(all) | Self::AllOf(all) => all.iter().for_each(|inner| inner.texts(texts)),
+        }
+    }
+
     fn each(&self, look: &mut dyn FnMut(&Self)) {
         look(self);
         match self {
@@ -278,6 +301,9 @@ impl Known<'_> {
             Condition::UserType(test) => self.object.user_type.as_deref().is_some_and(|kind| test.meets(kind)).into(),
             Condition::Attribute(attribute, test) => match self.object.attributes.get(attribute) {
                 None => Truth::Unknown(format!("{attribute} was not read yet; sync")),
+                Some(Some(value)) if erase::stands_in(value) => {
+                    Truth::Unknown(format!("{attribute} has a name in it that was erased"))
+                }
                 Some(value) => value.as_deref().or(attribute.unset()).is_some_and(|value| test.meets(value)).into(),
             },
             Condition::Not(inner) => match self.holds(inner) {
@@ -337,11 +363,7 @@ struct Measure {
 
 impl Measure {
     fn rule(&mut self, rule: &Rule) {
-        self.text(&rule.name);
-        for (key, value) in &rule.labels {
-            self.text(key);
-            self.text(value);
-        }
+        rule.texts().into_iter().for_each(|text| self.text(text));
         self.condition(&rule.matches, 1);
         if let Some(exclude) = &rule.exclude {
             self.condition(exclude, 1);
@@ -352,15 +374,11 @@ impl Measure {
         self.conditions += 1;
         self.depth = self.depth.max(depth);
         match condition {
-            Condition::Any | Condition::Group(_) => {}
-            Condition::Domain(text) => self.text(text),
-            Condition::UserType(test) | Condition::Attribute(_, test) => {
-                test.texts().iter().for_each(|text| self.text(text));
-            }
             Condition::Not(inner) => self.condition(inner, depth + 1),
             Condition::AnyOf(all) | Condition::AllOf(all) => {
                 all.iter().for_each(|inner| self.condition(inner, depth + 1));
             }
+            _ => {}
         }
     }
 

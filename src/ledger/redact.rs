@@ -45,6 +45,8 @@ pub struct Redaction {
     own: BTreeSet<NameKey>,
     names: BTreeMap<ObjectId, BTreeSet<Token>>,
     texts: BTreeMap<ObjectId, BTreeSet<Token>>,
+    /// The mapping's rules that have one of the names in them.
+    rules: BTreeSet<String>,
 }
 
 /// What was, or would be, erased.
@@ -60,6 +62,8 @@ pub struct RedactReport {
     pub items: u64,
     /// Names that stay readable where they are somebody else's.
     pub still_readable: Vec<Name>,
+    /// Rules of the mapping, in force or before, that have a name in them: what decides who is protected is not changed by an erasure.
+    pub rules: Vec<String>,
 }
 
 impl Ledger {
@@ -90,6 +94,7 @@ impl Ledger {
             own: BTreeSet::new(),
             names: BTreeMap::new(),
             texts: BTreeMap::new(),
+            rules: BTreeSet::new(),
         };
         plan.add_names(&told);
         plan.add_anchors(&told);
@@ -100,6 +105,7 @@ impl Ledger {
         for id in self.ids_with(&plan)? {
             plan.add_id(first, &id);
         }
+        plan.rules = self.rules_with(&plan)?;
         for name in told.values().flat_map(|told| &told.names) {
             // It stands under its own key still, or under its pseudonym if somebody else's erasure came first.
             if self.other_holder(&plan, name.key())?.is_some() {
@@ -214,6 +220,24 @@ impl Ledger {
             }
         }
         Ok(plan.needles.occur_in(&rest.into_iter().collect::<String>()))
+    }
+
+    /// The rules of the mapping, as they are or were in force, in which one of the names stands.
+    fn rules_with(&self, plan: &Redaction) -> Result<BTreeSet<String>, LedgerError> {
+        let (mut suspect, mut rules) = (BTreeSet::new(), BTreeSet::new());
+        each_fact(self.store(), plan.request.tenant, |fact| {
+            let Fact::MappingApplied(applied) = fact else { return };
+            for rule in applied.mapping.rules() {
+                let texts = rule.texts().into_iter().filter(|text| plan.may_tell(text));
+                suspect.extend(texts.map(|text| (rule.name.clone(), text.to_owned())));
+            }
+        })?;
+        for (rule, text) in suspect {
+            if self.tells(plan, &text)? {
+                rules.insert(rule);
+            }
+        }
+        Ok(rules)
     }
 
     /// Who else is or was called so, and keeps the name.
@@ -394,6 +418,7 @@ impl Redaction {
             names: count(&self.names),
             texts: count(&self.texts),
             still_readable: self.own.iter().filter_map(|key| self.others.get(key).cloned().flatten()).collect(),
+            rules: self.rules.iter().cloned().collect(),
             ..RedactReport::default()
         }
     }

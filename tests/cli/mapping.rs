@@ -451,3 +451,26 @@ fn a_listing_says_nothing_of_those_whom_the_feed_had_not_shown_by_then() {
     w.ask(&["--object", &new.to_string()]).frozen();
     w.verify();
 }
+
+/// What a rule looks for may be the name that is erased. Then nobody can tell whether it is what stood there, and nobody is protected, or
+/// left alone, by a pseudonym.
+#[test]
+fn a_rule_that_has_an_erased_name_in_it_cannot_be_decided_and_is_named() {
+    let rules = "[[mapping]]\nname = \"vip\"\nmatch = { attribute = \"department\", in = [\"hr\", \"ann@x.test\"] }\n";
+    let Company { mut w, ann, bob, .. } = company(&configured(rules));
+    department(&w, ann, Some("Ann@x.test"));
+    w.at("01:00");
+    w.poll();
+    w.ask(&["--object", &ann.to_string()]).continues().has("mapping", json!("vip"));
+    let done = w.run(&["redact", &ann.to_string()]).done();
+    assert_eq!(done["rules"], json!(["vip"]), "{done}");
+    assert!(w.say(&["redact", &ann.to_string(), "--dry-run"]).stdout.contains("whowas mapping apply"));
+    let exact = w.run(&["redact", &bob.to_string(), "--dry-run"]).done();
+    assert_eq!(exact["rules"], json!(["vip"]), "as long as it stands there it is named: {exact}");
+    w.ask(&["--object", &ann.to_string()]).refresh();
+    w.at("02:00");
+    w.poll();
+    w.ask(&["--object", &ann.to_string()]).refresh();
+    w.ask(&["--object", &bob.to_string()]).continues().has("mapping", json!("vip"));
+    w.verify();
+}

@@ -104,6 +104,15 @@ pub fn stands_for(name: &str) -> Option<Token> {
     token_of(local.strip_suffix(PLACEHOLDER).unwrap_or(local))
 }
 
+/// Whether what stands for a name is a part of a text.
+pub fn stands_in(text: &str) -> bool {
+    text.match_indices(PREFIX).any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let end = rest.find(DOMAIN).map(|domain| domain + DOMAIN.len());
+        end.and_then(|end| stands_for(rest.get(..end)?)).is_some()
+    })
+}
+
 /// The token of the text that this one stands for; `None` if it stands for itself.
 pub fn token_of(text: &str) -> Option<Token> {
     let digits = text.strip_prefix(PREFIX)?;

@@ -242,3 +242,29 @@ fn what_is_too_much_or_nameless_is_no_mapping() {
     assert_eq!(Mapping::new(twice), Err(MappingError::SameName("STAFF".to_owned())));
     assert_eq!(Mapping::new(vec![rule("a\nb", Condition::Any, None)]), Err(MappingError::Control("ab".to_owned())));
 }
+
+/// What was erased from a value may be what a rule looks for in it.
+#[test]
+fn a_value_with_an_erased_name_in_it_meets_no_test_and_misses_none() {
+    let erased = |before: &str, after: &str| {
+        let mut ann = ann();
+        let value = format!("{before}erased-{}@erased.invalid{after}", "0f".repeat(16));
+        ann.attributes.insert(attribute("department"), Some(value));
+        ann
+    };
+    let (same, begins) = (equals("ann@x.test"), Test::Prefix("ann@".to_owned()));
+    for of in [erased("", ""), erased("mail of ", ", Sales")] {
+        for test in [&same, &begins] {
+            let condition = is("department", test.clone());
+            let unknown = |scope: Scope| matches!(scope, Scope::Unknown { why } if why.contains("erased"));
+            assert!(unknown(scope(vec![rule("r", condition.clone(), None)], &of)));
+            assert!(unknown(scope(vec![rule("r", Condition::Any, Some(condition))], &of)));
+        }
+    }
+    let mut of = ann();
+    for no in ["erased-0f@erased.invalid", "erased-", "erased.invalid", "ann@erased.invalid"] {
+        of.attributes.insert(attribute("department"), Some(no.to_owned()));
+        let rules = vec![rule("r", is("department", same.clone()), None)];
+        assert_eq!(scope(rules, &of), Scope::Out { excluded_by: None }, "{no}");
+    }
+}
