@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::erase::{Erasure, Masker, Needles, Redacted, address_said, anchor_texts, names_said};
-use crate::domain::fact::{Addressed, Fact};
+use crate::domain::fact::Fact;
 use crate::domain::id::{ChainId, ObjectId, SnapshotId, TenantId};
 use crate::domain::link::{Anchor, AnchorKind};
 use crate::domain::name::{Name, NameKey};

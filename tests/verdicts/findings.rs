@@ -207,8 +207,8 @@ fn a_receipt_of_the_start_alone_is_no_mismatch_where_it_tells_of_the_chain_s_own
 fn as_much_as_before_that_is_somebody_else_s_opens_a_reviewed_finding_again(book: &mut Book) {
     let sam_is = |book: &mut Book, who: ObjectId, days: &[(u64, &str)]| {
         for (day, clock) in days {
-            let called =
-                |object| is(object, &[if object == who { "sam" } else { ["bob", "carl"][usize::from(object == C)] }]);
+            let other = |object| if object == C { "carl" } else { "bob" };
+            let called = |object| is(object, &[if object == who { "sam" } else { other(object) }]);
             book.import(t(21, "10:00"), t(*day, clock), &[called(B), called(C)]);
         }
     };

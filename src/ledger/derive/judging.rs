@@ -36,6 +36,9 @@ pub(super) struct ChainWork {
 /// Pairs of a class before and one after.
 pub(super) type Moves = BTreeSet<(Option<TallyClass>, TallyClass)>;
 
+/// By how many more snapshots a class counts, of all and of those still kept.
+type Changes = BTreeMap<TallyClass, (i64, i64)>;
+
 /// The chains that a commit touches.
 pub(super) type Chains = BTreeMap<ChainId, ChainWork>;
 
@@ -59,7 +62,7 @@ impl Work<'_> {
             self.judge_named(pending, attributor)?;
             self.judge_ending(attributor)?;
         }
-        let mut changes: BTreeMap<ChainId, (BTreeMap<TallyClass, (i64, i64)>, Moves)> = BTreeMap::new();
+        let mut changes: BTreeMap<ChainId, (Changes, Moves)> = BTreeMap::new();
         for work in std::mem::take(&mut self.snapshots).into_values().filter(|work| work.touched) {
             let record = work.record;
             let (classes, moves) = changes.entry(record.snapshot.chain.clone()).or_default();
@@ -172,12 +175,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn count_chain(
-        &mut self,
-        chain: &ChainId,
-        classes: BTreeMap<TallyClass, (i64, i64)>,
-        moves: Moves,
-    ) -> Result<ChainWork, LedgerError> {
+    fn count_chain(&mut self, chain: &ChainId, classes: Changes, moves: Moves) -> Result<ChainWork, LedgerError> {
         let stored = self.store.tallies(self.tenant, chain)?;
         let mut tallies: BTreeMap<TallyClass, Tally> = stored.iter().map(|tally| (tally.class, *tally)).collect();
         for (class, (all, kept)) in classes.into_iter().filter(|(_, change)| *change != (0, 0)) {
