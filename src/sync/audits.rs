@@ -104,10 +104,13 @@ async fn reading(
         Some(Stretch { from, through }) if from == through => Some(unread_before(context, through, audit_lag).await?),
         _ => None,
     };
+    // Before that nothing more can be proved, so one reading is enough for both, however long it is.
+    let may_go_on = whole.is_some_and(|whole| whole.plus(audit_lag) < context.clock.now());
+    let since = if may_go_on { whole } else { late.or(whole) };
     let mut stage = Stage::new(head.state.counts.active, None);
     let reading = loop {
-        let reading = list(context, &of(whole, shown), PAGES_MAX, &mut stage, ticker).await?;
-        if let (Some(late), Some(whole)) = (late, whole) {
+        let reading = list(context, &of(since, shown), PAGES_MAX, &mut stage, ticker).await?;
+        if let (true, Some(late), Some(whole)) = (may_go_on, late, whole) {
             // It proves nothing, so it may not take pages from what does.
             let pages = PAGES_MAX.saturating_sub(reading.pages).max(1);
             list(context, &of(Some(late), whole.min(shown)), pages, &mut stage, ticker).await?;
