@@ -199,7 +199,7 @@ fn judge(
 fn strangers(desk: &Desk, chain: &ChainId, owner: Option<ObjectId>) -> Result<Option<String>, LedgerError> {
     let tallies = desk.ledger.chain_tallies(desk.tenant, chain)?;
     let kept = tallies.iter().filter(|tally| tally.count.kept > 0).map(|tally| tally.class.judgement);
-    let foreign: Vec<_> = kept.filter(|judgement| judgement.owner != owner).collect();
+    let foreign: Vec<_> = kept.filter(|judgement| judgement.likely_owner() != owner).collect();
     if foreign.is_empty() {
         return Ok(None);
     }
