@@ -79,7 +79,7 @@ fn a_compacted_ledger_has_the_same_records_and_goes_on() {
     assert_eq!(written, done.records);
     assert_eq!(done.records, before.2.len() as u64 + COMMITS);
     assert!(compared <= done.records);
-    assert_eq!(entries(&folder), ["commits", "engine", "format", "lock"]);
+    assert_eq!(entries(&folder), ["commits", "engine", "format", "lock", "rules"]);
     let store = SledStore::open(folder.path(), options()).unwrap();
     assert_eq!(content(&store), before);
     let recorded = Instant::from_micros(1_000);
@@ -130,7 +130,7 @@ fn a_compaction_that_ends_after_any_step_leaves_a_whole_ledger() {
         assert_eq!(entries(&folder), left);
         let store = SledStore::open(folder.path(), options()).unwrap();
         assert_eq!(content(&store), before, "after {:?}", steps.last());
-        assert_eq!(entries(&folder), ["commits", "engine", "format", "lock"], "after {:?}", steps.last());
+        assert_eq!(entries(&folder), ["commits", "engine", "format", "lock", "rules"], "after {:?}", steps.last());
     }
     let died_after: Vec<_> = steps.iter().map(|(step, _)| step.as_str()).collect();
     assert_eq!(
@@ -177,7 +177,7 @@ fn a_second_copy_that_does_not_fit_is_not_begun() {
     let store = SledStore::open(folder.path(), SledOptions { free_bytes_min: u64::MAX / 2, ..options() }).unwrap();
     let refused = store.compact(&mut |_| ()).unwrap_err().to_string();
     assert!(refused.contains("make room") && refused.contains("nothing was changed"), "{refused}");
-    assert_eq!(entries(&folder), ["commits", "engine", "format", "lock"]);
+    assert_eq!(entries(&folder), ["commits", "engine", "format", "lock", "rules"]);
 }
 
 /// The same of a ledger that is encrypted, encrypted anew, and decrypted.
@@ -232,7 +232,7 @@ fn an_encryption_that_ends_after_any_step_leaves_a_whole_ledger_and_its_key() {
             };
             assert_eq!(content(&opened), before);
             drop(opened);
-            assert_eq!(entries(&folder), ["commits", "engine", "format", "lock"]);
+            assert_eq!(entries(&folder), ["commits", "engine", "format", "lock", "rules"]);
             let format = fs::read_to_string(folder.path().join("format")).unwrap();
             assert_eq!(format.contains("encrypted"), folder.path().join("engine/cipher").exists());
             if died.is_ok() {
