@@ -69,7 +69,7 @@ impl Keyring {
     /// # Errors
     /// If the file is no such key or others may read it, or the operating system fails.
     pub fn secret(&self, name: &str, new: [u8; 32]) -> Result<[u8; 32], KeyringError> {
-        let text = self.text(name, |_| hex(&new))?;
+        let text = self.line(name, || Ok(hex(&new)))?;
         unhex(&text).ok_or_else(|| self.not_a_key(name, "it has to be 64 hexadecimal digits"))
     }
 
@@ -87,13 +87,18 @@ impl Keyring {
     /// # Errors
     /// If others may read the file, it holds no line, or the operating system fails.
     pub fn text(&self, name: &str, make: impl FnOnce([u8; 32]) -> String) -> Result<String, KeyringError> {
+        let drawn = || self.clock.secret().map_err(io_error("get random bytes for a key", &self.path(name)));
+        self.line(name, || drawn().map(make))
+    }
+
+    /// The line that is kept under a name, which is made if there is none yet.
+    fn line(&self, name: &str, make: impl FnOnce() -> Result<String, KeyringError>) -> Result<String, KeyringError> {
         let path = self.path(name);
         if let Some(text) = self.read(name)? {
             return Ok(text);
         }
         private::make_folder(&self.folder).map_err(io_error("make the folder", &self.folder))?;
-        let random = self.clock.secret().map_err(io_error("get random bytes for a key", &path))?;
-        self.write_new(&path, &make(random))?;
+        self.write_new(&path, &make()?)?;
         // Somebody else may have been first, and then theirs is the key.
         self.read(name)?.ok_or_else(|| self.not_a_key(name, "it is gone again"))
     }

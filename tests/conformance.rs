@@ -227,7 +227,7 @@ fn snapshot(chain_id: &str, id: &str, from: i64) -> SnapshotRecord {
         receipts: Vec::new(),
         expired: None,
         judgement: Judgement {
-            owner: Some(object(1)),
+            object: Some(object(1)),
             confidence: HolderConfidence::Certain,
             settled: true,
             receipted: false,

@@ -722,11 +722,11 @@ fn findings_of(snapshots: &[(Judgement, Option<MailboxId>, bool)]) -> Vec<Findin
     let likely = snapshots.iter().filter(|(j, ..)| j.settled && j.confidence == Assumed);
     // Of what is still kept, an assumed owner is held against whoever certainly owns some of it, if that is one object alone.
     let held_against = if owners.len() == 1 { owners.first().copied() } else { bound };
-    let likely: BTreeSet<ObjectId> = likely.filter_map(|(j, ..)| j.owner).chain(bound).chain(held_against).collect();
+    let likely: BTreeSet<ObjectId> = likely.filter_map(|(j, ..)| j.object).chain(bound).chain(held_against).collect();
     let differs =
-        kept.iter().any(|j| j.settled && j.confidence == Assumed && j.owner != held_against) && likely.len() > 1;
+        kept.iter().any(|j| j.settled && j.confidence == Assumed && j.object != held_against) && likely.len() > 1;
     let is_other = |read: Option<ObjectId>| read.is_some() && bound.is_some() && read != bound;
-    let mismatch = |j: &Judgement| j.disputed || j.receipted && is_other(j.owner);
+    let mismatch = |j: &Judgement| j.disputed || j.receipted && is_other(j.object);
     let mut kinds = Vec::new();
     kinds.extend((mailboxes.len() > 1).then_some(FindingKind::MailboxChanged));
     kinds.extend((owners.len() > 1).then_some(FindingKind::MixedChain));

@@ -33,7 +33,7 @@ pub fn restore(app: &App, options: &RestoreFileOptions) -> Result<Exit, CliError
         return Err(CliError::failed(format!("read {shown}"), &NoExport));
     }
     let opened = app.open("restore", How::Restore)?;
-    if opened.store.needs_rebuild() || opened.store.has_other_rules() {
+    if opened.store.must_be_derived() {
         opened.ledger.rebuild(|_| ())?;
     }
     let bar = output::progress(&app.global, "{spinner} {pos} commits restored [{elapsed}]");

@@ -26,8 +26,9 @@ pub struct Attribution {
 /// An attribution in few words, as it is kept beside each snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Judgement {
-    /// Whose, if it is one. Where that is open, the one object that receipts say was read, at least to begin with.
-    pub owner: Option<ObjectId>,
+    /// The owner, if it is one. Where that is open, the one object that receipts say was read, at least to begin with; so nobody takes
+    /// it for the owner, there are [`Self::certain_owner`], [`Self::likely_owner`] and [`Self::read`].
+    pub object: Option<ObjectId>,
     /// How sure.
     pub confidence: HolderConfidence,
     /// No configured source is still expected to speak about it.
@@ -38,20 +39,40 @@ pub struct Judgement {
     pub disputed: bool,
 }
 
+/// What is told of what a snapshot was read from.
+pub struct Told {
+    /// The objects that receipts name.
+    pub objects: BTreeSet<ObjectId>,
+    /// The mailbox instances that receipts and the snapshot itself name.
+    pub mailboxes: BTreeSet<MailboxId>,
+}
+
+impl Told {
+    /// By a snapshot and its receipts.
+    pub fn of<'r>(snapshot: &Snapshot, receipts: impl IntoIterator<Item = &'r Receipt> + Clone) -> Self {
+        let told = receipts.clone().into_iter().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
+        Self { objects: objects_read(receipts), mailboxes: told.chain(snapshot.mailbox).collect() }
+    }
+}
+
+/// Against whom an assumed owner of a chain's snapshots is held, by those who certainly own some of what is kept: whoever alone does, as
+/// the chain's owner may not any more, or else the chain's owner.
+pub fn held_against(bound: Option<ObjectId>, kept: &BTreeSet<ObjectId>) -> Option<ObjectId> {
+    kept.first().copied().filter(|_| kept.len() == 1).or(bound)
+}
+
 impl Judgement {
     /// An attribution with what the snapshot's receipts say of themselves.
     pub fn of(snapshot: &Snapshot, receipts: &[Receipt], attribution: &Attribution) -> Self {
-        let read = objects_read(receipts);
+        let Told { objects: read, mailboxes } = Told::of(snapshot, receipts);
         let other_object = match &snapshot.addressed {
             Addressed::Object(object) => read.iter().any(|found| found != object),
             Addressed::Name(..) => read.len() > 1,
         };
-        let told = receipts.iter().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
-        let mailboxes: BTreeSet<MailboxId> = told.chain(snapshot.mailbox).collect();
         let disputed = other_object || mailboxes.len() > 1;
         let is_one_read = read.len() == 1;
         Self {
-            owner: attribution.owner.or_else(|| read.first().copied().filter(|_| is_one_read)),
+            object: attribution.owner.or_else(|| read.first().copied().filter(|_| is_one_read)),
             confidence: attribution.confidence,
             settled: attribution.settled,
             receipted: !receipts.is_empty(),
@@ -61,17 +82,17 @@ impl Judgement {
 
     /// The owner, if it is certain.
     pub fn certain_owner(self) -> Option<ObjectId> {
-        self.owner.filter(|_| self.confidence == HolderConfidence::Certain)
+        self.object.filter(|_| self.confidence == HolderConfidence::Certain)
     }
 
     /// The owner, if it is certain or assumed.
     pub fn likely_owner(self) -> Option<ObjectId> {
-        self.owner.filter(|_| matches!(self.confidence, HolderConfidence::Certain | HolderConfidence::Assumed))
+        self.object.filter(|_| matches!(self.confidence, HolderConfidence::Certain | HolderConfidence::Assumed))
     }
 
     /// The one object that receipts say was read. Where there is an owner as well, it is that.
     pub fn read(self) -> Option<ObjectId> {
-        self.owner.filter(|_| self.receipted && !self.disputed)
+        self.object.filter(|_| self.receipted && !self.disputed)
     }
 }
 
@@ -132,8 +153,8 @@ pub fn attribute(
     }
 }
 
-fn objects_read(receipts: &[Receipt]) -> BTreeSet<ObjectId> {
-    receipts.iter().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect()
+fn objects_read<'r>(receipts: impl IntoIterator<Item = &'r Receipt>) -> BTreeSet<ObjectId> {
+    receipts.into_iter().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect()
 }
 
 /// What a name's standing and receipts of the read's start say together.

@@ -11,7 +11,7 @@ use super::id::{ChainId, MailboxId, ObjectId, Sequence, SnapshotId};
 use super::interval::Interval;
 use super::link::Link;
 use super::mapping::MappingApplied;
-use super::name::{Name, NameKind, Namespace, Proxy};
+use super::name::{Name, NameKey, NameKind, Namespace, Proxy};
 use super::scope::{Described, FeedTells, Grouped, GroupsListed};
 use super::time::Instant;
 
@@ -252,17 +252,20 @@ impl Seen {
     /// nothing.
     pub fn addresses(&self) -> Vec<&Name> {
         let mut names = self.profile.smtp();
-        if self.reading.source != Source::Import {
-            names.retain(|name| {
-                self.profile.proxies.iter().any(|proxy| proxy.smtp().is_some_and(|own| own.key() == name.key()))
-            });
-        }
+        names.retain(|name| self.has_address(name.key()));
         names
+    }
+
+    /// Whether this is one of [`Self::addresses`].
+    pub fn has_address(&self, key: &NameKey) -> bool {
+        let is_mail = || self.profile.mail.as_ref().is_some_and(|mail| mail.key() == key);
+        self.profile.proxies.iter().filter_map(Proxy::smtp).any(|own| own.key() == key)
+            || self.reading.source == Source::Import && is_mail()
     }
 
     /// The primary SMTP address, if the object holds it.
     pub fn primary(&self) -> Option<&Name> {
-        self.profile.primary().filter(|primary| self.addresses().contains(primary))
+        self.profile.primary().filter(|primary| self.has_address(primary.key()))
     }
 }
 
@@ -315,8 +318,8 @@ impl Property {
 
 /// An audit event `Update user`. `None` means that the event did not tell the value; an empty list that it was empty.
 ///
-/// An event that is dated with a whole second gives two, with its one id: what was before it at the beginning of that second, and
-/// what was after it [`DATE_WIDTH`] later. One of them is a [`Lifecycle`] if it was one.
+/// An event of the Office 365 form that is dated with a whole second gives two, with its one id: what was before it at the beginning of
+/// that second, and what was after it [`DATE_WIDTH`] later. One of them is a [`Lifecycle`] if it was one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// Whose property.

@@ -1,6 +1,6 @@
 //! Who holds a name: all objects that ever held it, side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::coverage::Coverage;
@@ -139,10 +139,16 @@ impl NameView {
 
     /// The namespaces in which several objects held the name, one after the other.
     pub fn passed_in(&self) -> BTreeSet<Namespace> {
-        let held = self.claims.iter().filter(|claim| claim.track.was_ever_present());
-        let held: BTreeSet<(Namespace, ObjectId)> = held.map(|claim| (claim.namespace, claim.object)).collect();
-        let number = |namespace| held.iter().filter(|(space, _)| *space == namespace).count();
-        Namespace::BOTH.into_iter().filter(|namespace| number(*namespace) > 1).collect()
+        self.ever_held().into_iter().filter(|(_, objects)| objects.len() > 1).map(|(namespace, _)| namespace).collect()
+    }
+
+    /// The objects that ever held the name, by namespace.
+    pub fn ever_held(&self) -> BTreeMap<Namespace, BTreeSet<ObjectId>> {
+        let mut holders: BTreeMap<Namespace, BTreeSet<ObjectId>> = BTreeMap::new();
+        for claim in self.claims.iter().filter(|claim| claim.track.was_ever_present()) {
+            holders.entry(claim.namespace).or_default().insert(claim.object);
+        }
+        holders
     }
 
     /// The pairs of objects that certainly held the name at one time, the first as its user principal name and the second as an

@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::canonical::canonical;
 use self::events::{UpnEvents, audited, evidence_from_events, upn_events};
 use self::labels::{Label, Loss, created, has, kind, labels, licence, live_read, names_in, removals};
-use self::moments::{Moment, life_evidence, mailbox_evidence, moments, seen_at};
+use self::moments::{Believed, Moment, life_evidence, mailbox_evidence, moments, seen_at};
 use super::coverage::Coverage;
 use super::fact::{Known, MailboxState, ObjectKind, Removal, Source};
 use super::id::ObjectId;
@@ -130,14 +130,15 @@ impl Timeline {
         let facts = canonical(object, facts);
         let names = names_in(&facts);
         let moments = moments(&facts, coverage, !names.is_empty());
+        let believed = Believed::of(&facts);
         Self {
             object,
-            life: Track::of(&life_evidence(&moments)),
+            life: Track::of(&life_evidence(&moments, believed)),
             mailbox: Track::of(&mailbox_evidence(&moments, &facts)),
-            licence: licence(&facts),
+            licence: licence(&facts, believed),
             removals: removals(&facts),
-            labels: labels(&facts),
-            kind: kind(&facts),
+            labels: labels(&facts, believed),
+            kind: kind(&facts, believed),
             created: created(&facts),
             live_read: live_read(&facts),
             upn_events: upn_events(&facts),

@@ -1,6 +1,6 @@
 //! Users from the wire become facts. Pure: the caller says when and by whom the answer was read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::domain::attribute::Attribute;
 use crate::domain::fact::{Fact, MailboxState, ObjectKind, Profile, Reading, Removal, Removed, Seen};
@@ -47,7 +47,11 @@ pub fn facts(user: &WireUser, reading: Reading, selected: &BTreeSet<Attribute>) 
 /// The objects that these users, of one page, show both as live and as removed. A page has no order, so nothing tells which of the two
 /// came last.
 pub fn disputed(users: &[WireUser]) -> BTreeSet<ObjectId> {
-    let (gone, live): (Vec<&WireUser>, Vec<&WireUser>) = users.iter().partition(|user| is_removed(user));
+    let mut seen = HashSet::with_capacity(users.len());
+    let several: BTreeSet<ObjectId> = users.iter().map(|user| user.id).filter(|object| !seen.insert(*object)).collect();
+    // Hardly anybody is on a page twice, and whether somebody is removed takes the reading of a name.
+    let (gone, live): (Vec<&WireUser>, Vec<&WireUser>) =
+        users.iter().filter(|user| several.contains(&user.id)).partition(|user| is_removed(user));
     let live: BTreeSet<ObjectId> = live.into_iter().map(|user| user.id).collect();
     gone.into_iter().map(|user| user.id).filter(|object| live.contains(object)).collect()
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Desk;
 use super::people::{People, PersonPart};
+use crate::domain::attribution::{Told, held_against};
 use crate::domain::fact::{Addressed, Fact};
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::holder::{Claim, HolderConfidence, NameView};
@@ -218,11 +219,8 @@ impl Work<'_, '_> {
                 Addressed::Object(object) => Some(*object),
                 Addressed::Name(..) => owner,
             };
-            let receipts = || view.record.receipts.iter().map(|(_, receipt)| receipt);
-            let read: BTreeSet<ObjectId> =
-                receipts().flat_map(|receipt| [Some(receipt.object), receipt.object_end]).flatten().collect();
-            let told = receipts().flat_map(|receipt| [receipt.mailbox, receipt.mailbox_end]).flatten();
-            let mailboxes: BTreeSet<MailboxId> = told.chain(view.record.snapshot.mailbox).collect();
+            let receipts = view.record.receipts.iter().map(|(_, receipt)| receipt);
+            let Told { objects: read, mailboxes } = Told::of(&view.record.snapshot, receipts);
             let found = Misread { snapshot: view.record.snapshot.id.clone(), wanted, read, mailboxes };
             if found.is_of_others() || found.mailboxes.len() > 1 {
                 misread.push(found);
@@ -275,7 +273,8 @@ impl Work<'_, '_> {
         self.note("candidates", json!(candidates));
         self.note("assumed_owners", json!(likely));
         // An assumed owner is held against whom the finding holds it against.
-        let against = held_against(bound, found);
+        let certain = found.iter().filter(|view| is_certain(view)).filter_map(|view| view.attribution.owner);
+        let against = held_against(bound, &certain.collect());
         let differs = against.is_some() || likely.len() > 1;
         let others: Vec<&SnapshotView> =
             assumed().filter(|view| differs && view.attribution.settled && view.attribution.owner != against).collect();
@@ -462,15 +461,6 @@ pub fn anchor_words(kind: AnchorKind) -> &'static str {
         AnchorKind::ImmutableId => "on-premises immutable id",
         AnchorKind::EmployeeId => "employee id",
     }
-}
-
-/// Against whom an assumed owner is held among what is kept: the chain's, or whoever alone certainly owns some of it where the
-/// chain's owner no longer does.
-fn held_against(bound: Option<ObjectId>, kept: &[SnapshotView]) -> Option<ObjectId> {
-    let certain: BTreeSet<ObjectId> =
-        kept.iter().filter(|view| is_certain(view)).filter_map(|view| view.attribution.owner).collect();
-    let only = certain.first().copied().filter(|_| certain.len() == 1);
-    only.or(bound)
 }
 
 /// Whether the hold goes on, as far as known.

@@ -157,7 +157,7 @@ fn derive(
         Some(opened) => opened,
         None => open(mend, true)?,
     };
-    if store.needs_rebuild() || store.has_other_rules() {
+    if store.must_be_derived() {
         ledger.rebuild(|facts| progress(Step::Derive, facts))?;
     }
     // The rest of an export would not follow on commits of our own.

@@ -341,7 +341,7 @@ pub fn judgements() -> BoxedStrategy<Judgement> {
     let confidences = select(vec![Certain, Assumed, Ambiguous, Nobody, Unknown]);
     (of(objects()), confidences, any::<[bool; 3]>())
         .prop_map(|(owner, confidence, [settled, receipted, disputed])| Judgement {
-            owner,
+            object: owner,
             confidence,
             settled,
             receipted,

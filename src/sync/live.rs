@@ -150,7 +150,7 @@ async fn wanted(context: &Context, asks: &[Ask], policy: &Policy) -> Result<Vec<
 /// Whether the directory can know a name as it is spelled. It knows none of those that stand here for an erased one, and that nobody has
 /// such a name says nothing of the name that it stands for.
 fn may_be_asked(name: &Name) -> bool {
-    name.spelling().contains('@') && erase::stands_for(&name.spelling().to_ascii_lowercase()).is_none()
+    name.spelling().contains('@') && !erase::is_spelled(name)
 }
 
 /// Whether nobody under this spelling is nobody under the name. The directory is asked for the spelling; that it takes for equal what is

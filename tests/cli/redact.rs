@@ -383,6 +383,16 @@ fn an_erasure_killed_at_any_time_leaves_all_the_names_or_none() {
     w.verify();
 }
 
+/// An export that lacks the newest commit and what comes after it.
+fn export_without_the_newest(w: &World) -> PathBuf {
+    let whole = fs::read_to_string(export(w, "whole.jsonl")).unwrap();
+    // The header stands before the commits.
+    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
+    let file = w.file("cut.jsonl");
+    fs::write(&file, whole.lines().take(commits).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    file
+}
+
 /// The facts of an erasure stand in the newest commits, so they are what is lost first.
 #[test]
 fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
@@ -396,11 +406,7 @@ fn an_erasure_whose_record_was_lost_is_named_anew_and_goes_on() {
     w.at("10:00");
     w.poll();
     w.run(&["redact", &ann.to_string(), &bea.to_string()]).done();
-    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
-    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
-    let cut: String = whole.lines().take(commits).map(|line| format!("{line}\n")).collect();
-    let file = w.file("cut.jsonl");
-    fs::write(&file, cut).unwrap();
+    let file = export_without_the_newest(&w);
 
     // Without the key nothing can be named, and that is said.
     let copy = w.file("copy");
@@ -478,11 +484,7 @@ fn an_erasure_whose_record_was_lost_is_named_anew_also_where_a_finding_rested_on
     let before = acknowledged(&w.ledger());
     assert_eq!(before[0]["kind"], "mixed_chain", "{before}");
 
-    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
-    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
-    let cut: String = whole.lines().take(commits).map(|line| format!("{line}\n")).collect();
-    let file = w.file("cut.jsonl");
-    fs::write(&file, cut).unwrap();
+    let file = export_without_the_newest(&w);
     let copy = w.file("copy");
     let restored = on(&w, &copy, &["restore", "--until-damage", file.to_str().unwrap()]).ended(1);
     assert_eq!(restored["erasures"]["named"], json!(false), "{restored}");
@@ -573,10 +575,7 @@ fn an_erasure_that_is_named_anew_is_nobody_elses_who_has_the_same_number() {
     w.at("09:00");
     w.poll();
     w.run(&["redact", &ann.to_string()]).done();
-    let whole = fs::read_to_string(export(&w, "whole.jsonl")).unwrap();
-    let commits = whole.lines().filter(|line| line.starts_with("{\"line\":\"commit\"")).count();
-    let file = w.file("cut.jsonl");
-    fs::write(&file, whole.lines().take(commits).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let file = export_without_the_newest(&w);
     let copy = w.file("copy");
     give_key(&w, &copy);
     let restored = on(&w, &copy, &["restore", "--until-damage", file.to_str().unwrap()]).ended(1);

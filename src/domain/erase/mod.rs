@@ -13,7 +13,7 @@ mod veil;
 use std::fmt;
 
 use super::id::{ObjectId, Sequence};
-use super::name::NameKey;
+use super::name::{Name, NameKey};
 use super::time::Instant;
 
 pub use self::mask::{Masker, address_said, anchor_texts, ids_said, names_said};
@@ -102,6 +102,11 @@ impl Token {
 pub fn stands_for(name: &str) -> Option<Token> {
     let local = name.strip_suffix(DOMAIN)?.strip_suffix('@')?;
     token_of(local.strip_suffix(PLACEHOLDER).unwrap_or(local))
+}
+
+/// Whether somebody spells what stands for a name, in whatever case, and not the name.
+pub fn is_spelled(name: &Name) -> bool {
+    stands_for(&name.spelling().to_ascii_lowercase()).is_some()
 }
 
 /// Whether what stands for a name is a part of a text.

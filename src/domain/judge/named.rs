@@ -177,7 +177,7 @@ pub(super) fn proof(case: &Case<'_>, holder: Option<ObjectId>) -> Option<Proof> 
 
 fn why_unproven(case: &Case<'_>, name: &Name) -> String {
     let hot = case.view.is_some_and(|view| view.is_hot(case.ask.kind, case.now, case.policy.hot_window));
-    if erase::stands_for(&name.spelling().to_ascii_lowercase()).is_some() {
+    if erase::is_spelled(name) {
         format!(
             "{name} stands for an erased name, which the directory does not know it by; ask by the name itself or by object id"
         )

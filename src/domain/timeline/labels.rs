@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::events::began;
+use super::moments::Believed;
 use super::{Names, Role};
 use crate::domain::fact::{
-    Changed, Fact, Known, Life, Lifecycle, MailboxState, ObjectKind, Property, Removal, Removed, Seen, Source,
+    Changed, Fact, Known, Life, Lifecycle, MailboxState, ObjectKind, Property, Removal, Seen, Source,
 };
 use crate::domain::name::{Name, NameKey};
 use crate::domain::time::Instant;
@@ -29,12 +30,11 @@ pub(super) struct Loss {
     pub(super) by: Instant,
 }
 
-pub(super) fn labels(facts: &[Known]) -> Vec<Label> {
+pub(super) fn labels(facts: &[Known], believed: Believed) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
-    let first = first_read(facts);
     for known in facts {
         match &known.fact {
-            Fact::Seen(seen) if is_believed(seen, first) => {
+            Fact::Seen(seen) if believed.is(seen.reading.source, seen.reading.at) => {
                 let mail = seen.profile.primary().cloned();
                 let aliases = seen.addresses().into_iter().filter(|name| Some(*name) != mail.as_ref()).cloned();
                 // A mangled name is no new name: the label stays the one that it was made from.
@@ -96,40 +96,24 @@ pub(super) fn names_in(facts: &[Known]) -> BTreeMap<(Role, NameKey), Name> {
 pub(super) fn has(seen: &Seen, role: Role, key: &NameKey) -> bool {
     match role {
         Role::Upn => seen.profile.upn_of(seen.object).is_some_and(|upn| upn.key() == key),
-        Role::Smtp => seen.addresses().into_iter().any(|name| name.key() == key),
+        Role::Smtp => seen.has_address(key),
         Role::Primary => seen.primary().is_some_and(|primary| primary.key() == key),
     }
 }
 
-pub(super) fn licence(facts: &[Known]) -> Option<MailboxState> {
-    newest_first(facts).find_map(|seen| seen.profile.mailbox)
+pub(super) fn licence(facts: &[Known], believed: Believed) -> Option<MailboxState> {
+    newest_first(facts, believed).find_map(|seen| seen.profile.mailbox)
 }
 
-pub(super) fn kind(facts: &[Known]) -> ObjectKind {
-    newest_first(facts).next().map(|seen| seen.profile.kind).unwrap_or_default()
+pub(super) fn kind(facts: &[Known], believed: Believed) -> ObjectKind {
+    newest_first(facts, believed).next().map(|seen| seen.profile.kind).unwrap_or_default()
 }
 
 /// What was seen of the object and is believed, the newest first.
-fn newest_first(facts: &[Known]) -> impl Iterator<Item = &Seen> {
-    let first = first_read(facts);
+fn newest_first(facts: &[Known], believed: Believed) -> impl Iterator<Item = &Seen> {
     let seen =
         facts.iter().rev().filter_map(|known| if let Fact::Seen(seen) = &known.fact { Some(seen) } else { None });
-    seen.filter(move |seen| is_believed(seen, first))
-}
-
-/// When the directory itself was first read of the object.
-fn first_read(facts: &[Known]) -> Option<Instant> {
-    let read = facts.iter().filter_map(|known| match &known.fact {
-        Fact::Seen(Seen { reading, .. }) | Fact::Removed(Removed { reading, .. }) => Some(reading),
-        _ => None,
-    });
-    read.filter(|reading| reading.source != Source::Import).map(|reading| reading.at).min()
-}
-
-/// Whether a profile says how the object is. Once the directory itself was read, a file from elsewhere only says what once was: it may be
-/// an old copy, whatever time it bears.
-fn is_believed(seen: &Seen, first: Option<Instant>) -> bool {
-    seen.reading.source != Source::Import || first.is_none_or(|first| seen.reading.at < first)
+    seen.filter(move |seen| believed.is(seen.reading.source, seen.reading.at))
 }
 
 pub(super) fn live_read(facts: &[Known]) -> Option<Instant> {

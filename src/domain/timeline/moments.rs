@@ -70,14 +70,34 @@ pub(super) fn seen_at(facts: &[Known], place: usize) -> Option<&Seen> {
     }
 }
 
-/// What tells of the object's life. Once the directory itself was read, no file from elsewhere tells more of it, whatever time it bears: it
+/// Since when a file from elsewhere tells nothing more of how the object is, whatever time it bears: once the directory itself was read, it
 /// may be an old copy.
-pub(super) fn life_evidence(moments: &[Moment]) -> Vec<Evidence> {
-    let is_read = |source| matches!(source, Source::Delta | Source::Live | Source::Reconcile);
-    let read = moments.iter().filter(|moment| is_read(moment.origin.source)).map(|moment| moment.origin.at).min();
-    let first = read.unwrap_or(Instant::MAX);
-    let is_telling = |moment: &&Moment| moment.origin.source != Source::Import || moment.origin.at < first;
-    moments.iter().filter(is_telling).map(|moment| moment.evidence(moment.profile.is_some())).collect()
+#[derive(Clone, Copy)]
+pub(super) struct Believed {
+    /// When the directory was first read of the object.
+    first: Option<Instant>,
+}
+
+impl Believed {
+    pub(super) fn of(facts: &[Known]) -> Self {
+        let read = facts.iter().filter_map(|known| match &known.fact {
+            Fact::Seen(Seen { reading, .. }) | Fact::Removed(Removed { reading, .. }) => Some(reading),
+            _ => None,
+        });
+        let own = read.filter(|reading| matches!(reading.source, Source::Delta | Source::Live | Source::Reconcile));
+        Self { first: own.map(|reading| reading.at).min() }
+    }
+
+    /// Whether what a source said of an instant tells how the object is.
+    pub(super) fn is(self, source: Source, at: Instant) -> bool {
+        source != Source::Import || self.first.is_none_or(|first| at < first)
+    }
+}
+
+/// What tells of the object's life.
+pub(super) fn life_evidence(moments: &[Moment], believed: Believed) -> Vec<Evidence> {
+    let telling = moments.iter().filter(|moment| believed.is(moment.origin.source, moment.origin.at));
+    telling.map(|moment| moment.evidence(moment.profile.is_some())).collect()
 }
 
 /// What tells of the licence: every complete profile that does. Being deleted says nothing about it.

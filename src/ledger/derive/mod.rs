@@ -421,8 +421,13 @@ impl SnapshotWork {
 }
 
 /// What a snapshot is before it is first judged, which is in the commit that brings it.
-const UNJUDGED: Judgement =
-    Judgement { owner: None, confidence: HolderConfidence::Unknown, settled: false, receipted: false, disputed: false };
+const UNJUDGED: Judgement = Judgement {
+    object: None,
+    confidence: HolderConfidence::Unknown,
+    settled: false,
+    receipted: false,
+    disputed: false,
+};
 
 fn owned_names(fact: &Fact) -> impl Iterator<Item = (Namespace, NameKey)> + '_ {
     fact.names().into_iter().map(|(namespace, name)| (namespace, name.key().clone()))

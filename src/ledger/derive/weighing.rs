@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judging::{ChainWork, Chains};
 use super::objects::Turned;
 use super::{FindingWork, Work};
+use crate::domain::attribution::held_against;
 use crate::domain::finding::{Finding, FindingId, FindingKind, FindingState, Step, Subject};
 use crate::domain::holder::{Holder, HolderConfidence, NameView};
 use crate::domain::id::{ChainId, MailboxId, ObjectId};
 use crate::domain::link::{ANCHORED_MAX, Anchor};
-use crate::domain::name::{NameKey, NameKind, Namespace};
+use crate::domain::name::{NameKey, NameKind};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Attributor;
 use crate::ledger::findings::anchors_of;
@@ -85,7 +86,7 @@ impl Work<'_> {
         let bound = if owners.len() > 1 { self.first_owner(chain)? } else { owners.first().copied() };
         let of = |is: &dyn Fn(&TallyClass) -> bool| {
             let is_as_before = |before: &TallyClass, after: &TallyClass| {
-                let whose = |class: &TallyClass| (class.judgement.owner, class.judgement.disputed);
+                let whose = |class: &TallyClass| (class.judgement.object, class.judgement.disputed);
                 is(before) && whose(before) == whose(after)
             };
             let is_news = |(before, after): &(Option<TallyClass>, TallyClass)| {
@@ -126,17 +127,13 @@ impl Work<'_> {
             !class.judgement.disputed
                 && (settled(class, HolderConfidence::Ambiguous) || settled(class, HolderConfidence::Unknown))
         });
-        // An assumed owner is held against the bound object; among what is still kept, against the object that certainly owns
-        // some of that, where the bound one no longer does.
-        let held_against = match kept_owners.first() {
-            Some(only) if own.kept == 0 && kept_owners.len() == 1 => Some(*only),
-            _ => bound,
-        };
+        // Over everything recorded an assumed owner is held against the bound object.
+        let held_against = held_against(bound, &kept_owners);
         let differing = |owner: Option<ObjectId>| {
-            of(&|class| settled(class, HolderConfidence::Assumed) && class.judgement.owner != owner)
+            of(&|class| settled(class, HolderConfidence::Assumed) && class.judgement.likely_owner() != owner)
         };
         let assumed = tallies.iter().filter(|tally| settled(&tally.class, HolderConfidence::Assumed));
-        let mut likely: BTreeSet<ObjectId> = assumed.filter_map(|tally| tally.class.judgement.owner).collect();
+        let mut likely: BTreeSet<ObjectId> = assumed.filter_map(|tally| tally.class.judgement.likely_owner()).collect();
         likely.extend(bound);
         likely.extend(held_against);
         if likely.len() > 1 {
@@ -242,7 +239,7 @@ impl Work<'_> {
             if claims.claims().is_empty() {
                 continue;
             }
-            let holders = ever_held(&claims);
+            let holders = claims.ever_held();
             if may_turn {
                 let several = holders.values().flatten().collect::<BTreeSet<_>>().len() > 1;
                 let is_notable = several || claims.holder(NameKind::Any) == Holder::Nobody;
@@ -360,13 +357,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-/// The objects that ever held a name, by namespace.
-fn ever_held(claims: &NameView) -> BTreeMap<Namespace, BTreeSet<ObjectId>> {
-    let mut holders: BTreeMap<Namespace, BTreeSet<ObjectId>> = BTreeMap::new();
-    for claim in claims.claims().iter().filter(|claim| claim.track.was_ever_present()) {
-        holders.entry(claim.namespace).or_default().insert(claim.object);
-    }
-    holders
 }

@@ -110,14 +110,14 @@ impl Record for LinkRecordV1 {
 
 impl JudgementV1 {
     pub(crate) fn of(judgement: Judgement) -> Self {
-        let Judgement { owner, confidence, settled, receipted, disputed } = judgement;
+        let Judgement { object: owner, confidence, settled, receipted, disputed } = judgement;
         let owner = owner.map(|id| *id.as_bytes());
         Self { owner, confidence: confidence.into(), settled, receipted, disputed }
     }
 
     pub(crate) fn read(self) -> Judgement {
         Judgement {
-            owner: self.owner.map(object),
+            object: self.owner.map(object),
             confidence: self.confidence.into(),
             settled: self.settled,
             receipted: self.receipted,
@@ -149,7 +149,7 @@ impl TallyV1 {
 
 /// A class in bytes whose order is the order of the classes: owner, confidence, flags, mailbox as the domain orders them.
 pub(crate) fn class_key(class: &TallyClass) -> [u8; 34] {
-    let Judgement { owner, confidence, settled, receipted, disputed } = class.judgement;
+    let Judgement { object: owner, confidence, settled, receipted, disputed } = class.judgement;
     let flags = [owner.is_some(), class.mailbox.is_some(), settled, receipted, disputed];
     let flags = flags.into_iter().rev().enumerate().map(|(bit, set)| u8::from(set) << bit).sum();
     let mut key = [0; 34];

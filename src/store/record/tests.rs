@@ -441,7 +441,7 @@ fn settling() -> Settling {
 
 fn judgement() -> Judgement {
     let confidence = HolderConfidence::Ambiguous;
-    Judgement { owner: Some(OBJECT), confidence, settled: true, receipted: false, disputed: true }
+    Judgement { object: Some(OBJECT), confidence, settled: true, receipted: false, disputed: true }
 }
 
 fn lineage() -> Lineage {

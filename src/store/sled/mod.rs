@@ -134,6 +134,11 @@ impl SledStore {
         self.other_rules.load(Ordering::Acquire)
     }
 
+    /// Whether everything derived is to be derived anew before anything else.
+    pub fn must_be_derived(&self) -> bool {
+        self.needs_rebuild() || self.has_other_rules()
+    }
+
     /// Whether there is the report of a repair that nobody was told of, because what comes after a repair failed.
     ///
     /// # Errors
@@ -445,16 +450,17 @@ impl SledStore {
     /// Whether everything derived can be put back once it is dropped: every commit can be read and follows on the one before it, and
     /// there is room. Without that a ledger that answers would become one that answers nothing.
     fn check_can_be_derived(&self) -> Result<(), StoreError> {
+        let tenants = read::tenants(&self.engine)?;
         let mut bytes: u64 = 0;
-        for (tenant, _) in read::tenants(&self.engine)? {
-            self.engine.scan_stored(derived_of(tenant), Order::Forward, |key, value| {
+        for (tenant, _) in &tenants {
+            self.engine.scan_stored(derived_of(*tenant), Order::Forward, |key, value| {
                 bytes = bytes.saturating_add((key.len() + value.len()) as u64);
                 Ok(ControlFlow::Continue(()))
             })?;
         }
         // What is dropped is not given back before the rest is written.
         self.check_space_for(bytes)?;
-        for (tenant, _) in read::tenants(&self.engine)? {
+        for (tenant, _) in tenants {
             let (mut next, mut previous) = (Sequence(1), Hash::default());
             loop {
                 let entries = read::journal(&self.engine, tenant, next, Sequence(u64::MAX), CHECKED_AT_ONCE)?;
