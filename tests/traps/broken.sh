@@ -11,7 +11,7 @@ copy=$target/broken-traps
 rm -rf "$copy" && mkdir -p "$copy"
 # The next build must not take the broken library for the project's own, however this one ends.
 trap 'touch "$root/src/lib.rs"' EXIT
-(cd "$root" && tar cf - Cargo.toml Cargo.lock src templates scenarios tests benches examples README.md) | (cd "$copy" && tar xmf -)
+(cd "$root" && tar cf - Cargo.toml Cargo.lock src assets templates scenarios tests benches examples README.md) | (cd "$copy" && tar xmf -)
 (cd "$copy" && patch -s -p1 < "$root/tests/traps/broken.patch")
 # Unoptimised, which is quick to build and more than quick enough to run.
 export CARGO_TARGET_DIR="$target" CARGO_PROFILE_DEV_OPT_LEVEL=0
