@@ -488,6 +488,16 @@ impl World {
         let checked = check(&self.ledger, ask, &Policy::default(), self.clock(), KnownAt::Now);
         let verdict = checked.verdict;
         let object = verdict.object;
+        let is_holder = object.is_some_and(|object| holders.contains(&object));
+        // A name that nobody holds any more may still say which chain is meant; and who has it as an address alone, and was not read
+        // since, nobody can know. That is said, and the chain's own object is opened.
+        let says = |what: &str| verdict.reasons.iter().any(|reason| reason.contains(what));
+        let is_said = matches!(verdict.outcome, Outcome::Renamed | Outcome::MailboxReplaced)
+            && object.is_some()
+            && says("nobody holds")
+            && (holders.is_empty()
+                || says("no live read can show")
+                    && ask.name.as_ref().is_some_and(|name| self.is_unseen(name, holders)));
         match verdict.outcome.action() {
             Action::Incremental => {
                 let place = verdict.chain.clone().zip(verdict.base.clone());
@@ -495,21 +505,11 @@ impl World {
                 if owner.is_none() || owner != object {
                     self.wrong.push(format!("{ask:?}: builds on {place:?} of {owner:?}: {verdict:?}"));
                 }
-                // A name that nobody holds any more may still say which chain is meant; and who has it as an address alone, and was not
-                // read since, nobody can know. That is said, and the chain's own object is opened.
-                let is_said = verdict.outcome == Outcome::Renamed
-                    && verdict.reasons.iter().any(|reason| reason.contains("no live read can show"))
-                    && ask.name.as_ref().is_some_and(|name| self.is_unseen(name, holders));
-                if !holders.is_empty() && !object.is_some_and(|object| holders.contains(&object)) && !is_said {
+                if !holders.is_empty() && !is_holder && !is_said {
                     self.wrong.push(format!("{ask:?}: held by {holders:?}: {verdict:?}"));
                 }
             }
-            // The chain's own object is opened, as for an incremental that goes by a name which nobody holds any more.
-            Action::Full
-                if verdict.outcome == Outcome::MailboxReplaced
-                    && object.is_some()
-                    && ask.name.as_ref().is_some_and(|name| self.is_unseen(name, holders)) => {}
-            Action::Full if !object.is_some_and(|object| holders.contains(&object)) => {
+            Action::Full if !is_holder && !is_said => {
                 self.wrong.push(format!("{ask:?}: held by {holders:?}: {verdict:?}"));
             }
             Action::Full => {}

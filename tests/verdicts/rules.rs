@@ -71,6 +71,7 @@ on_both_stores!(
     a_live_read_shows_in_an_answer_by_id_too,
     an_id_given_with_a_name_that_two_claim_is_ambiguous,
     a_snapshot_that_does_not_tell_its_mailbox_does_not_hide_a_new_one,
+    a_new_mailbox_asked_for_by_a_released_name_says_what_is_open,
     an_address_that_nobody_is_known_to_hold_is_never_proved_free,
 );
 
@@ -780,6 +781,22 @@ fn a_snapshot_that_does_not_tell_its_mailbox_does_not_hide_a_new_one(book: &mut 
     book.snapshot_of("cA", "2", t(0, "11:00"), Addressed::Object(A), None);
     let other = book.check(t(0, "12:00"), Ask { mailbox: Some(M2), ..by_id(A) });
     assert_eq!((other.outcome, other.base), (Outcome::MailboxReplaced, None));
+}
+
+fn a_new_mailbox_asked_for_by_a_released_name_says_what_is_open(book: &mut Book) {
+    book.poll(t(0, "09:00"), &[is(A, &["old"])]);
+    book.snapshot_of("cA", "1", t(0, "10:00"), Addressed::Object(A), Some(M1));
+    book.poll(t(1, "09:00"), &[is(A, &["ann"])]);
+    book.live(t(1, "10:00"), &[is(A, &["ann"]), nobody("old")]);
+    for kind in [NameKind::Any, NameKind::Upn] {
+        let ask = in_chain("cA", Ask { mailbox: Some(M2), kind, ..by_name("old") });
+        let verdict = book.check(t(1, "10:00"), ask);
+        assert_eq!((verdict.outcome, verdict.object, &verdict.base), (Outcome::MailboxReplaced, Some(A), &None));
+        assert!(says(&verdict, "nobody holds old@x.test now"), "{:?}", verdict.reasons);
+        // Somebody new may have it as an address, which no live read finds.
+        let is_open = says(&verdict, "no live read can show");
+        assert_eq!(is_open, kind == NameKind::Any, "{:?}", verdict.reasons);
+    }
 }
 
 fn an_address_that_nobody_is_known_to_hold_is_never_proved_free(book: &mut Book) {

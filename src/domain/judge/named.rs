@@ -103,15 +103,15 @@ fn released_by(case: &Case<'_>, name: &Name, bound: ObjectId) -> Verdict {
     if answer.outcome == Outcome::Continue {
         answer.outcome = Outcome::Renamed;
     }
-    if answer.outcome == Outcome::Renamed {
+    // Both open the chain's object by its id, whoever has the name now.
+    if matches!(answer.outcome, Outcome::Renamed | Outcome::MailboxReplaced) {
         answer.reasons.push(format!("nobody holds {name} now; the chain's object lives under other names"));
         if proof.live {
-            // The chain's object is opened by its id all the same.
             answer.reasons.extend(unseen(case));
         }
-        if !answer.changes.iter().any(|change| change.from.as_ref() == Some(name)) {
-            answer.changes.extend(asked_change(case, name, bound));
-        }
+    }
+    if answer.outcome == Outcome::Renamed && !answer.changes.iter().any(|change| change.from.as_ref() == Some(name)) {
+        answer.changes.extend(asked_change(case, name, bound));
     }
     answer
 }
