@@ -15,6 +15,8 @@
 mod engine;
 #[path = "ledger_properties/redaction.rs"]
 mod redaction;
+#[path = "ledger_properties/rules.rs"]
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -139,7 +139,8 @@ pub enum Subject {
 }
 
 /// The number of the rules by which what is derived follows from the journal. Whoever changes what the same journal gives raises it:
-/// by what a ledger has from other rules nobody is answered, until everything in it is derived anew.
+/// by what a ledger has from other rules nobody is answered, until everything in it is derived anew. `tests/ledger_properties/rules.rs`
+/// notices if it was forgotten.
 pub const RULES: u32 = 1;
 
 /// The derived changes of one commit. Everything in it follows from the journal.
