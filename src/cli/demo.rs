@@ -241,6 +241,11 @@ impl Story {
             self.say(format!("\nwhat to do, as `whowas plan by-name` says it:\n{}\n", indented.join("\n")));
         }
         let default = std::env::temp_dir().join(REPORT);
+        // Everybody may put a link there, and where it leads nobody asked to write.
+        if file.is_none() && default.is_symlink() {
+            std::fs::remove_file(&default)
+                .map_err(CliError::io(format!("take away the link {}", default.display())))?;
+        }
         let page = write_page(&desk, &Of::Chain(chain), file.unwrap_or(&default))?;
         self.say(format!("\nthe auditor's report, to open in a browser: {}\n", page.display()));
         Ok(())

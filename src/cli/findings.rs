@@ -39,7 +39,15 @@ pub fn finding(app: &App, action: FindingAction) -> Result<Exit, CliError> {
         let named = by.filter(|by| !by.trim().is_empty()).or_else(login);
         // A word that nobody stands behind is worth nothing to whoever reads it later.
         let by = named.ok_or_else(|| CliError::usage("finding: nothing tells who says so; give --by WHO"))?;
-        source.review(id, word, by, note)
+        let has_note = note.is_some();
+        let answer = source.review(id, word, by, note)?;
+        if has_note && word == Word::Acknowledge && answer.state == FindingState::Resolved {
+            output::complain(&format!(
+                "finding {id} is resolved already, which an acknowledgement does not change; the note was not kept (`finding \
+                 resolve` keeps one)"
+            ));
+        }
+        Ok::<_, CliError>(answer)
     };
     let answer = match action {
         FindingAction::Show { id } => source.finding(id),

@@ -42,7 +42,7 @@ credential = { secret_env = "WHOWAS_SECRET" }   # or secret_file = "path", certi
 # audits = true                         # read the audit log too: needs AuditLog.Read.All, Directory.Read.All and Entra ID P1 or P2
 # audit_lag = "12h"                     # how late the audit log may still speak
 # lag = "5m"                            # directory replication: a round proves everything up to its start less this
-# read_lag = "30s"                      # width of a live read
+# read_lag = "30s"                      # width of a live read, and how long later asks may rest on it
 # propagation = "15m"                   # Entra to Exchange: a name may still open the old mailbox that long
 # name_max_age = "0s"                   # an ask by name accepts evidence this old; 0s: only a live read will do
 # id_max_age = "7d"                     # an ask by object id accepts a proof of life this old

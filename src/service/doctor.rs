@@ -201,7 +201,7 @@ async fn permissions(
 fn cure_of(error: &ConfigError) -> String {
     match error {
         ConfigError::Graph(error) => error.hint(),
-        _ => "correct it in whowas.toml; `whowas init` writes a file with every setting explained".to_owned(),
+        _ => "put what is missing where whowas.toml says it is, or correct that file; `whowas init` writes one with every setting explained".to_owned(),
     }
 }
 

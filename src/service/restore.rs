@@ -155,6 +155,12 @@ fn judge(
         taker: known(&mut people, known_taker.as_ref())?.as_ref(),
         links: &links,
     });
+    if let Some(at) = asked.evidence.proved_at.filter(|_| asked.evidence.live && !read_live && taker.is_some())
+        && matches!(to, Recipient::Name(..))
+    {
+        let why = format!("who holds the target's name was read at {at}, for an earlier ask; --verify reads it now");
+        judgement.reasons.push(why);
+    }
     if let Some(since) = asked.evidence.unproven_since.filter(|_| taker.is_some()) {
         let why = format!("who holds the target's name is proved only through {since}, which the policy accepts");
         judgement.reasons.push(why);

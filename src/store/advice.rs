@@ -31,7 +31,10 @@ impl StoreError {
             Self::NoKey { .. } => {
                 "name the file of its key with --key-file or [ledger] key_file, or put the key into WHOWAS_LEDGER_KEY"
             }
-            Self::NoErasureKey { .. } => "put `erasure.key` of the ledger's keys (`[ledger] keys`) back from a backup",
+            Self::NoErasureKey { .. } => {
+                "put `erasure.key` of the ledger's keys (`[ledger] keys`) back from a backup; a copy of a ledger at COPY looks for its own \
+                 in COPY.keys, so put a copy of the key there"
+            }
             Self::WrongKey { .. } => {
                 "give the key that belongs to it: --key-file counts before WHOWAS_LEDGER_KEY, and both before [ledger] key_file"
             }

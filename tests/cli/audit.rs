@@ -281,6 +281,11 @@ fn a_restore_proceeds_only_to_the_snapshot_s_own_person() {
     assert_eq!((&answer["verdict"], &answer["target"]["object"]), (&json!("different_owner"), &json!(b)), "{answer:#}");
     let (_, answer) = restore(&w, "40", &full("sam.old"), &["--verify"]);
     assert_eq!(answer["verdict"], "same_owner", "{answer:#}");
+    assert!(!answer.to_string().contains("for an earlier ask"), "{answer:#}");
+    // The same read still counts, but it is said to be that.
+    let (_, answer) = restore(&w, "40", &full("sam.old"), &[]);
+    assert_eq!(answer["verdict"], "same_owner", "{answer:#}");
+    because(&answer, "for an earlier ask; --verify reads it now");
 
     let said = w.say(&["restore-check", "--chain", "cA", "--snapshot", "40", "--to", &id(b)]);
     assert_eq!(said.code, 20);
@@ -503,7 +508,10 @@ fn s4_the_finding_is_listed_explained_and_taken_through_its_states() {
     assert!(findings(&w, &["--state", "open"]).iter().all(|finding| finding["id"] != *number));
     assert!(findings(&w, &[]).iter().any(|finding| finding["id"] == *number), "resolved ones are listed");
     // An acknowledgement does not undo that.
-    assert_eq!(w.run(&["finding", "ack", &number, "--by", "pat"]).done()["state"], "resolved");
+    let acked = w.run(&["finding", "ack", &number, "--by", "pat"]);
+    assert_eq!((acked.done()["state"].clone(), acked.stderr.as_str()), (json!("resolved"), ""));
+    let noted = w.run(&["finding", "ack", &number, "--by", "pat", "--note", "ticket 8"]);
+    assert!(noted.stderr.contains("the note was not kept"), "{noted:#?}");
     assert_eq!(w.run(&["findings", "--kind", "mixed_chain", "--fail-on", "critical"]).code, 0);
 
     // More of it opens it again.
