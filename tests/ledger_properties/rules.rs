@@ -8,6 +8,7 @@ use proptest::test_runner::TestRunner;
 use sha2::{Digest, Sha256};
 use whowas::service::export::{Begun, export, restore};
 use whowas::store::RULES;
+use whowas::store::hash::Hash;
 
 use super::*;
 
@@ -41,7 +42,7 @@ fn whoever_changes_what_is_derived_raises_the_number_of_the_rules() {
         hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
         hash.update(part);
     }
-    let derived = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let derived = Hash(hash.finalize().into()).to_string();
     // Each number has one line, so that a number that is out cannot come to mean other rules.
     let numbers = fs::read_to_string(kept("derived")).unwrap_or_default();
     let known = numbers.lines().find_map(|line| line.strip_prefix(&format!("{RULES} ")));
