@@ -101,6 +101,7 @@ const IMPURE: &[&str] = &[
     "tracing",
     "rand",
     "fs4",
+    "memmap2",
     "bincode",
 ];
 

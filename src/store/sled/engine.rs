@@ -45,7 +45,7 @@ pub(super) struct Engine {
     options: EngineOptions,
     /// `None` while it is being opened again, or could not be.
     inner: RwLock<Option<Arc<Inner>>>,
-    /// The first failure. Nothing is written after it.
+    /// The first failure, but for those of reading beforehand. Nothing is written after it.
     broken: Mutex<Option<String>>,
     /// How often it was opened again since.
     reopened: AtomicU32,
@@ -54,6 +54,8 @@ pub(super) struct Engine {
     writer: Writer,
     /// How many bytes of keys and values were written.
     written: AtomicUsize,
+    /// How often anything was asked of the writing thread. What it reads beforehand ends with the next.
+    asked: Arc<AtomicUsize>,
     /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
     cipher: Option<Arc<Cipher>>,
     texts: Arc<Texts>,
@@ -130,6 +132,7 @@ impl Engine {
             witness: Mutex::default(),
             writer,
             written: AtomicUsize::new(0),
+            asked: Arc::default(),
             cipher,
             texts: Arc::default(),
             resident: Arc::default(),
@@ -286,8 +289,9 @@ impl Engine {
 
     /// Applies a batch whole or not at all, and puts it on the disk. No other batch may touch the witness, which is a key of it.
     pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
+        self.end_fetching();
         if batch.0.len() <= FETCHED_MAX {
-            self.fetch(batch.0.iter().map(|(key, _)| key.as_slice()).collect());
+            self.fetch(&batch.0.iter().map(|(key, _)| key.as_slice()).collect::<Vec<_>>());
         }
         let apply = self.applying(batch)?;
         self.write(move |inner| {
@@ -300,29 +304,33 @@ impl Engine {
 
     /// Has the engine read the pages of these keys, which are about to be read or written one after the other, from its file in several
     /// threads. It applies a batch while all readers wait, so the less it must read then the better.
-    pub(super) fn fetch(&self, keys: Vec<&[u8]>) {
-        if keys.len() < FETCHED_MIN {
-            return;
+    pub(super) fn fetch(&self, keys: &[&[u8]]) {
+        if let Some(inner) = self.inner() {
+            fetch(&inner, self.cipher.as_deref(), keys, FETCHING_THREADS, &|| true);
         }
-        // Whatever cannot be read is told by whoever needs it.
-        let fetch = |keys: &[&[u8]]| {
-            let _ = self.read(|inner| {
-                keys.iter().try_for_each(|key| {
-                    let stored = self.cipher.as_ref().map(|cipher| cipher.key(key));
-                    inner.guarded(|| inner.db.get(stored.as_deref().unwrap_or(key)).map(drop))
-                })
-            });
+    }
+
+    /// Does the same in the writing thread, while whoever asks for it goes on and until anything else is asked of that thread; and for
+    /// those ranges of which the copies show that nothing is in them.
+    pub(super) fn fetch_meanwhile(&self, mut keys: Vec<Vec<u8>>, ranges: Vec<Range>) {
+        let now = self.end_fetching();
+        let is_worth = (FETCHED_MIN..=FETCHED_MAX).contains(&(keys.len() + ranges.len()));
+        let Some(inner) = self.inner().filter(|_| is_worth) else { return };
+        let (cipher, resident, asked) = (self.cipher.clone(), Arc::clone(&self.resident), Arc::clone(&self.asked));
+        let work = move || {
+            let goes_on = || asked.load(Ordering::Relaxed) == now;
+            let empty = ranges.into_iter().take_while(|_| goes_on()).filter(|range| resident.lacks(range));
+            keys.extend(empty.map(|(start, _)| start));
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            fetch(&inner, cipher.as_deref(), &keys, FETCHING_MEANWHILE, &goes_on);
         };
-        let threads = (keys.len() / FETCHED_A_THREAD).clamp(1, FETCHING_THREADS);
-        let mut shares = keys.chunks(keys.len().div_ceil(threads));
-        let own = shares.next().unwrap_or_default();
-        thread::scope(|scope| {
-            for share in shares {
-                // What no thread can be had for is read when it is needed.
-                let _ = thread::Builder::new().spawn_scoped(scope, || fetch(share));
-            }
-            fetch(own);
-        });
+        // Nobody needs it so much that writing should end with it.
+        self.writer.leave(move || drop(catch_unwind(AssertUnwindSafe(work))));
+    }
+
+    /// Has what is read beforehand end. Says how often anything was asked of the writing thread.
+    fn end_fetching(&self) -> usize {
+        self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// What applies a batch, to the engine and then to all that is known of its records in memory.
@@ -388,6 +396,7 @@ impl Engine {
             drop(inner);
             done
         };
+        self.end_fetching();
         let seconds = self.options.patience.as_secs_f64();
         let done = match self.writer.wait_for(job, self.options.patience) {
             Ok(done) => done,
@@ -441,6 +450,7 @@ impl Engine {
             return Ok(Arc::clone(current));
         }
         if let Some(old) = place.take() {
+            self.end_fetching();
             for _ in 0..READERS_AWAITED {
                 if Arc::strong_count(&old) == 1 {
                     break;
@@ -471,6 +481,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.end_fetching();
         // Closing writes too, and sled panics if that fails; there is nobody left to tell.
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let own = inner.as_deref().and_then(|inner| self.worth_making_ready(inner));
@@ -487,11 +498,43 @@ impl Drop for Engine {
     }
 }
 
+/// Has an engine read the pages of keys in so many threads at most, if there are enough keys, while it is to go on.
+fn fetch(
+    inner: &Inner,
+    cipher: Option<&Cipher>,
+    keys: &[&[u8]],
+    threads_max: usize,
+    goes_on: &(dyn Fn() -> bool + Sync),
+) {
+    if keys.len() < FETCHED_MIN {
+        return;
+    }
+    // Whatever cannot be read is told by whoever needs it.
+    let fetch = |keys: &[&[u8]]| {
+        let _ = keys.iter().take_while(|_| goes_on()).try_for_each(|key| {
+            let stored = cipher.map(|cipher| cipher.key(key));
+            inner.guarded(|| inner.db.get(stored.as_deref().unwrap_or(key)).map(drop))
+        });
+    };
+    let threads = (keys.len() / FETCHED_A_THREAD).clamp(1, threads_max);
+    let mut shares = keys.chunks(keys.len().div_ceil(threads));
+    let own = shares.next().unwrap_or_default();
+    thread::scope(|scope| {
+        for share in shares {
+            // What no thread can be had for is read when it is needed.
+            let _ = thread::Builder::new().spawn_scoped(scope, || fetch(share));
+        }
+        fetch(own);
+    });
+}
+
 /// How many keys are worth fetching, and a thread.
 const FETCHED_MIN: usize = 64;
 const FETCHED_A_THREAD: usize = 32;
 /// How many threads fetch: more than there are processors, because they mostly wait for a disk if anything of it is slow.
 const FETCHING_THREADS: usize = 8;
+/// The same while somebody works who is to be hindered as little as may be.
+const FETCHING_MEANWHILE: usize = 2;
 /// Up to how many keys of a commit are fetched: as many as a page of changes has. With a page of a first sync, most of whose pages the
 /// engine has at hand, it was measured to cost more than it brings.
 const FETCHED_MAX: usize = 2_000;

@@ -20,7 +20,7 @@ use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteG
 
 use super::engine::{Engine, Range, pass};
 use super::read::{damaged, decode_key};
-use super::shelf::{Change, Gathered, Shelf};
+use super::shelf::{Arena, Change, Gathered, Shelf};
 use crate::domain::id::TenantId;
 use crate::store::codec::{self, RecordError};
 use crate::store::key::{self, FIELDS_AT, Prefix};
@@ -132,7 +132,7 @@ impl Resident {
         }
         let shelves = self.shelves();
         let (group, beginning, rest) = shelves.whole(key)?;
-        let found = group.shelves.get(beginning).and_then(|shelf| shelf.get(rest));
+        let found = group.shelves.get(beginning).and_then(|shelf| shelf.get(&group.arena, rest));
         Some(found.map(|record| checked(key, record).and_then(read)).transpose())
     }
 
@@ -160,6 +160,12 @@ impl Resident {
         }
     }
 
+    /// Whether nothing is in a range for sure.
+    pub(super) fn lacks(&self, range: &Range) -> bool {
+        let mut found = Gathered::default();
+        self.gather(range, Order::Forward, 1, &mut found).is_some() && found.iter().next().is_none()
+    }
+
     fn gather(&self, (start, end): &Range, order: Order, limit: usize, into: &mut Gathered) -> Option<bool> {
         if !self.is_on.load(Atomic::Acquire) {
             return None;
@@ -173,7 +179,7 @@ impl Resident {
             None => return None,
         };
         let Some(shelf) = group.shelves.get(beginning) else { return Some(true) };
-        Some(shelf.gather((start, end), order, limit, beginning, into))
+        Some(shelf.gather(&group.arena, (start, end), order, limit, beginning, into))
     }
 
     /// Copies no more groups; those that are whole stay.
@@ -224,7 +230,9 @@ struct Group {
     state: State,
     /// By the tenant and the kind, with which their keys begin.
     shelves: HashMap<[u8; FIELDS_AT], Shelf>,
-    bytes: usize,
+    arena: Arena,
+    /// What the shelves take in memory beside their arena.
+    shelves_bytes: usize,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -243,7 +251,7 @@ impl Shelves {
     }
 
     fn bytes(&self) -> usize {
-        self.groups.iter().map(|group| group.bytes).sum()
+        self.groups.iter().map(|group| group.shelves_bytes + group.arena.bytes()).sum()
     }
 
     /// The group in which a key would be if it were there, what the key begins with, and the rest of it; `None` if not all of
@@ -275,10 +283,14 @@ impl Shelves {
                 let changes: Vec<Change<'_>> =
                     run.iter().filter_map(|(key, value)| Some((key.get(rest(key)..)?, value.as_deref()))).collect();
                 let shelf = group.shelves.entry(*beginning).or_default();
-                group.bytes -= shelf.bytes();
-                shelf.apply(&changes);
-                group.bytes += shelf.bytes();
+                group.shelves_bytes -= shelf.bytes();
+                shelf.apply(&mut group.arena, &changes);
+                group.shelves_bytes += shelf.bytes();
             }
+        }
+        for group in &mut self.groups {
+            // Readers wait meanwhile, so it is one region a time.
+            group.arena.tidy(group.shelves.values_mut().flat_map(Shelf::blocks_mut));
         }
         // What is worth least goes first.
         for nth in (0..self.groups.len()).rev() {

@@ -54,15 +54,17 @@ impl LedgerStore for SledStore {
     }
 
     fn foresee(&self, tenant: TenantId, objects: &[ObjectId], names: &[NameKey]) {
-        if self.residency().names {
-            return;
-        }
         let objects = objects.iter().filter(|object| !self.unseen.lacks_object(tenant, **object));
-        let names = names.iter().filter(|name| !self.unseen.lacks_name(tenant, name));
         let mut keys: Vec<Vec<u8>> =
             objects.map(|object| Key::Object { tenant, object: *object, part: 0 }.encode()).collect();
-        keys.extend(names.map(|name| Prefix::postings(tenant, name.as_str()).bytes()));
-        self.engine.fetch(keys.iter().map(Vec::as_slice).collect());
+        let names = names.iter().filter(|name| !self.unseen.lacks_name(tenant, name));
+        let postings = names.map(|name| all(Prefix::postings(tenant, name.as_str())));
+        // Copies answer in its place, but objects will be written, and names that nobody had.
+        if self.residency().names {
+            return self.engine.fetch_meanwhile(keys, postings.collect());
+        }
+        keys.extend(postings.map(|(start, _)| start));
+        self.engine.fetch(&keys.iter().map(Vec::as_slice).collect::<Vec<_>>());
     }
 
     fn object(&self, tenant: TenantId, object: ObjectId) -> Result<Vec<Known>, StoreError> {

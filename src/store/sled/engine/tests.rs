@@ -57,6 +57,55 @@ fn a_write_that_never_ends_is_given_up_and_the_engine_still_closes() {
     Engine::open(folder.path(), OPTIONS, None).expect("its files are let go of once the write has ended");
 }
 
+/// What is read beforehand is nobody's business but the engine's: whoever commits or closes meanwhile does it all the same.
+#[test]
+fn what_is_fetched_meanwhile_keeps_nothing_from_being_done() {
+    let cipher = || Some(Arc::new(Cipher::fresh(&LedgerKey::new([1; 32], [2; 32]))));
+    for cipher in [None, cipher()] {
+        let (folder, tenant) = (tempfile::TempDir::new().unwrap(), TenantId::from_bytes([3; 16]));
+        let key = |number: u64| Key::Run { tenant, run: number }.encode();
+        let engine = Engine::open(folder.path(), OPTIONS, cipher.clone()).unwrap();
+        let mut batch = Batch::default();
+        (0..1_500).for_each(|number| batch.insert(key(number), vec![7; 300]));
+        engine.commit(batch, &key(0)).unwrap();
+        for round in 0..20 {
+            // Known ones, and others of which there are no copies that could show it.
+            let ranges = (1_500..1_600).map(|number| (key(number), Some(key(number + 1)))).collect();
+            engine.fetch_meanwhile((0..1_000).map(key).collect(), ranges);
+            let mut batch = Batch::default();
+            (0..100).for_each(|number| batch.insert(key(number * 11 + round), vec![8; 300]));
+            engine.commit(batch, &key(round)).unwrap();
+        }
+        engine.fetch_meanwhile((0..1_500).map(key).collect(), Vec::new());
+        engine.close().unwrap();
+        let engine = Engine::open(folder.path(), OPTIONS, cipher).unwrap();
+        let written: Vec<u64> = (0..20).flat_map(|round| (0..100).map(move |number| number * 11 + round)).collect();
+        for number in 0..1_500 {
+            let expected = if written.contains(&number) { 8 } else { 7 };
+            assert_eq!(engine.get(&key(number)).unwrap().as_deref(), Some([expected; 300].as_slice()), "{number}");
+        }
+    }
+}
+
+#[test]
+fn fetching_ends_when_it_is_not_to_go_on() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+    let keys: Vec<[u8; 4]> = (0..1_000_u32).map(u32::to_be_bytes).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(<[u8; 4]>::as_slice).collect();
+    let asked = |keys: &[&[u8]], until: usize| {
+        let count = AtomicUsize::new(0);
+        fetch(&engine.inner().unwrap(), None, keys, 1, &|| count.fetch_add(1, Ordering::Relaxed) < until);
+        count.into_inner()
+    };
+    assert_eq!(asked(&keys, usize::MAX), 1_000);
+    assert_eq!(asked(&keys, 70), 71);
+    assert_eq!(asked(&keys[..FETCHED_MIN - 1], usize::MAX), 0, "so few are not worth it");
+    let before = engine.asked.load(Ordering::Relaxed);
+    engine.flush().unwrap();
+    assert!(engine.asked.load(Ordering::Relaxed) > before, "whoever wants anything written ends it");
+}
+
 /// The names of the notes of where pages stand.
 fn notes(path: &Path) -> Vec<OsString> {
     let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());

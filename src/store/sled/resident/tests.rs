@@ -158,6 +158,8 @@ proptest! {
                     let encoded = key.encode();
                     let beginning = (17 + beginning).min(encoded.len());
                     let prefix = Prefix::of_bytes(encoded[..beginning].to_vec());
+                    let [_, first] = both(engine, &read::all(prefix.clone()), Order::Forward, 1);
+                    prop_assert!(first.is_empty() || !engine.resident().lacks(&read::all(prefix.clone())));
                     for order in [Order::Forward, Order::Backward] {
                         let all = read::all(prefix.clone());
                         let [here, there] = both(engine, &all, order, *limit);
@@ -200,6 +202,22 @@ fn chain(number: u16) -> Key {
 
 fn words(keys: impl Iterator<Item = Key>) -> Step {
     Step::Write(keys.map(|key| (key, Some("a word of some length".to_owned()))).collect())
+}
+
+#[test]
+fn what_is_not_there_is_known_only_by_what_is_whole() {
+    let engines = Engines::new();
+    for engine in engines.each() {
+        let in_all = |key: Key| read::all(Prefix::of_bytes(key.encode()));
+        step(engine, &words((0..900).map(object)));
+        engine.resident().begin(PLENTY);
+        assert!(engine.resident().fill(engine).unwrap(), "there is more to copy");
+        assert!(!engine.resident().lacks(&in_all(object(1_000))));
+        filled(engine, PLENTY);
+        assert!(engine.resident().lacks(&in_all(object(1_000))));
+        assert!(!engine.resident().lacks(&in_all(object(899))));
+        assert!(!engine.resident().lacks(&in_all(run(1))), "no copies are made of such");
+    }
 }
 
 #[test]

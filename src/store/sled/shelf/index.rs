@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use super::alike_at;
+use super::arena::Block;
 
 /// What leads to a block: most are short, and stand where they are, without a further access.
 pub(super) type Name = SmallVec<[u8; 16]>;
@@ -36,7 +37,7 @@ struct Part {
     /// What they go on with.
     heads: Vec<u64>,
     names: Vec<Name>,
-    blocks: Vec<Box<[u8]>>,
+    blocks: Vec<Block>,
 }
 
 /// How many blocks a part may have.
@@ -83,29 +84,35 @@ impl Index {
     }
 
     /// A block, and what leads to it.
-    pub(super) fn get(&self, place: Place) -> Option<(&[u8], &[u8])> {
+    pub(super) fn get(&self, place: Place) -> Option<(&[u8], &Block)> {
         let part = self.parts.get(place.part)?;
         Some((part.names.get(place.nth)?, part.blocks.get(place.nth)?))
     }
 
-    /// Puts blocks in the place of one, or before all others; their names must fit there.
-    pub(super) fn replace(&mut self, place: Option<Place>, mut blocks: Vec<(Name, Box<[u8]>)>) {
+    /// All blocks in their order.
+    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
+        self.parts.iter_mut().flat_map(|part| &mut part.blocks)
+    }
+
+    /// Puts blocks in the place of one, which it gives back, or before all others; their names must fit there.
+    pub(super) fn replace(&mut self, place: Option<Place>, mut blocks: Vec<(Name, Block)>) -> Option<Block> {
         let Place { part: at, nth } = place.unwrap_or(Place { part: 0, nth: 0 });
         if self.parts.is_empty() {
             self.parts.push(Part::default());
         }
-        let Some(part) = self.parts.get_mut(at) else { return };
+        let part = self.parts.get_mut(at)?;
         // Mostly a block is packed anew and keeps its name, so no name need be counted anew.
         if let ([(name, block)], Some(old)) = (blocks.as_mut_slice(), part.blocks.get_mut(nth))
             && place.is_some()
             && part.names.get(nth) == Some(name)
         {
-            return std::mem::swap(old, block);
+            std::mem::swap(old, block);
+            return blocks.pop().map(|(_, old)| old);
         }
         let old = nth..nth + usize::from(place.is_some());
-        let (names, blocks): (Vec<Name>, Vec<Box<[u8]>>) = blocks.into_iter().unzip();
+        let (names, blocks): (Vec<Name>, Vec<Block>) = blocks.into_iter().unzip();
         part.names.splice(old.clone(), names);
-        part.blocks.splice(old, blocks);
+        let old = part.blocks.splice(old, blocks).next();
         let cut = match part.names.len() {
             0 => Vec::new(),
             1..=PART_MAX => vec![std::mem::take(part).counted()],
@@ -116,6 +123,7 @@ impl Index {
         let known = at..(at + 1).min(self.firsts.len()).max(at);
         self.parts.splice(at..=at, cut);
         self.firsts.splice(known, firsts);
+        old
     }
 
     /// The last block of which `is_led` holds, as it does for all names before the key and for none after it.
@@ -136,8 +144,8 @@ impl Index {
     }
 
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &[u8])> {
-        self.parts.iter().flat_map(|part| part.names.iter().zip(part.blocks.iter().map(|block| &**block)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Block)> {
+        self.parts.iter().flat_map(|part| part.names.iter().zip(&part.blocks))
     }
 }
 
@@ -215,13 +223,13 @@ mod tests {
 
     use super::*;
 
-    fn block(name: &[u8]) -> Box<[u8]> {
-        [b"block of ", name].concat().into()
+    fn block(name: &[u8]) -> Block {
+        Block::Apart([b"block of ", name].concat().into())
     }
 
     fn found(index: &Index, place: Option<Place>) -> Option<Vec<u8>> {
         place.and_then(|place| index.get(place)).map(|(name, found)| {
-            assert_eq!(found, &*block(name));
+            assert!(matches!((found, &block(name)), (Block::Apart(found), Block::Apart(own)) if found == own));
             name.to_vec()
         })
     }
