@@ -1,9 +1,8 @@
 //! Many asks at once.
 
-use std::sync::OnceLock;
-
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 
 use crate::domain::verdict::Ask;
 
@@ -15,19 +14,28 @@ const ASKS_A_THREAD: usize = 64;
 /// # Errors
 /// Why one of them could not be judged.
 pub fn each<T: Send, E: Send>(asks: &[Ask], judge: impl Fn(&Ask) -> Result<T, E> + Sync) -> Result<Vec<T>, E> {
-    match pool() {
-        Some(pool) if asks.len() >= 2 * ASKS_A_THREAD => {
-            pool.install(|| asks.par_iter().with_min_len(ASKS_A_THREAD).map(&judge).collect())
-        }
-        _ => asks.iter().map(&judge).collect(),
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let shares = processors.min(asks.len() / ASKS_A_THREAD).max(1);
+    let judged = |asks: &[Ask]| asks.iter().map(&judge).collect::<Result<Vec<T>, E>>();
+    if shares == 1 {
+        return judged(asks);
     }
-}
-
-/// Threads that wait for asks; `None` where none can be had. They stay, because one that is made for a few hundred asks costs a stack and
-/// the allocator's caches each time.
-fn pool() -> Option<&'static ThreadPool> {
-    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    POOL.get_or_init(|| ThreadPoolBuilder::new().thread_name(|nth| format!("whowas-ask-{nth}")).build().ok()).as_ref()
+    let judged = &judged;
+    thread::scope(|scope| {
+        let mut shares = asks.chunks(asks.len().div_ceil(shares));
+        let own = shares.next().unwrap_or_default();
+        // Where no thread can be had, this one does its work afterwards.
+        let beside: Vec<_> = shares
+            .map(|share| (share, thread::Builder::new().spawn_scoped(scope, move || judged(share)).ok()))
+            .collect();
+        let mut answers = vec![judged(own)];
+        // All are waited for, also after a failure: a thread that nobody waits for would turn its panic into everybody's.
+        answers.extend(beside.into_iter().map(|(share, thread)| match thread {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => judged(share),
+        }));
+        Ok(answers.into_iter().collect::<Result<Vec<_>, E>>()?.into_iter().flatten().collect())
+    })
 }
 
 #[cfg(test)]

@@ -315,7 +315,8 @@ impl Engine {
     pub(super) fn fetch_meanwhile(&self, mut keys: Vec<Vec<u8>>, ranges: Vec<Range>) {
         let now = self.end_fetching();
         let is_worth = (FETCHED_MIN..=FETCHED_MAX).contains(&(keys.len() + ranges.len()));
-        let Some(inner) = self.inner().filter(|_| is_worth) else { return };
+        let is_useful = is_worth && self.broken().is_none() && !self.writer.hangs();
+        let Some(inner) = self.inner().filter(|_| is_useful) else { return };
         let (cipher, resident, asked) = (self.cipher.clone(), Arc::clone(&self.resident), Arc::clone(&self.asked));
         let work = move || {
             let goes_on = || asked.load(Ordering::Relaxed) == now;

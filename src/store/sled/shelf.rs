@@ -321,19 +321,19 @@ fn alike_at(one: &[u8], other: &[u8]) -> usize {
 
 /// A block with changes made in it, as one or several of about the same size; none if nothing is left.
 fn pack(name: &[u8], block: &[u8], changes: &[Change<'_>]) -> Vec<(Name, Vec<u8>)> {
-    let packed = pack_within(BLOCK_BYTES, name, block, changes);
+    let packed = pack_as(BLOCK_BYTES, name, block, changes);
     match packed.len() {
         0 | 1 => packed,
         count => {
             let bytes: usize = packed.iter().map(|(_, block)| block.len()).sum();
-            pack_within(bytes.div_ceil(count).min(BLOCK_BYTES), name, block, changes)
+            pack_as(bytes.div_ceil(count), name, block, changes)
         }
     }
 }
 
-/// The same as blocks of so many bytes at most, unless a single record is larger.
-fn pack_within(limit: usize, name: &[u8], mut block: &[u8], changes: &[Change<'_>]) -> Vec<(Name, Vec<u8>)> {
-    let mut packer = Packer::new(name, limit);
+/// The same as blocks each of which ends with the record that fills it so far, or before one that it has no room for.
+fn pack_as(enough: usize, name: &[u8], mut block: &[u8], changes: &[Change<'_>]) -> Vec<(Name, Vec<u8>)> {
+    let mut packer = Packer::new(name, enough);
     let mut changes = changes.iter().peekable();
     let (mut key, mut last) = (Vec::with_capacity(KEY_BYTES), Last::Before { alike: 0 });
     loop {
@@ -381,16 +381,16 @@ enum Last<'a> {
 
 /// Packs records that come in the order of their keys.
 struct Packer {
-    /// How large a block may become.
-    limit: usize,
+    /// From how many bytes on a block takes no more.
+    enough: usize,
     packed: Vec<(Name, Vec<u8>)>,
     name: Name,
     block: Vec<u8>,
 }
 
 impl Packer {
-    fn new(name: &[u8], limit: usize) -> Self {
-        Self { limit, packed: Vec::new(), name: name.into(), block: Vec::with_capacity(limit) }
+    fn new(name: &[u8], enough: usize) -> Self {
+        Self { enough, packed: Vec::new(), name: name.into(), block: Vec::with_capacity(BLOCK_BYTES) }
     }
 
     /// Packs a record that the block had not, if it is to be there.
@@ -408,7 +408,8 @@ impl Packer {
     fn push(&mut self, alike: usize, key: &[u8], value: &[u8], packed: Option<&[u8]>) {
         let rest = key.len().saturating_sub(alike);
         let bytes = [alike, rest, value.len()].into_iter().map(number_bytes).sum::<usize>() + rest + value.len();
-        if !self.block.is_empty() && self.block.len() + bytes > self.limit {
+        let is_full = self.block.len() >= self.enough || self.block.len() + bytes > BLOCK_BYTES;
+        if !self.block.is_empty() && is_full {
             self.close();
             // It comes after the last one, so it has a byte more than what both have in common.
             self.name = key.get(..=alike).unwrap_or(key).into();
@@ -426,7 +427,7 @@ impl Packer {
     }
 
     fn close(&mut self) {
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(self.limit));
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES));
         self.packed.push((std::mem::take(&mut self.name), block));
     }
 
@@ -575,6 +576,22 @@ mod tests {
         assert_eq!(shelf.blocks.iter().count(), before.0);
         // The new block is there before the old one goes.
         assert!(arena.bytes() <= before.1 + 2 * BLOCK_BYTES, "{} after {}", arena.bytes(), before.1);
+    }
+
+    #[test]
+    fn what_no_longer_fits_is_cut_in_halves() {
+        let (mut shelf, mut arena) = (Shelf::default(), Arena::default());
+        let bytes = |shelf: &Shelf, arena: &Arena| -> Vec<usize> {
+            shelf.blocks.iter().map(|(_, block)| arena.get(block).len()).collect()
+        };
+        for number in (0_u32..).map(|number| number.wrapping_mul(0x9e37_79b1)) {
+            shelf.apply(&mut arena, &[(&number.to_be_bytes(), Some(&[1; 90]))]);
+            if shelf.blocks.iter().count() > 1 {
+                break;
+            }
+        }
+        let halves = bytes(&shelf, &arena);
+        assert!(halves.len() == 2 && halves.iter().all(|half| (900..1_200).contains(half)), "{halves:?}");
     }
 
     #[test]
