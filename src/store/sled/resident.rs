@@ -65,7 +65,8 @@ impl Resident {
 
     pub(super) fn residency(&self) -> Residency {
         let shelves = self.shelves();
-        let [names, chains, snapshots] = shelves.groups.each_ref().map(|group| group.state);
+        let state = |group: &Group| if self.is_on() { group.state } else { State::Off };
+        let [names, chains, snapshots] = shelves.groups.each_ref().map(state);
         let any = |state| [names, chains, snapshots].contains(&state);
         Residency {
             bytes: u64::try_from(shelves.bytes()).unwrap_or(u64::MAX),
@@ -107,7 +108,7 @@ impl Resident {
         let mut turn = self.turn();
         // Nobody knows what of it is in the engine now, so what is not copied yet cannot be.
         write().inspect_err(|_| self.end_filling(&mut turn))?;
-        if self.is_on.load(Atomic::Acquire) {
+        if self.is_on() {
             let records = checksummed(records);
             self.shelves_mut().put(&records);
         }
@@ -127,7 +128,7 @@ impl Resident {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, RecordError>,
     ) -> Option<Result<Option<T>, RecordError>> {
-        if !self.is_on.load(Atomic::Acquire) {
+        if !self.is_on() {
             return None;
         }
         let shelves = self.shelves();
@@ -167,7 +168,7 @@ impl Resident {
     }
 
     fn gather(&self, (start, end): &Range, order: Order, limit: usize, into: &mut Gathered) -> Option<bool> {
-        if !self.is_on.load(Atomic::Acquire) {
+        if !self.is_on() {
             return None;
         }
         let shelves = self.shelves();
@@ -195,6 +196,11 @@ impl Resident {
         turn.next = None;
         self.is_on.store(false, Atomic::Release);
         *self.shelves_mut() = Shelves::default();
+    }
+
+    /// Whether the rest is worth a look. Whoever panics while changing it may leave half of a change, so nothing of it counts afterwards.
+    fn is_on(&self) -> bool {
+        self.is_on.load(Atomic::Acquire) && !self.shelves.is_poisoned()
     }
 
     fn turn(&self) -> MutexGuard<'_, Filling> {

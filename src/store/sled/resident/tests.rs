@@ -220,6 +220,28 @@ fn what_is_not_there_is_known_only_by_what_is_whole() {
     }
 }
 
+/// A change that breaks off may have taken a record away and not put it back.
+#[test]
+fn after_a_panic_in_the_midst_of_a_change_the_engine_answers() {
+    let engines = Engines::new();
+    for engine in engines.each() {
+        step(engine, &words((0..900).map(object)));
+        filled(engine, PLENTY);
+        let resident = engine.resident();
+        let broken_off = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut shelves = resident.shelves_mut();
+            shelves.groups.iter_mut().for_each(|group| group.arena = Arena::default());
+            panic!("in the midst of it");
+        }));
+        assert!(broken_off.is_err());
+        assert!(!resident.residency().names);
+        assert!(read::get::<Word>(engine, &object(7)).unwrap().is_some());
+        assert!(!resident.lacks(&read::all(Prefix::of_bytes(object(1_000).encode()))));
+        step(engine, &words((900..950).map(object)));
+        assert!(read::get::<Word>(engine, &object(949)).unwrap().is_some());
+    }
+}
+
 #[test]
 fn what_is_worth_least_is_left_out_when_there_is_too_much() {
     let engines = Engines::new();
