@@ -145,6 +145,7 @@ impl Shelf {
             self.bytes -= if place.is_some() { cost(name) } else { 0 };
             self.bytes += packed.iter().map(|(name, _)| cost(name)).sum::<usize>();
             let packed = packed.into_iter().map(|(name, block)| (name, arena.put(&block))).collect();
+            // The old one goes last, so that an arena with no other is not empty in between and gives all its memory back.
             if let Some(old) = self.blocks.replace(place, packed) {
                 arena.take_back(old);
             }
