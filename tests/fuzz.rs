@@ -137,3 +137,23 @@ fn proofs_hold() {
 fn exports_hold() {
     smoke("export", export::run, 300);
 }
+
+/// The targets are a workspace of their own, whose lock file nothing but their check reads: a dependency that is added to the
+/// project and not to it stops that check and no other.
+#[test]
+fn their_lock_file_has_every_dependency_of_the_project() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = |file: &str| fs::read_to_string(here.join(file)).unwrap().parse::<toml::Table>().unwrap();
+    let lock = table("fuzz/Cargo.lock");
+    let locked =
+        lock["package"].as_array().unwrap().iter().find(|package| package["name"].as_str() == Some("whowas")).unwrap();
+    // Where there are two versions of one, its version follows its name.
+    let locked: Vec<&str> = (locked["dependencies"].as_array().unwrap().iter())
+        .map(|dependency| dependency.as_str().unwrap().split(' ').next().unwrap())
+        .collect();
+    let project = table("Cargo.toml");
+    let used: Vec<&String> = project["dependencies"].as_table().unwrap().keys().collect();
+    assert!(used.len() > 20, "{used:?}");
+    let lacking: Vec<_> = used.into_iter().filter(|name| !locked.contains(&name.as_str())).collect();
+    assert!(lacking.is_empty(), "fuzz/Cargo.lock lacks {lacking:?}: run `cargo check --manifest-path fuzz/Cargo.toml`");
+}
