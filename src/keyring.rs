@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 use crate::clock::Clock;
 use crate::private;
 
@@ -69,7 +71,7 @@ impl Keyring {
     /// # Errors
     /// If the file is no such key or others may read it, or the operating system fails.
     pub fn secret(&self, name: &str, new: [u8; 32]) -> Result<[u8; 32], KeyringError> {
-        let text = self.line(name, || Ok(hex(&new)))?;
+        let text = self.line(name, || Ok(HEXLOWER.encode(&new)))?;
         unhex(&text).ok_or_else(|| self.not_a_key(name, "it has to be 64 hexadecimal digits"))
     }
 
@@ -152,7 +154,7 @@ impl Keyring {
     /// Writes a file that is not there yet: under another name first, which then gets the right one as well, so that nobody
     /// ever finds half a key, and of two who write at once one is first.
     fn write_new(&self, path: &Path, line: &str) -> Result<(), KeyringError> {
-        let new = path.with_extension(format!("new-{}-{}", std::process::id(), hex(&self.clock.salt())));
+        let new = path.with_extension(format!("new-{}-{}", std::process::id(), HEXLOWER.encode(&self.clock.salt())));
         let written = private::file().create_new(true).open(&new).and_then(|mut file| {
             file.write_all(format!("{line}\n").as_bytes())?;
             file.sync_all()
@@ -196,19 +198,9 @@ fn must_be_private(_: &Path, _: &fs::Metadata, _: u32) -> Result<(), KeyringErro
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
+/// A key as it stands in its file: 64 hexadecimal digits.
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

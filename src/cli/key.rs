@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
@@ -85,13 +86,10 @@ fn no_key(place: &str) -> CliError {
 
 fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        for (byte, place) in key.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
-        }
-        return Some(key);
-    }
-    let bytes = Zeroizing::new(STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?);
+    // In base64, 64 digits would be 48 bytes, so no text is both.
+    let digits = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().filter(|bytes| bytes.len() == 32);
+    let in_base64 = || STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok();
+    let bytes = Zeroizing::new(digits.or_else(in_base64)?);
     // Nobody's random bytes are all alike.
     key.copy_from_slice(bytes.first_chunk::<32>().filter(|_| bytes.len() == 32)?);
     Some(key)
@@ -99,12 +97,14 @@ fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+
     use super::*;
 
     #[test]
     fn a_key_is_written_in_hexadecimal_digits_or_in_base64() {
         let bytes: [u8; 32] = std::array::from_fn(|nth| nth as u8 * 7);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = HEXLOWER.encode(&bytes);
         for text in [hex.clone(), hex.to_uppercase(), STANDARD.encode(bytes), STANDARD_NO_PAD.encode(bytes)] {
             assert_eq!(*parse(&text).unwrap(), bytes, "{text}");
         }

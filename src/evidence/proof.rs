@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER;
+
 use crate::domain::id::{ChainId, ObjectId, Sequence, SnapshotId};
 use crate::store::Hash;
 use crate::store::open::Item;
@@ -156,7 +158,8 @@ impl SnapshotPart {
             let ShownCommit { sequence, previous, recorded, items, shown, rest } = commit;
             let _ = writeln!(text, "commit {sequence}\nprevious {previous}\nrecorded {recorded}\nitems {items}");
             for Item { place, salt, bytes } in shown {
-                let _ = writeln!(text, "item {place} {} {}", hex(salt), hex(bytes));
+                let _ =
+                    writeln!(text, "item {place} {} {}", HEXLOWER.encode_display(salt), HEXLOWER.encode_display(bytes));
             }
             hashes(text, "rest", rest);
         }
@@ -208,19 +211,8 @@ impl ShownCommit {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok()).collect()
+    HEXLOWER.decode(text.as_bytes()).ok()
 }
 
 fn first_difference(a: &str, b: &str) -> Option<usize> {

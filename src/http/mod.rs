@@ -21,8 +21,3 @@ pub mod streams;
 pub mod systemd;
 #[cfg(test)]
 mod trial;
-
-/// Bytes as cookies, forms and requests' ids carry them.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
-}

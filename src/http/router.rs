@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use data_encoding::HEXLOWER;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -20,7 +21,7 @@ use super::access::caller::{self, Caller, RequestId};
 use super::access::role::Right;
 use super::problem::{Code, Problem};
 use super::service::{Shared, blocking};
-use super::{api, hexadecimal, metrics as counts, pages};
+use super::{api, metrics as counts, pages};
 
 /// How long a body may pause before it counts as broken off.
 const BODY_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -67,7 +68,7 @@ pub fn document(service: &Shared) -> OpenApi {
 /// Gives a request its id, counts it, and writes its line into the service's log: no path, because paths hold names.
 async fn numbered(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
-    let id = given.map_or_else(|| hexadecimal(&service.clock.salt()), str::to_owned);
+    let id = given.map_or_else(|| HEXLOWER.encode(&service.clock.salt()), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use data_encoding::HEXLOWER;
+
 use crate::domain::id::{Sequence, TenantId};
 use crate::store::{Entry, Hash, LedgerStore, RawEntry, StoreError};
 
@@ -183,7 +185,7 @@ fn send_all(store: &dyn LedgerStore, to: &SyncSender<Record>) -> Result<(), Stor
 
 fn merge(left: &Receiver<Record>, right: &Receiver<Record>, report: &mut VerifyReport) {
     let mut add = |key: &[u8], why| {
-        report.differ(key.iter().map(|byte| format!("{byte:02x}")).collect(), why);
+        report.differ(HEXLOWER.encode(key), why);
     };
     let (mut ours, mut derived) = (left.recv().ok(), right.recv().ok());
     let mut records = 0;

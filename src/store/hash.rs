@@ -25,6 +25,7 @@
 //! Each item enters with a salt of its own that tells nothing about the others, so what is left of a forgotten fact, or shown
 //! beside another one, does not allow guessing at names.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 
 use crate::domain::id::{Sequence, TenantId};
@@ -131,7 +132,7 @@ fn node(left: &Hash, right: &Hash) -> Hash {
 
 impl std::fmt::Display for Hash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}", HEXLOWER.encode_display(&self.0))
     }
 }
 
@@ -150,15 +151,8 @@ impl std::str::FromStr for Hash {
     type Err = NoHash;
 
     fn from_str(text: &str) -> Result<Self, NoHash> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(NoHash);
-        }
-        for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            let digits = text.get(place..place + 2).ok_or(NoHash)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| NoHash)?;
-        }
-        Ok(Self(bytes))
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(NoHash)
     }
 }
 
@@ -207,6 +201,19 @@ mod tests {
         assert_eq!(payload.to_string(), "445c51f6d40e92ecb60e53ffcdfdc1195c77391f843cb076b535ded0602d64c5");
         let hash = commit_hash(&Hash([0x22; 32]), &header(HeaderVersion::Each { items: 3 }), &payload);
         assert_eq!(hash.to_string(), "2ba5353d3be3a0ff945ad9aa9f3399f7d7cc11760a45038404de55294b812776");
+    }
+
+    #[test]
+    fn a_hash_is_read_as_it_is_written_and_from_nothing_else() {
+        let hash = Hash([0x0f; 32]);
+        let text = hash.to_string();
+        assert_eq!(text, "0f".repeat(32));
+        assert_eq!(text.parse(), Ok(hash));
+        assert_eq!(text.to_uppercase().parse(), Ok(hash));
+        // A sign is no digit, though a number may begin with one.
+        for wrong in ["", "0f", &text[1..], &format!("{text}0f"), &text.replacen("0f", "+f", 1), &"\u{e9}".repeat(32)] {
+            assert_eq!(wrong.parse::<Hash>(), Err(NoHash), "{wrong}");
+        }
     }
 
     /// As RFC 6962 defines it: the left part is the largest power of two below the number of leaves.

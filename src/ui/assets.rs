@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use data_encoding::HEXLOWER;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
@@ -67,8 +68,7 @@ fn embedded(name: &str) -> Cow<'static, [u8]> {
 }
 
 fn asset(name: &str, media_type: &'static str, content: Cow<'static, [u8]>) -> Asset {
-    let digest = Sha256::digest(&content);
-    let hash = digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let hash: String = HEXLOWER.encode(&Sha256::digest(&content)).chars().take(16).collect();
     Asset { url: format!("/assets/{hash}/{name}"), media_type, content }
 }
 

@@ -12,6 +12,8 @@ mod veil;
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
+
 use super::id::{ObjectId, Sequence};
 use super::name::{Name, NameKey};
 use super::time::Instant;
@@ -165,7 +167,7 @@ impl serde::Serialize for Fingerprint {
 }
 
 fn as_hex<S: serde::Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+    serializer.collect_str(&HEXLOWER.encode_display(bytes))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A request as the emulator reads it: OData paths and options, and links that hold opaque state.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,14 +69,12 @@ impl Request {
 
 /// State as an opaque token: hexadecimal, so that it survives any client's encoding of links.
 pub(super) fn to_token(state: &impl Serialize) -> String {
-    let json = serde_json::to_vec(state).unwrap_or_default();
-    json.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&serde_json::to_vec(state).unwrap_or_default())
 }
 
 /// The state in a token, or `None` if it is not one of ours.
 pub(super) fn from_token<T: DeserializeOwned>(token: &str) -> Option<T> {
-    let bytes = token.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    serde_json::from_slice(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+    serde_json::from_slice(&HEXLOWER.decode(token.as_bytes()).ok()?).ok()
 }
 
 /// The quoted strings that a filter of the form `p eq 'x' or p eq 'y'` allows, and the property; `None` for other forms.

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -282,8 +283,8 @@ fn digest(key: &[u8; 32], kind: &str, text: &str) -> String {
     mac.update(kind.as_bytes());
     mac.update(&[0]);
     mac.update(text.as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().take(16).fold(format!("{kind}#"), |text, byte| text + &format!("{byte:02x}"))
+    let digits = HEXLOWER.encode(&mac.finalize().into_bytes());
+    format!("{kind}#{}", digits.get(..32).unwrap_or(&digits))
 }
 
 fn key(path: &Path, clock: Clock) -> io::Result<[u8; 32]> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
-
-pub(crate) use crate::http::hexadecimal;
 
 /// How long a session lasts, however busy.
 const LASTS: Duration = Duration::from_secs(8 * 3_600);
@@ -46,7 +45,7 @@ impl Sessions {
                 sessions.remove(&key);
             }
         }
-        sessions.insert(key(&secret), Session { token, form: hexadecimal(&form), begun: now, used: now });
+        sessions.insert(key(&secret), Session { token, form: HEXLOWER.encode(&form), begun: now, used: now });
     }
 
     /// The session of a cookie, which counts as used.
@@ -91,15 +90,7 @@ impl Session {
 }
 
 fn read(text: &str) -> Option<Secret> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut secret = [0; 32];
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(secret)
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// The map is searched by hashes, so that the time a search takes tells nothing of a secret.
@@ -118,7 +109,7 @@ mod tests {
     #[test]
     fn a_session_ends_after_an_idle_hour_after_eight_hours_and_when_it_is_ended() {
         let (sessions, begun) = (Sessions::default(), Instant::now());
-        let cookie = hexadecimal(&[7; 32]);
+        let cookie = HEXLOWER.encode(&[7; 32]);
         let begin = |token: &str| sessions.begin([7; 32], [8; 32], token.to_owned(), begun);
         begin("t1");
         assert_eq!(sessions.find(&cookie, begun + minutes(59)).unwrap().token, "t1");
@@ -143,9 +134,9 @@ mod tests {
     fn a_cookie_that_nobody_was_given_finds_nothing_and_a_form_needs_its_token() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         sessions.begin([7; 32], [8; 32], "t1".to_owned(), now);
-        let session = sessions.find(&hexadecimal(&[7; 32]), now).unwrap();
-        assert!(session.knows(&hexadecimal(&[8; 32])));
-        for wrong in ["", "0", &hexadecimal(&[9; 32]), &hexadecimal(&[8; 32])[..63], "\u{e9}\u{e9}"] {
+        let session = sessions.find(&HEXLOWER.encode(&[7; 32]), now).unwrap();
+        assert!(session.knows(&HEXLOWER.encode(&[8; 32])));
+        for wrong in ["", "0", &HEXLOWER.encode(&[9; 32]), &HEXLOWER.encode(&[8; 32])[..63], "\u{e9}\u{e9}"] {
             assert!(!session.knows(wrong) && sessions.find(wrong, now).is_none(), "{wrong:?}");
         }
         assert!(sessions.find(&"é".repeat(32), now).is_none());
@@ -160,6 +151,6 @@ mod tests {
             sessions.begin(secret, [0; 32], "t".to_owned(), now + Duration::from_millis(number as u64));
         }
         assert_eq!(sessions.lock().len(), SESSIONS_MAX);
-        assert!(sessions.find(&hexadecimal(&[0; 32]), now + minutes(1)).is_none());
+        assert!(sessions.find(&HEXLOWER.encode(&[0; 32]), now + minutes(1)).is_none());
     }
 }

@@ -5,8 +5,10 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use data_encoding::HEXLOWER;
+
 use super::form::{Form, fields};
-use super::session::{Sessions, hexadecimal};
+use super::session::Sessions;
 use super::visit::{Visit, cookie_name, cookie_of, ours};
 use super::{html, to};
 use crate::http::access::caller::{self, RequestId, refused};
@@ -70,7 +72,7 @@ pub async fn enter(
     let draw = || service.clock.secret().map_err(|error| Problem::internal(&error));
     let (secret, form) = (draw()?, draw()?);
     sessions.begin(secret, form, token.id, tokio::time::Instant::now());
-    with_cookie(to(within(&next))?, &cookie(&service, &hexadecimal(&secret), ""))
+    with_cookie(to(within(&next))?, &cookie(&service, &HEXLOWER.encode(&secret), ""))
 }
 
 /// Ends the session. Whoever kept its cookie has nothing.

@@ -6,10 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::middleware::from_fn;
+use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::session::{Sessions, hexadecimal};
+use super::session::Sessions;
 use super::{dress, guarded, routes_with};
 use crate::domain::fact::{Addressed, Fact, Feed, Horizon, Profile, Reading, Receipt, Seen, Snapshot, Source};
 use crate::domain::finding::FindingKind;
@@ -59,7 +60,7 @@ impl Place {
         let wanted = Wanted { label: Some("carol".to_owned()), role, tenants, lasts: None };
         let (token, _) = self.service.tokens.add(wanted, self.service.clock).unwrap();
         self.sessions.begin([number; 32], [9; 32], token.id.clone(), tokio::time::Instant::now());
-        (format!("whowas={}", hexadecimal(&[number; 32])), token.id)
+        (format!("whowas={}", HEXLOWER.encode(&[number; 32])), token.id)
     }
 
     async fn ask(&self, request: Request<Body>) -> Response<Body> {
@@ -157,13 +158,15 @@ async fn every_page_needs_a_session_of_somebody_who_may_look_at_people() {
         }
         if path != "/" {
             let status = match is_post {
-                true => place.post(&path, &elsewhere, &ours, &format!("form={}", hexadecimal(&[9; 32]))).await.status(),
+                true => {
+                    place.post(&path, &elsewhere, &ours, &format!("form={}", HEXLOWER.encode(&[9; 32]))).await.status()
+                }
                 false => place.get(&path, &elsewhere).await.0,
             };
             assert_eq!(status, StatusCode::FORBIDDEN, "{path} of another tenant");
         }
         if right == Right::Sync {
-            let form = format!("form={}", hexadecimal(&[9; 32]));
+            let form = format!("form={}", HEXLOWER.encode(&[9; 32]));
             assert_eq!(place.post(&path, &auditor, &ours, &form).await.status(), StatusCode::FORBIDDEN);
         }
     }
@@ -244,7 +247,7 @@ async fn a_review_needs_the_session_s_own_form_and_says_who() {
         crate::service::findings::findings(&desk, &crate::service::findings::Filter::default(), None, 9).unwrap();
     let id = found.items[0].id;
     let path = filled("/t/{t}/finding/acknowledge");
-    let form = hexadecimal(&[9; 32]);
+    let form = HEXLOWER.encode(&[9; 32]);
     let ours = [("sec-fetch-site", "same-origin")];
     for (headers, body) in [
         (&ours[..], format!("id={id}")),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 
 use super::audit::{AnchorV1, FindingV1, LinkRecordV1, TallyV1};
@@ -134,10 +135,6 @@ fn an_item_that_is_forgotten_leaves_the_hash_of_its_commit() {
     // What stands apart still counts.
     items.items.swap(0, 2);
     assert_ne!(items.root(&[0; 16]), root);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn name(text: &str) -> Name {
@@ -297,7 +294,7 @@ fn golden_facts_of_version_1() {
             items: vec![Instead { sequence: Sequence(300), place: 1, digest: [3; 32] }],
         }),
     ];
-    let golden: Vec<String> = facts.iter().map(|fact| hex(&encode(&FactV1::of(fact)).unwrap())).collect();
+    let golden: Vec<String> = facts.iter().map(|fact| HEXLOWER.encode(&encode(&FactV1::of(fact)).unwrap())).collect();
     assert_eq!(golden, GOLDEN_FACTS);
 }
 
@@ -386,7 +383,7 @@ fn golden_records_of_version_1() {
         ("link", encode(&LinkRecordV1::of(&links))),
         ("mapping", encode(&MappingStateV1::of(&mapping_state()))),
     ]
-    .map(|(record, bytes)| format!("{record} {}", hex(&bytes.unwrap())));
+    .map(|(record, bytes)| format!("{record} {}", HEXLOWER.encode(&bytes.unwrap())));
     assert_eq!(golden, GOLDEN_RECORDS);
 }
 

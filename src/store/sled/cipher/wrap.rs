@@ -11,6 +11,7 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -105,15 +106,15 @@ impl Wrapped {
     }
 
     fn text(&self) -> String {
-        let lines = format!("{}\n{}\n", head(self.id), hex(&self.sealed));
+        let lines = format!("{}\n{}\n", head(self.id), HEXLOWER.encode(&self.sealed));
         let sum: [u8; 32] = Sha256::digest(lines.as_bytes()).into();
-        format!("{lines}{}\n", hex(sum.split_at(SUM_BYTES).0))
+        format!("{lines}{}\n", HEXLOWER.encode(sum.split_at(SUM_BYTES).0))
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        let id = unhex(lines.next()?.rsplit_once(' ')?.1)?;
-        let wrapped = Self { id: KeyId(id.try_into().ok()?), sealed: unhex(lines.next()?)? };
+        let id = HEXLOWER.decode(lines.next()?.rsplit_once(' ')?.1.as_bytes()).ok()?;
+        let wrapped = Self { id: KeyId(id.try_into().ok()?), sealed: HEXLOWER.decode(lines.next()?.as_bytes()).ok()? };
         (wrapped.text() == text).then_some(wrapped)
     }
 }
@@ -150,15 +151,4 @@ fn cipher(key: &LedgerKey) -> XChaCha20Poly1305 {
 
 fn broken(engine: &Path, why: &str) -> StoreError {
     StoreError::WrappedKey { path: engine.join(CIPHER).display().to_string(), why: why.to_owned() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
