@@ -131,6 +131,8 @@ fn draw(dice: &mut Dice, place: &Path) -> Fault {
         ("mkdir", 2, &[None]),
         ("read", 2, &[Some("format"), Some("commits"), Some("engine/conf")]),
         ("read", 9, &[Some("engine/db")]),
+        // How sled reads a page when it is needed.
+        ("pread64", 400, &[Some("engine/db")]),
     ]);
     let error = dice.pick(&["EIO", "ENOSPC", "EIO", "ENOSPC", "EDQUOT"]);
     let first = 1 + dice.below(most);

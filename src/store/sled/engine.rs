@@ -56,6 +56,9 @@ pub(super) struct Engine {
     written: AtomicUsize,
     /// How often anything was asked of the writing thread. What it reads beforehand ends with the next.
     asked: Arc<AtomicUsize>,
+    /// How many keys were read beforehand.
+    #[cfg(test)]
+    fetched: Arc<AtomicUsize>,
     /// How its records are encrypted, if they are. Whoever calls it gives and is given true keys and values.
     cipher: Option<Arc<Cipher>>,
     texts: Arc<Texts>,
@@ -133,6 +136,8 @@ impl Engine {
             writer,
             written: AtomicUsize::new(0),
             asked: Arc::default(),
+            #[cfg(test)]
+            fetched: Arc::default(),
             cipher,
             texts: Arc::default(),
             resident: Arc::default(),
@@ -244,9 +249,10 @@ impl Engine {
         })?
     }
 
-    /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
+    /// Applies a batch, whole unless it fails: then some of it may be there, so something else must say that all of it is to be done anew.
+    /// It is durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(self.applying(batch)?)
+        self.write(self.applying(batch, |_, _| Ok(Vec::new()))?)
     }
 
     /// Hands everything applied to the operating system.
@@ -289,11 +295,7 @@ impl Engine {
 
     /// Applies a batch whole or not at all, and puts it on the disk. No other batch may touch the witness, which is a key of it.
     pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
-        self.end_fetching();
-        if batch.0.len() <= FETCHED_MAX {
-            self.fetch(&batch.0.iter().map(|(key, _)| key.as_slice()).collect::<Vec<_>>());
-        }
-        let apply = self.applying(batch)?;
+        let apply = self.applying(batch, |inner, keys| fetch(inner, None, keys, FETCHING_THREADS, &|| true))?;
         self.write(move |inner| {
             apply(inner)?;
             inner.persist()
@@ -305,8 +307,9 @@ impl Engine {
     /// Has the engine read the pages of these keys, which are about to be read or written one after the other, from its file in several
     /// threads. It applies a batch while all readers wait, so the less it must read then the better.
     pub(super) fn fetch(&self, keys: &[&[u8]]) {
-        if let Some(inner) = self.inner() {
-            fetch(&inner, self.cipher.as_deref(), keys, FETCHING_THREADS, &|| true);
+        if let Some(inner) = self.inner().filter(|_| keys.len() >= FETCHED_MIN) {
+            // Whatever cannot be read is told by whoever needs it.
+            drop(fetch(&inner, self.cipher.as_deref(), keys, FETCHING_THREADS, &|| true));
         }
     }
 
@@ -318,12 +321,17 @@ impl Engine {
         let is_useful = is_worth && self.broken().is_none() && !self.writer.hangs();
         let Some(inner) = self.inner().filter(|_| is_useful) else { return };
         let (cipher, resident, asked) = (self.cipher.clone(), Arc::clone(&self.resident), Arc::clone(&self.asked));
+        #[cfg(test)]
+        let fetched = Arc::clone(&self.fetched);
         let work = move || {
             let goes_on = || asked.load(Ordering::Relaxed) == now;
             let empty = ranges.into_iter().take_while(|_| goes_on()).filter(|range| resident.lacks(range));
             keys.extend(empty.map(|(start, _)| start));
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            fetch(&inner, cipher.as_deref(), &keys, FETCHING_MEANWHILE, &goes_on);
+            let read = fetch(&inner, cipher.as_deref(), &keys, FETCHING_MEANWHILE, &goes_on);
+            #[cfg(test)]
+            fetched.fetch_add(read.as_ref().map_or(0, Vec::len), Ordering::Relaxed);
+            // As above.
+            drop(read);
         };
         // Nobody needs it so much that writing should end with it.
         self.writer.leave(move || drop(catch_unwind(AssertUnwindSafe(work))));
@@ -334,30 +342,41 @@ impl Engine {
         self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// What applies a batch, to the engine and then to all that is known of its records in memory.
-    fn applying(
+    /// What applies a batch, to the engine and then to all that is known of its records in memory. `before` reads what its keys have now,
+    /// for when it fails.
+    fn applying<B>(
         &self,
         batch: Batch,
-    ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<>, StoreError> {
+        before: B,
+    ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<B>, StoreError>
+    where
+        B: FnOnce(&Inner, &[IVec]) -> Result<Vec<Option<IVec>>, StoreError> + Send,
+    {
         let (resident, texts) = (Arc::clone(&self.resident), Arc::clone(&self.texts));
         let (mut stored, mut sealed) = (::sled::Batch::default(), Vec::new());
+        let mut keys: Vec<IVec> = Vec::with_capacity(batch.0.len());
         let bytes = batch.0.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
         self.written.fetch_add(bytes, Ordering::Relaxed);
         for (key, value) in &batch.0 {
-            match (&self.cipher, value) {
-                (None, Some(value)) => stored.insert(key.as_slice(), value.as_slice()),
-                (None, None) => stored.remove(key.as_slice()),
+            let (key, value) = match (&self.cipher, value) {
+                (None, value) => (IVec::from(key.as_slice()), value.as_deref().map(IVec::from)),
                 (Some(cipher), Some(value)) => {
                     let (sealed_key, sealed_value) = cipher.seal(key, value)?;
                     sealed.push((key.clone(), sealed_key.clone()));
-                    stored.insert(sealed_key, sealed_value);
+                    (sealed_key.into(), Some(sealed_value.into()))
                 }
-                (Some(cipher), None) => stored.remove(cipher.key(key)),
+                (Some(cipher), None) => (cipher.key(key).into(), None),
+            };
+            keys.push(key.clone());
+            match value {
+                Some(value) => stored.insert(key, value),
+                None => stored.remove(key),
             }
         }
         Ok(move |inner: &Inner| {
+            let before = before(inner, &keys)?;
             resident.writing(batch.0, || {
-                inner.apply(stored)?;
+                inner.apply_or_undo(stored, keys.into_iter().zip(before))?;
                 // Whoever begins to collect the texts of a group from now on finds these in the engine, and who has begun is told.
                 sealed.iter().for_each(|(key, stored)| texts.note(key, stored));
                 Ok(())
@@ -410,12 +429,19 @@ impl Engine {
     }
 
     /// Reads; sled writes while it reads, when a page is to be split or joined, and refuses to after any of its writes has
-    /// failed. So after a failure it is opened again, for reading only: from its files, or from a copy elsewhere if the disk takes
-    /// nothing any more.
+    /// failed. So after such a failure it is opened again, for reading only: from its files, or from a copy elsewhere if the disk takes
+    /// nothing any more. What merely could not be read is asked for once more: opening would write, which a disk that cannot be read
+    /// had better be spared.
     fn read<T>(&self, mut question: impl FnMut(&Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let (error, failed) = match self.inner() {
             Some(inner) => match question(&inner) {
-                Err(error @ StoreError::Io { .. }) => (error, Arc::as_ptr(&inner)),
+                Err(error @ StoreError::Io { .. }) => {
+                    self.note_broken(&error);
+                    if self.still_writes(&inner) {
+                        return question(&inner);
+                    }
+                    (error, Arc::as_ptr(&inner))
+                }
                 answered => return answered,
             },
             None => {
@@ -426,6 +452,13 @@ impl Engine {
         self.note_broken(&error);
         let inner = self.open_again(error, failed)?;
         question(&inner)
+    }
+
+    /// Whether sled would write: after a write of its own has failed it does not, not even nothing.
+    fn still_writes(&self, inner: &Arc<Inner>) -> bool {
+        let inner = Arc::clone(inner);
+        let nothing = move || inner.apply(::sled::Batch::default()).is_ok();
+        !self.writer.hangs() && self.writer.wait_for(nothing, self.options.patience) == Ok(true)
     }
 
     fn note_broken(&self, error: &StoreError) {
@@ -499,34 +532,33 @@ impl Drop for Engine {
     }
 }
 
-/// Has an engine read the pages of keys in so many threads at most, if there are enough keys, while it is to go on.
-fn fetch(
+/// What an engine has under keys, read in so many threads at most while it is to go on.
+fn fetch<K: AsRef<[u8]> + Sync>(
     inner: &Inner,
     cipher: Option<&Cipher>,
-    keys: &[&[u8]],
+    keys: &[K],
     threads_max: usize,
     goes_on: &(dyn Fn() -> bool + Sync),
-) {
-    if keys.len() < FETCHED_MIN {
-        return;
-    }
-    // Whatever cannot be read is told by whoever needs it.
-    let fetch = |keys: &[&[u8]]| {
-        let _ = keys.iter().take_while(|_| goes_on()).try_for_each(|key| {
-            let stored = cipher.map(|cipher| cipher.key(key));
-            inner.guarded(|| inner.db.get(stored.as_deref().unwrap_or(key)).map(drop))
-        });
+) -> Result<Vec<Option<IVec>>, StoreError> {
+    let get = |key: &K| {
+        let stored = cipher.map(|cipher| cipher.key(key.as_ref()));
+        inner.guarded(|| inner.db.get(stored.as_deref().unwrap_or(key.as_ref())))
     };
+    let read = |keys: &[K]| keys.iter().take_while(|_| goes_on()).map(get).collect::<Result<Vec<_>, _>>();
     let threads = (keys.len() / FETCHED_A_THREAD).clamp(1, threads_max);
-    let mut shares = keys.chunks(keys.len().div_ceil(threads));
+    let mut shares = keys.chunks(keys.len().div_ceil(threads).max(1));
     let own = shares.next().unwrap_or_default();
     thread::scope(|scope| {
-        for share in shares {
-            // What no thread can be had for is read when it is needed.
-            let _ = thread::Builder::new().spawn_scoped(scope, || fetch(share));
+        let begin = |share| (share, thread::Builder::new().spawn_scoped(scope, move || read(share)));
+        let others: Vec<_> = shares.map(begin).collect();
+        let mut found = read(own)?;
+        for (share, thread) in others {
+            // What no thread could be had for is read here.
+            let read_there = thread.ok().and_then(|thread| thread.join().ok());
+            found.extend(read_there.unwrap_or_else(|| read(share))?);
         }
-        fetch(own);
-    });
+        Ok(found)
+    })
 }
 
 /// How many keys are worth fetching, and a thread.
@@ -536,8 +568,7 @@ const FETCHED_A_THREAD: usize = 32;
 const FETCHING_THREADS: usize = 8;
 /// The same while somebody works who is to be hindered as little as may be.
 const FETCHING_MEANWHILE: usize = 2;
-/// Up to how many keys of a commit are fetched: as many as a page of changes has. With a page of a first sync, most of whose pages the
-/// engine has at hand, it was measured to cost more than it brings.
+/// Up to how many keys are fetched while a commit is derived: as many as a page of changes has.
 const FETCHED_MAX: usize = 2_000;
 /// How many keys are removed in one batch.
 const REMOVED_AT_ONCE: usize = 1_000;

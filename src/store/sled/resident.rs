@@ -20,7 +20,7 @@ use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteG
 
 use super::engine::{Engine, Range, pass};
 use super::read::{damaged, decode_key};
-use super::shelf::{Arena, Change, Gathered, Shelf};
+use super::shelf::{Arena, Change, Gathered, Lost, Shelf};
 use crate::domain::id::TenantId;
 use crate::store::codec::{self, RecordError};
 use crate::store::key::{self, FIELDS_AT, Prefix};
@@ -64,9 +64,8 @@ impl Resident {
     }
 
     pub(super) fn residency(&self) -> Residency {
-        let shelves = self.shelves();
-        let state = |group: &Group| if self.is_on() { group.state } else { State::Off };
-        let [names, chains, snapshots] = shelves.groups.each_ref().map(state);
+        let Some(shelves) = self.shelves() else { return Residency::default() };
+        let [names, chains, snapshots] = shelves.groups.each_ref().map(|group| group.state);
         let any = |state| [names, chains, snapshots].contains(&state);
         Residency {
             bytes: u64::try_from(shelves.bytes()).unwrap_or(u64::MAX),
@@ -84,11 +83,13 @@ impl Resident {
     /// What the engine cannot read; then no copy is kept any more.
     pub(super) fn fill(&self, engine: &Engine) -> Result<bool, StoreError> {
         let mut turn = self.turn();
+        self.forget_half_changes(&mut turn);
         let Some((nth, from)) = turn.next.take() else { return Ok(false) };
         let copied = copied(engine, GROUPS.get(nth).copied().unwrap_or_default(), from);
         let (records, next) = copied.inspect_err(|_| self.forget(&mut turn))?;
+        let records = checksummed(records);
         let mut shelves = self.shelves_mut();
-        shelves.put(&checksummed(records));
+        shelves.put(&records);
         turn.next = match next {
             Some(next) if shelves.is_filling(nth) => Some((nth, next)),
             _ => {
@@ -108,6 +109,7 @@ impl Resident {
         let mut turn = self.turn();
         // Nobody knows what of it is in the engine now, so what is not copied yet cannot be.
         write().inspect_err(|_| self.end_filling(&mut turn))?;
+        self.forget_half_changes(&mut turn);
         if self.is_on() {
             let records = checksummed(records);
             self.shelves_mut().put(&records);
@@ -128,12 +130,12 @@ impl Resident {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, RecordError>,
     ) -> Option<Result<Option<T>, RecordError>> {
-        if !self.is_on() {
-            return None;
-        }
-        let shelves = self.shelves();
+        let shelves = self.shelves()?;
         let (group, beginning, rest) = shelves.whole(key)?;
-        let found = group.shelves.get(beginning).and_then(|shelf| shelf.get(&group.arena, rest));
+        let found = match group.shelves.get(beginning) {
+            Some(shelf) => shelf.get(&group.arena, rest).ok()?,
+            None => None,
+        };
         Some(found.map(|record| checked(key, record).and_then(read)).transpose())
     }
 
@@ -168,10 +170,7 @@ impl Resident {
     }
 
     fn gather(&self, (start, end): &Range, order: Order, limit: usize, into: &mut Gathered) -> Option<bool> {
-        if !self.is_on() {
-            return None;
-        }
-        let shelves = self.shelves();
+        let shelves = self.shelves()?;
         let (group, beginning, start) = shelves.whole(start)?;
         let end = match end.as_deref()?.strip_prefix(beginning.as_slice()) {
             Some(end) => Some(end),
@@ -180,7 +179,7 @@ impl Resident {
             None => return None,
         };
         let Some(shelf) = group.shelves.get(beginning) else { return Some(true) };
-        Some(shelf.gather(&group.arena, (start, end), order, limit, beginning, into))
+        shelf.gather(&group.arena, (start, end), order, limit, beginning, into).ok()
     }
 
     /// Copies no more groups; those that are whole stay.
@@ -198,17 +197,26 @@ impl Resident {
         *self.shelves_mut() = Shelves::default();
     }
 
-    /// Whether the rest is worth a look. Whoever panics while changing it may leave half of a change, so nothing of it counts afterwards.
+    /// Whoever panics while changing the copies leaves half of a change, which is worth no memory.
+    fn forget_half_changes(&self, turn: &mut Filling) {
+        if self.shelves.is_poisoned() && self.is_on() {
+            self.forget(turn);
+        }
+    }
+
+    /// Whether the rest is worth a look.
     fn is_on(&self) -> bool {
-        self.is_on.load(Atomic::Acquire) && !self.shelves.is_poisoned()
+        self.is_on.load(Atomic::Acquire)
     }
 
     fn turn(&self) -> MutexGuard<'_, Filling> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelves(&self) -> ShardedLockReadGuard<'_, Shelves> {
-        self.shelves.read().unwrap_or_else(PoisonError::into_inner)
+    /// What is to be read of the copies; `None` if the engine must be asked. After a panic in the midst of a change that is so for good:
+    /// half a change could say that there is no such record.
+    fn shelves(&self) -> Option<ShardedLockReadGuard<'_, Shelves>> {
+        if self.is_on() { self.shelves.read().ok() } else { None }
     }
 
     fn shelves_mut(&self) -> ShardedLockWriteGuard<'_, Shelves> {
@@ -290,14 +298,19 @@ impl Shelves {
                     run.iter().filter_map(|(key, value)| Some((key.get(rest(key)..)?, value.as_deref()))).collect();
                 let shelf = group.shelves.entry(*beginning).or_default();
                 group.shelves_bytes -= shelf.bytes();
-                shelf.apply(&mut group.arena, &changes);
-                group.shelves_bytes += shelf.bytes();
+                match shelf.apply(&mut group.arena, &changes) {
+                    Ok(()) => group.shelves_bytes += shelf.bytes(),
+                    // Nothing of it can be trusted.
+                    Err(Lost) => *group = Group::default(),
+                }
             }
         }
         for group in &mut self.groups {
             // Readers wait meanwhile, so it is one region a time.
             group.arena.tidy(group.shelves.values_mut().flat_map(Shelf::blocks_mut));
         }
+        // Rather than going without copies, what is free in their memory is given back as far as it can be.
+        while self.bytes() > self.bytes_max && self.groups.iter_mut().any(Group::squeeze) {}
         // What is worth least goes first.
         for nth in (0..self.groups.len()).rev() {
             let is_too_large = self.bytes() > self.bytes_max;
@@ -305,6 +318,13 @@ impl Shelves {
                 *group = Group { state: State::TooLarge, ..Group::default() };
             }
         }
+    }
+}
+
+impl Group {
+    /// Gives back a region of its memory if that is possible; whether it was.
+    fn squeeze(&mut self) -> bool {
+        self.arena.squeeze(self.shelves.values_mut().flat_map(Shelf::blocks_mut))
     }
 }
 

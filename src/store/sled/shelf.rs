@@ -36,6 +36,10 @@ pub(super) struct Gathered {
     places: SmallVec<[(usize, usize, usize); 4]>,
 }
 
+/// A block that should be there is not, so nobody knows what else there is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lost;
+
 impl Shelf {
     /// About how many bytes of memory it takes beside its arena.
     pub(super) fn bytes(&self) -> usize {
@@ -43,12 +47,12 @@ impl Shelf {
     }
 
     /// The value of a key.
-    pub(super) fn get<'a>(&'a self, arena: &'a Arena, key: &[u8]) -> Option<&'a [u8]> {
+    pub(super) fn get<'a>(&'a self, arena: &'a Arena, key: &[u8]) -> Result<Option<&'a [u8]>, Lost> {
+        let found = self.blocks.last_through(key).and_then(|place| self.blocks.get(place));
         // Without one it would be in a new block before all others.
-        let (_, block) = self.blocks.get(self.blocks.last_through(key)?)?;
-        let mut block = arena.get(block);
-        let (entry, is_it) = seek(&mut block, key)?;
-        is_it.then_some(entry.value)
+        let Some((_, block)) = found else { return Ok(None) };
+        let mut block = arena.get(block).ok_or(Lost)?;
+        Ok(seek(&mut block, key).and_then(|(entry, is_it)| is_it.then_some(entry.value)))
     }
 
     /// Copies the first records of a range in an order, as many as wanted at most, each key with a beginning put before it. Says
@@ -61,9 +65,9 @@ impl Shelf {
         limit: usize,
         beginning: &[u8],
         into: &mut Gathered,
-    ) -> bool {
+    ) -> Result<bool, Lost> {
         if end.is_some_and(|end| end <= start) {
-            return true;
+            return Ok(true);
         }
         match order {
             Order::Forward => self.gather_forward(arena, (start, end), limit, beginning, into),
@@ -78,23 +82,23 @@ impl Shelf {
         limit: usize,
         beginning: &[u8],
         into: &mut Gathered,
-    ) -> bool {
+    ) -> Result<bool, Lost> {
         let first = self.blocks.last_through(start).or_else(|| self.blocks.first());
         let mut key = Vec::with_capacity(KEY_BYTES);
         let places = iter::successors(first, |place: &Place| self.blocks.next(*place));
         for (_, block) in places.filter_map(|place| self.blocks.get(place)) {
-            let mut within = Within::of(arena.get(block), start, end);
+            let mut within = Within::of(arena.get(block).ok_or(Lost)?, start, end);
             while let Some(value) = within.next(&mut key) {
                 if into.places.len() >= limit {
-                    return false;
+                    return Ok(false);
                 }
                 into.push(beginning, &key, value);
             }
             if within.is_ended {
-                return true;
+                return Ok(true);
             }
         }
-        true
+        Ok(true)
     }
 
     fn gather_backward(
@@ -104,20 +108,20 @@ impl Shelf {
         limit: usize,
         beginning: &[u8],
         into: &mut Gathered,
-    ) -> bool {
+    ) -> Result<bool, Lost> {
         let last = end.map_or_else(|| self.blocks.end(), |end| self.blocks.last_before(end));
         let (mut key, mut found) = (Vec::with_capacity(KEY_BYTES), Gathered::default());
         let places = iter::successors(last, |place: &Place| self.blocks.previous(*place));
         for (name, block) in places.filter_map(|place| self.blocks.get(place)) {
             // A block can only be read forward.
             found.clear();
-            let mut within = Within::of(arena.get(block), start, end);
+            let mut within = Within::of(arena.get(block).ok_or(Lost)?, start, end);
             while let Some(value) = within.next(&mut key) {
                 found.push(&[], &key, value);
             }
             for (key, value) in found.iter().rev() {
                 if into.places.len() >= limit {
-                    return false;
+                    return Ok(false);
                 }
                 into.push(beginning, key, value);
             }
@@ -125,15 +129,18 @@ impl Shelf {
                 break;
             }
         }
-        true
+        Ok(true)
     }
 
     /// Makes changes, which stand in the order of their keys, one a key.
-    pub(super) fn apply(&mut self, arena: &mut Arena, mut changes: &[Change<'_>]) {
+    pub(super) fn apply(&mut self, arena: &mut Arena, mut changes: &[Change<'_>]) -> Result<(), Lost> {
         while let Some((first, _)) = changes.first() {
             let place = self.blocks.last_through(first);
             let found = place.and_then(|place| self.blocks.get(place));
-            let (name, block) = found.map(|(name, block)| (name, arena.get(block))).unwrap_or_default();
+            let (name, block) = match found {
+                Some((name, block)) => (name, arena.get(block).ok_or(Lost)?),
+                None => Default::default(),
+            };
             let behind = place.map_or_else(|| self.blocks.first(), |place| self.blocks.next(place));
             let count = match behind.and_then(|behind| self.blocks.get(behind)) {
                 Some((next, _)) => changes.partition_point(|(key, _)| *key < next),
@@ -150,6 +157,7 @@ impl Shelf {
                 arena.take_back(old);
             }
         }
+        Ok(())
     }
 
     /// All blocks, which may be put elsewhere in their arena.
@@ -497,7 +505,7 @@ mod tests {
         limit: usize,
     ) -> (Records, bool) {
         let mut into = Gathered::default();
-        let all = shelf.gather(arena, range, order, limit, b"at", &mut into);
+        let all = shelf.gather(arena, range, order, limit, b"at", &mut into).unwrap();
         let found = into.iter().map(|(key, value)| (key.strip_prefix(b"at").unwrap().to_vec(), value.to_vec()));
         (found.collect(), all)
     }
@@ -515,8 +523,8 @@ mod tests {
             for batch in &batches {
                 let changes: Vec<Change<'_>> = batch.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
                 let half = changes.len() / 2;
-                shelf.apply(&mut arena, &changes);
-                other.apply(&mut arena, &changes[..half]);
+                shelf.apply(&mut arena, &changes).unwrap();
+                other.apply(&mut arena, &changes[..half]).unwrap();
                 arena.tidy(shelf.blocks_mut().chain(other.blocks_mut()));
                 for (nth, (key, value)) in batch.iter().enumerate() {
                     for twin in [Some(&mut twin), Some(&mut other_twin).filter(|_| nth < half)].into_iter().flatten() {
@@ -529,13 +537,13 @@ mod tests {
                 for (shelf, twin) in [(&shelf, &twin), (&other, &other_twin)] {
                     let whole = gathered((shelf, &arena), (&[], None), Order::Forward, usize::MAX).0;
                     prop_assert_eq!(whole, twin.clone().into_iter().collect::<Vec<_>>());
-                    let blocks = || shelf.blocks.iter().map(|(_, block)| arena.get(block));
+                    let blocks = || shelf.blocks.iter().map(|(_, block)| arena.get(block).unwrap());
                     prop_assert!(blocks().all(is_front_coded));
                     prop_assert!(blocks().all(|block| block.len() <= BLOCK_BYTES || records_of(block).len() == 1));
                 }
             }
             for key in asked.iter().chain(twin.keys()) {
-                prop_assert_eq!(shelf.get(&arena, key), twin.get(key).map(Vec::as_slice));
+                prop_assert_eq!(shelf.get(&arena, key), Ok(twin.get(key).map(Vec::as_slice)));
             }
             for (start, end, limit) in &ranges {
                 let mut within: Vec<_> = twin.iter().filter(|(key, _)| *key >= start && end.as_ref().is_none_or(|end| *key < end)).collect();
@@ -549,9 +557,29 @@ mod tests {
             }
             let bytes: usize = shelf.blocks.iter().map(|(name, _)| cost(name)).sum();
             prop_assert_eq!(shelf.bytes(), bytes);
-            prop_assert!(!twin.is_empty() || shelf.bytes() == 0, "nothing is kept for nothing");
-            prop_assert!(!(twin.is_empty() && other_twin.is_empty()) || arena.bytes() == 0, "nor here");
+            // Nothing is kept for nothing, and no block is forgotten.
+            for (shelf, twin) in [(&mut shelf, twin), (&mut other, other_twin)] {
+                let all: Vec<Change<'_>> = twin.keys().map(|key| (key.as_slice(), None)).collect();
+                shelf.apply(&mut arena, &all).unwrap();
+                prop_assert_eq!(shelf.bytes(), 0);
+            }
+            prop_assert_eq!(arena.bytes(), 0);
         }
+    }
+
+    /// What is not where it should be is never taken for nothing.
+    #[test]
+    fn a_block_that_is_lost_is_said() {
+        let (mut shelf, mut arena) = (Shelf::default(), Arena::default());
+        shelf.apply(&mut arena, &[(b"anna", Some(b"one")), (b"berta", Some(b"two"))]).unwrap();
+        let lost = Arena::default();
+        assert_eq!(shelf.get(&arena, b"carl"), Ok(None));
+        assert_eq!(shelf.get(&lost, b"anna"), Err(Lost));
+        for order in [Order::Forward, Order::Backward] {
+            let mut into = Gathered::default();
+            assert_eq!(shelf.gather(&lost, (b"", None), order, 9, b"", &mut into), Err(Lost));
+        }
+        assert_eq!(shelf.apply(&mut Arena::default(), &[(b"anna", None)]), Err(Lost));
     }
 
     #[test]
@@ -569,10 +597,10 @@ mod tests {
         let (mut shelf, mut arena) = (Shelf::default(), Arena::default());
         let records: Vec<[u8; 4]> = (0_u32..200).map(u32::to_be_bytes).collect();
         let all: Vec<Change<'_>> = records.iter().map(|key| (key.as_slice(), Some([1; 90].as_slice()))).collect();
-        shelf.apply(&mut arena, &all);
+        shelf.apply(&mut arena, &all).unwrap();
         let before = (shelf.blocks.iter().count(), arena.bytes());
         for key in &records {
-            shelf.apply(&mut arena, &[(key, Some(&[2; 90]))]);
+            shelf.apply(&mut arena, &[(key, Some(&[2; 90]))]).unwrap();
         }
         assert_eq!(shelf.blocks.iter().count(), before.0);
         // The new block is there before the old one goes.
@@ -583,10 +611,10 @@ mod tests {
     fn what_no_longer_fits_is_cut_in_halves() {
         let (mut shelf, mut arena) = (Shelf::default(), Arena::default());
         let bytes = |shelf: &Shelf, arena: &Arena| -> Vec<usize> {
-            shelf.blocks.iter().map(|(_, block)| arena.get(block).len()).collect()
+            shelf.blocks.iter().map(|(_, block)| arena.get(block).unwrap().len()).collect()
         };
         for number in (0_u32..).map(|number| number.wrapping_mul(0x9e37_79b1)) {
-            shelf.apply(&mut arena, &[(&number.to_be_bytes(), Some(&[1; 90]))]);
+            shelf.apply(&mut arena, &[(&number.to_be_bytes(), Some(&[1; 90]))]).unwrap();
             if shelf.blocks.iter().count() > 1 {
                 break;
             }
@@ -604,7 +632,7 @@ mod tests {
         for some in records.chunks(500) {
             let changes: Vec<Change<'_>> =
                 some.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice()))).collect();
-            shelf.apply(&mut arena, &changes);
+            shelf.apply(&mut arena, &changes).unwrap();
             plain += some.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         }
         let bytes = shelf.bytes() + arena.bytes();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ::sled::Db;
+use ::sled::{Db, IVec};
 
 use super::{CONFIG_FILE, DATA_FILE, EngineOptions, LOCK_ATTEMPTS, LOCK_PAUSE, PAGES_FOLDER, read_first};
 use crate::store::StoreError;
@@ -89,6 +89,24 @@ impl Inner {
 
     pub(super) fn apply(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
         self.guarded(|| self.db.apply_batch(batch))
+    }
+
+    /// Applies a batch whole or, as far as what its keys had before is given, not at all. sled puts one record after the other into its
+    /// pages. If it comes to one that it cannot read, what it has done stays, and would reach the disk a moment later.
+    pub(super) fn apply_or_undo(
+        &self,
+        batch: ::sled::Batch,
+        before: impl Iterator<Item = (IVec, Option<IVec>)>,
+    ) -> Result<(), StoreError> {
+        self.apply(batch).inspect_err(|_| {
+            for (key, value) in before {
+                // Where this fails nothing was put either; and if sled could not write, it writes nothing any more.
+                let _ = self.guarded(|| match value {
+                    Some(value) => self.db.insert(key, value).map(drop),
+                    None => self.db.remove(key).map(drop),
+                });
+            }
+        })
     }
 
     pub(super) fn persist(&self) -> Result<(), StoreError> {

@@ -3,12 +3,21 @@ use std::sync::mpsc;
 
 use super::opened::is_refused_lock;
 use super::*;
-use crate::domain::id::TenantId;
+use crate::domain::id::{ObjectId, TenantId};
+use crate::store::codec::{self, Record};
 use crate::store::key::{Key, Prefix};
 use crate::store::sled::LedgerKey;
 use crate::store::sled::directory::copy_below;
+use crate::store::sled::read::all;
 
 const OPTIONS: EngineOptions = EngineOptions::TESTED;
+
+#[derive(bincode::Encode, bincode::Decode)]
+struct Word(String);
+
+impl Record for Word {
+    const VERSION: u8 = 1;
+}
 
 /// A write waits for its turn: whoever collects the texts of a large group meanwhile does not find what it brings.
 #[test]
@@ -33,7 +42,7 @@ fn a_text_that_is_written_after_its_group_was_collected_is_found() {
         count
     };
     engine.apply(batch(&["anna@x.test", "berta@x.test", "carl@x.test", "dora@x.test", "emil@x.test"])).unwrap();
-    let apply = engine.applying(batch(&["conrad@x.test"])).unwrap();
+    let apply = engine.applying(batch(&["conrad@x.test"]), |_, _| Ok(Vec::new())).unwrap();
     assert_eq!(kept(), 5);
     engine.write(apply).unwrap();
     assert_eq!(kept(), 6);
@@ -95,15 +104,193 @@ fn fetching_ends_when_it_is_not_to_go_on() {
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 4]>::as_slice).collect();
     let asked = |keys: &[&[u8]], until: usize| {
         let count = AtomicUsize::new(0);
-        fetch(&engine.inner().unwrap(), None, keys, 1, &|| count.fetch_add(1, Ordering::Relaxed) < until);
-        count.into_inner()
+        let goes_on = || count.fetch_add(1, Ordering::Relaxed) < until;
+        let read = fetch(&engine.inner().unwrap(), None, keys, 1, &goes_on).unwrap();
+        (read.len(), count.load(Ordering::Relaxed))
     };
-    assert_eq!(asked(&keys, usize::MAX), 1_000);
-    assert_eq!(asked(&keys, 70), 71);
-    assert_eq!(asked(&keys[..FETCHED_MIN - 1], usize::MAX), 0, "so few are not worth it");
+    assert_eq!(asked(&keys, usize::MAX), (1_000, 1_000));
+    assert_eq!(asked(&keys, 70), (70, 71));
     let before = engine.asked.load(Ordering::Relaxed);
     engine.flush().unwrap();
     assert!(engine.asked.load(Ordering::Relaxed) > before, "whoever wants anything written ends it");
+}
+
+/// Waits until the writing thread has done what it was given, and does not end it.
+fn awaited(engine: &Engine) {
+    engine.writer.wait_for(|| (), engine.options.patience).unwrap();
+}
+
+#[test]
+fn what_is_known_is_fetched_meanwhile_and_what_copies_show_to_be_missing() {
+    let (folder, tenant) = (tempfile::TempDir::new().unwrap(), TenantId::from_bytes([3; 16]));
+    let posting = |number: u8| Key::Posting {
+        tenant,
+        name: format!("user{number}@x.test"),
+        object: ObjectId::from_bytes([number; 16]),
+    };
+    let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+    let mut batch = Batch::default();
+    for number in 0..40 {
+        let key = posting(number).encode();
+        batch.insert(key.clone(), codec::seal(&key, &Word("it".to_owned())).unwrap());
+    }
+    engine.commit(batch, &posting(0).encode()).unwrap();
+    let keys = |count: u64| -> Vec<Vec<u8>> { (0..count).map(|run| Key::Run { tenant, run }.encode()).collect() };
+    let fetched = || engine.fetched.swap(0, Ordering::Relaxed);
+    let ranges = |numbers: std::ops::Range<u8>| -> Vec<Range> {
+        numbers.map(|number| all(Prefix::postings(tenant, &format!("user{number}@x.test")))).collect()
+    };
+    let names = || ranges(0..100);
+    engine.fetch_meanwhile(keys(100), names());
+    awaited(&engine);
+    assert_eq!(fetched(), 100, "without copies nobody knows which names there are");
+
+    engine.resident().begin(1 << 20);
+    while engine.resident().fill(&engine).unwrap() {}
+    engine.fetch_meanwhile(keys(100), names());
+    awaited(&engine);
+    assert_eq!(fetched(), 100 + 60, "forty names are in the copies, and are not written");
+
+    engine.fetch_meanwhile(keys(FETCHED_MIN as u64 - 1), Vec::new());
+    awaited(&engine);
+    assert_eq!(fetched(), 0, "so few are not worth it");
+
+    // The thread is busy, and before it comes to the reading somebody wants something else of it.
+    let (let_go, held) = mpsc::channel::<()>();
+    engine.writer.leave(move || {
+        let _ = held.recv();
+    });
+    engine.fetch_meanwhile(keys(1_000), names());
+    engine.end_fetching();
+    drop(let_go);
+    awaited(&engine);
+    assert_eq!(fetched(), 0);
+}
+
+/// A batch that cannot be applied whole, because a page of it cannot be read.
+struct Unreadable {
+    folder: tempfile::TempDir,
+    whole: Vec<u8>,
+}
+
+impl Unreadable {
+    const KEYS: std::ops::Range<u8> = 1..200;
+
+    fn value(number: u8) -> Vec<u8> {
+        vec![number; 3_000]
+    }
+
+    fn new() -> Self {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+        for number in Self::KEYS {
+            let mut batch = Batch::default();
+            batch.insert(vec![number], Self::value(number));
+            engine.commit(batch, &[number]).unwrap();
+        }
+        engine.close().unwrap();
+        let whole = fs::read(folder.path().join(DATA_FILE)).unwrap();
+        Self { folder, whole }
+    }
+
+    /// Opens it without any page of it in memory, and then damages one, wherever it stands or stood.
+    fn open(&self) -> Engine {
+        let engine = Engine::open(self.folder.path(), OPTIONS, None).unwrap();
+        self.change(|byte, whole| *byte = whole ^ 0x40);
+        engine
+    }
+
+    /// Changes what stood there of one page, as long as nothing else does.
+    fn change(&self, change: impl Fn(&mut u8, u8)) {
+        let db = self.folder.path().join(DATA_FILE);
+        let mut bytes = fs::read(&db).unwrap();
+        let value = Self::value(100);
+        let places = self.whole.windows(value.len()).enumerate().filter(|(_, bytes)| *bytes == value);
+        for (place, _) in places {
+            if bytes[place + 1..place + value.len()] == value[1..] {
+                change(&mut bytes[place], self.whole[place]);
+            }
+        }
+        io::Write::write_all(&mut fs::OpenOptions::new().write(true).open(&db).unwrap(), &bytes).unwrap();
+    }
+
+    fn batch() -> Batch {
+        let mut batch = Batch::default();
+        for number in Self::KEYS {
+            match number % 3 {
+                0 => batch.remove(vec![number]),
+                _ => batch.insert(vec![number], b"new".to_vec()),
+            }
+        }
+        (0..50).for_each(|number| batch.insert(vec![number, 1], b"new".to_vec()));
+        batch
+    }
+
+    /// How many keys are not as they were, once the disk can be read again.
+    fn changed(self, engine: Engine) -> usize {
+        self.change(|byte, whole| *byte = whole);
+        drop(engine);
+        let engine = Engine::open(self.folder.path(), OPTIONS, None).unwrap();
+        let before: Vec<(Vec<u8>, Vec<u8>)> = Self::KEYS.map(|number| (vec![number], Self::value(number))).collect();
+        let mut found = Vec::new();
+        engine
+            .scan_stored((Vec::new(), None), Order::Forward, |key, value| {
+                found.push((key.to_vec(), value.to_vec()));
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+        let lost = before.iter().filter(|record| !found.contains(record)).count();
+        lost + found.iter().filter(|record| !before.contains(record)).count()
+    }
+}
+
+/// sled applies a batch one record after the other, and what it has done when it fails stays.
+#[test]
+fn of_a_commit_that_cannot_be_read_nothing_is_done() {
+    let place = Unreadable::new();
+    let engine = place.open();
+    engine.apply(Unreadable::batch()).unwrap_err();
+    assert!(place.changed(engine) > 0, "this is what the engine does by itself; if it does not, nothing is shown here");
+
+    let place = Unreadable::new();
+    let engine = place.open();
+    engine.commit(Unreadable::batch(), b"key").unwrap_err();
+    assert!(engine.broken().is_some());
+    assert_eq!(place.changed(engine), 0);
+}
+
+#[test]
+fn what_was_done_of_a_batch_that_fails_is_undone() {
+    let place = Unreadable::new();
+    let engine = place.open();
+    let keys: Vec<IVec> = Unreadable::batch().0.into_iter().map(|(key, _)| key.into()).collect();
+    // Its page was read, was given up for another one's, and is not to be read again.
+    let before = keys.iter().map(|key| match key.as_ref() {
+        [number] => Some(Unreadable::value(*number).into()),
+        _ => None,
+    });
+    let before: Vec<Option<IVec>> = before.collect();
+    let apply = engine.applying(Unreadable::batch(), |_, _| Ok(before)).unwrap();
+    engine.write(apply).unwrap_err();
+    assert_eq!(place.changed(engine), 0);
+}
+
+/// A disk that cannot be read in one place is read in the others, and the engine is not opened again, which would write.
+#[test]
+fn what_cannot_be_read_is_no_reason_to_open_the_engine_again() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+    let failing = |times: usize| {
+        let mut left = times;
+        engine.read(move |_| {
+            left = left.saturating_sub(1);
+            if left == 0 { Ok(()) } else { Err(io_error(Path::new("page"), "read", io::Error::other("once more"))) }
+        })
+    };
+    failing(2).unwrap();
+    failing(3).unwrap_err();
+    assert_eq!(engine.reopened.load(Ordering::Relaxed), 0);
+    assert!(engine.broken().is_some(), "it is not written any more all the same");
 }
 
 /// The names of the notes of where pages stand.

@@ -228,17 +228,53 @@ fn after_a_panic_in_the_midst_of_a_change_the_engine_answers() {
         step(engine, &words((0..900).map(object)));
         filled(engine, PLENTY);
         let resident = engine.resident();
-        let broken_off = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut shelves = resident.shelves_mut();
-            shelves.groups.iter_mut().for_each(|group| group.arena = Arena::default());
-            panic!("in the midst of it");
-        }));
-        assert!(broken_off.is_err());
+        std::thread::scope(|scope| {
+            let (changes, changed) = std::sync::mpsc::channel();
+            let writer = scope.spawn(move || {
+                let mut shelves = resident.shelves_mut();
+                shelves.groups.iter_mut().for_each(|group| group.shelves.clear());
+                changes.send(()).unwrap();
+                // Whoever asks now waits for the change.
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                panic!("in the midst of it");
+            });
+            changed.recv().unwrap();
+            let readers: Vec<_> =
+                (0..8).map(|nth| scope.spawn(move || read::get::<Word>(engine, &object(nth)))).collect();
+            for reader in readers {
+                assert!(reader.join().unwrap().unwrap().is_some());
+            }
+            writer.join().unwrap_err();
+        });
         assert!(!resident.residency().names);
         assert!(read::get::<Word>(engine, &object(7)).unwrap().is_some());
         assert!(!resident.lacks(&read::all(Prefix::of_bytes(object(1_000).encode()))));
         step(engine, &words((900..950).map(object)));
         assert!(read::get::<Word>(engine, &object(949)).unwrap().is_some());
+        assert!(!resident.fill(engine).unwrap(), "nothing is copied any more");
+        assert_eq!(resident.shelves_mut().bytes(), 0, "and nothing takes memory");
+    }
+}
+
+/// What is free in the memory of copies is no reason to go without them.
+#[test]
+fn what_has_room_without_what_is_free_stays() {
+    let engines = Engines::new();
+    for engine in engines.each() {
+        step(engine, &words((0..6_000).map(object)));
+        let all = filled(engine, PLENTY).bytes;
+        // So little is free then that it is kept for what comes.
+        step(engine, &Step::Write((3_000..3_500).map(|number| (object(number), None)).collect()));
+        let kept = engine.resident().residency().bytes;
+        assert!(kept > all * 97 / 100, "{kept} of {all}");
+        engine.resident().shelves_mut().bytes_max = all as usize * 95 / 100;
+        step(engine, &words([object(1)].into_iter()));
+        let now = engine.resident().residency();
+        assert!(now.names && now.bytes <= all * 95 / 100, "{now:?} of {all}");
+        assert!(read::get::<Word>(engine, &object(5_999)).unwrap().is_some());
+        engine.resident().shelves_mut().bytes_max = all as usize * 80 / 100;
+        step(engine, &words([object(1)].into_iter()));
+        assert!(engine.resident().residency().too_large, "there are limits to it");
     }
 }
 

@@ -227,9 +227,17 @@ mod tests {
         Block::Apart([b"block of ", name].concat().into())
     }
 
+    fn is_of(block: Option<&Block>, name: Option<&Vec<u8>>) -> bool {
+        match (block, name.map(|name| self::block(name))) {
+            (None, None) => true,
+            (Some(Block::Apart(own)), Some(Block::Apart(other))) => *own == other,
+            _ => false,
+        }
+    }
+
     fn found(index: &Index, place: Option<Place>) -> Option<Vec<u8>> {
         place.and_then(|place| index.get(place)).map(|(name, found)| {
-            assert!(matches!((found, &block(name)), (Block::Apart(found), Block::Apart(own)) if found == own));
+            assert!(is_of(Some(found), Some(&name.to_vec())));
             name.to_vec()
         })
     }
@@ -261,13 +269,15 @@ mod tests {
                 let place = index.last_through(name);
                 let mut both: Vec<_> = found(&index, place).into_iter().collect();
                 both.push(name.clone());
-                index.replace(place, both.iter().map(|name| (Name::from_slice(name), block(name))).collect());
+                let old = index.replace(place, both.iter().map(|name| (Name::from_slice(name), block(name))).collect());
+                prop_assert!(is_of(old.as_ref(), both.first().filter(|_| place.is_some())), "it gives back what it had");
                 twin.insert(name.clone(), ());
             }
             for nth in gone {
                 let name = nth.get(&all);
                 if twin.remove(name).is_some() {
-                    index.replace(index.last_through(name), Vec::new());
+                    let old = index.replace(index.last_through(name), Vec::new());
+                    prop_assert!(is_of(old.as_ref(), Some(name)));
                 }
             }
             prop_assert!(index.parts.iter().all(|part| (1..=PART_MAX).contains(&part.names.len())));
