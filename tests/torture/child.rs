@@ -18,6 +18,9 @@ use super::truth::{self, Heads};
 /// Says to a process that it is the one, and what its job is.
 pub const PROGRAM_VARIABLE: &str = "WHOWAS_TORTURE";
 
+/// What is waited for.
+pub const GO: &str = "go";
+
 /// Says that the ledgers are encrypted.
 pub const ENCRYPTED_VARIABLE: &str = "WHOWAS_TORTURE_ENCRYPTED";
 
@@ -44,6 +47,8 @@ pub enum JobKind {
     Append,
     /// Append until something fails, then show that nothing more is written and everything still answered.
     Suffer,
+    /// The same, but once it is open it waits for the file [`GO`] beside its directory.
+    SufferLater,
     /// Derive everything anew.
     Rebuild,
 }
@@ -81,6 +86,7 @@ impl Job {
             steps: lines.next()?.parse().ok()?,
             kind: match lines.next()? {
                 "Suffer" => JobKind::Suffer,
+                "SufferLater" => JobKind::SufferLater,
                 "Rebuild" => JobKind::Rebuild,
                 _ => JobKind::Append,
             },
@@ -105,13 +111,28 @@ fn say(line: &str) -> Option<()> {
 }
 
 fn play(job: &Job) -> Option<()> {
-    let options = SledOptions { rebuild: job.kind == JobKind::Rebuild, ..options("torture") };
+    let mut options = SledOptions { rebuild: job.kind == JobKind::Rebuild, ..options("torture") };
+    if job.kind == JobKind::SufferLater {
+        // So little that hardly a page stays.
+        options.cache_capacity_bytes = 64 << 10;
+    }
     let store = match SledStore::open(&job.directory, options) {
         Ok(store) => store,
         Err(error) => return say(&format!("closed {}", one_line(&error))),
     };
+    if job.kind == JobKind::SufferLater {
+        // As in a service: what a commit writes nobody has read for it.
+        store.keep_resident(64 << 20);
+        while store.fill_resident().ok()? {}
+    }
     let ledger = Ledger::new(store);
     say("open")?;
+    if job.kind == JobKind::SufferLater {
+        let go = job.directory.with_file_name(GO);
+        while !go.exists() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
     if job.kind == JobKind::Rebuild {
         return match ledger.rebuild(|_| ()) {
             Ok(_) => say("rebuilt"),
@@ -138,7 +159,7 @@ fn play(job: &Job) -> Option<()> {
                 return suffer(&ledger, job, &heads, tenant, &error);
             }
         }
-        if job.kind == JobKind::Suffer && nth == job.steps / 2 {
+        if matches!(job.kind, JobKind::Suffer | JobKind::SufferLater) && nth == job.steps / 2 {
             // The engine's own threads get their turn.
             thread::sleep(Duration::from_millis(600));
         }
@@ -207,12 +228,22 @@ impl Said {
 }
 
 /// Runs it to its end, or for so long.
-pub fn run_for(mut command: Command, patience: Duration) -> Said {
+pub fn run_for(command: Command, patience: Duration) -> Said {
+    run_and(command, patience, |_| ())
+}
+
+/// The same; once it is open, `meanwhile` is given its id. What that begins goes on to its end.
+pub fn run_and(mut command: Command, patience: Duration, meanwhile: impl FnOnce(u32)) -> Said {
     let mut child = start(&mut command);
     let lines = listen(&mut child);
     let until = Moment::now() + patience;
-    let mut said = Said::default();
+    let (mut said, mut meanwhile) = (Said::default(), Some(meanwhile));
     loop {
+        if said.has("open")
+            && let Some(begin) = meanwhile.take()
+        {
+            begin(child.id());
+        }
         match lines.recv_timeout(until.saturating_duration_since(Moment::now())) {
             Ok(line) => said.lines.push(line),
             Err(RecvTimeoutError::Disconnected) => break,

@@ -1,14 +1,16 @@
 //! Calls to the operating system that fail, as on a dying or a full disk.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::check::{Found, Must, check};
-use super::child::{Job, JobKind, Program, Said, path_text, run_for};
+use super::child::{GO, Job, JobKind, Program, Said, path_text, run_and, run_for};
 use super::dice::Dice;
 use super::kills::unjustified;
 use super::place;
@@ -25,6 +27,9 @@ enum Fault {
     Call { call: &'static str, error: &'static str, when: String, file: Option<&'static str> },
     /// A file may not grow beyond so many KiB: writes are cut short, and then fail.
     Short { kib: u64 },
+    /// Pages cannot be read any more, from the nth on or that one only, once the ledger is open. Of what was read for that, and a moment
+    /// before it by us, sled would take the rest for the end of the log (`store::sled::readable`).
+    Read { error: &'static str, when: String },
 }
 
 pub fn faults(options: &Options, program: &Program) -> Row {
@@ -46,12 +51,22 @@ pub fn faults(options: &Options, program: &Program) -> Row {
         if from != [0; TENANTS] {
             place::copy(&path, &place);
         }
-        let job = Job { directory: place.clone(), seed: options.seed, steps: STEPS, kind: JobKind::Suffer };
         let fault = draw(&mut dice, &place);
+        let kind = if matches!(fault, Fault::Read { .. }) { JobKind::SufferLater } else { JobKind::Suffer };
+        let job = Job { directory: place.clone(), seed: options.seed, steps: STEPS, kind };
         let log = directory.path().join("log");
-        let said = run_for(fault.command(program.command(&job), &place, &log), PATIENCE);
+        let mut tracer = None;
+        let said = run_and(fault.command(program.command(&job), &place, &log), PATIENCE, |process| {
+            tracer = fault.begin(process, &place, &log);
+            fs::write(place.with_file_name(GO), "").unwrap();
+        });
+        if let Some(mut tracer) = tracer {
+            tracer.wait().unwrap();
+        }
         let is_struck = match &fault {
-            Fault::Call { .. } => fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)")),
+            Fault::Call { .. } | Fault::Read { .. } => {
+                fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)"))
+            }
             Fault::Short { .. } => said.has("failed") || said.has("closed "),
         };
         struck += u64::from(is_struck);
@@ -61,9 +76,9 @@ pub fn faults(options: &Options, program: &Program) -> Row {
         let verify = nth % options.verify_every.max(1) == 0;
         let found = check(&place, &mut truth, Must { acknowledged, more: 1, verify });
         let clearly = said.has("stopped") || said.first("closed ").is_some_and(|rest| rest != "well");
-        // No file may grow, so no copy can be read either: what is not answered then is at least said.
-        let is_short = matches!(fault, Fault::Short { .. });
-        match (trouble(&said, &mut truth, is_short), unjustified(found)) {
+        // No file may grow, so no copy can be read either; or nothing can be read. What is not answered then is at least said.
+        let may_be_unanswered = !matches!(fault, Fault::Call { .. });
+        match (trouble(&said, &mut truth, may_be_unanswered), unjustified(found)) {
             (Some(why), _) => row.fault(&trial, "broken", &why, |row| &mut row.broken),
             (None, Found::Whole(_)) if clearly => {
                 row.told += 1;
@@ -116,6 +131,10 @@ fn draw(dice: &mut Dice, place: &Path) -> Fault {
         let bytes = fs::metadata(place.join("engine/db")).map_or(0, |file| file.len());
         return Fault::Short { kib: bytes / 1024 + dice.below(700) };
     }
+    let error = dice.pick(&["EIO", "ENOSPC", "EIO", "ENOSPC", "EDQUOT"]);
+    if dice.chance(15) {
+        return Fault::Read { error: "EIO", when: when(dice, 120) };
+    }
     // The engine's own file is named, so that a copy elsewhere is on a disk that works.
     let (call, most, files): (_, u64, &[Option<&'static str>]) = dice.pick(&[
         ("pwrite64", 40, &[Some("engine/db")] as &[Option<&'static str>]),
@@ -131,14 +150,14 @@ fn draw(dice: &mut Dice, place: &Path) -> Fault {
         ("mkdir", 2, &[None]),
         ("read", 2, &[Some("format"), Some("commits"), Some("engine/conf")]),
         ("read", 9, &[Some("engine/db")]),
-        // How sled reads a page when it is needed.
-        ("pread64", 400, &[Some("engine/db")]),
     ]);
-    let error = dice.pick(&["EIO", "ENOSPC", "EIO", "ENOSPC", "EDQUOT"]);
+    Fault::Call { call, error, when: when(dice, most), file: dice.pick(files) }
+}
+
+/// Which of the calls fail. Most faults stay.
+fn when(dice: &mut Dice, most: u64) -> String {
     let first = 1 + dice.below(most);
-    // Most faults stay.
-    let when = if dice.chance(70) { format!("{first}+") } else { first.to_string() };
-    Fault::Call { call, error, when, file: dice.pick(files) }
+    if dice.chance(70) { format!("{first}+") } else { first.to_string() }
 }
 
 impl Fault {
@@ -146,13 +165,9 @@ impl Fault {
         let mut command;
         match self {
             Self::Call { call, error, when, file } => {
-                command = Command::new("strace");
-                command.args(["-f", "-qq", "-o", &path_text(log), "-e", &format!("trace={call}")]);
-                command.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
-                if let Some(file) = file {
-                    command.args(["-P", &path_text(&place.join(file))]);
-                }
+                command = injecting(call, error, when, file.map(|file| place.join(file)), log);
             }
+            Self::Read { .. } => return plain,
             Self::Short { kib } => {
                 command = Command::new("bash");
                 command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &kib.to_string()]);
@@ -162,6 +177,29 @@ impl Fault {
         command.envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))));
         command
     }
+
+    /// What comes over a process that runs; when this is back it has begun.
+    fn begin(&self, process: u32, place: &Path, log: &Path) -> Option<Child> {
+        let Self::Read { error, when } = self else { return None };
+        let mut command = injecting("pread64", error, when, Some(place.join("engine/db")), log);
+        let mut tracer = command.args(["-p", &process.to_string()]).stderr(Stdio::piped()).spawn().unwrap();
+        // It says that it is attached, or why it cannot be; and more later, which nobody wants to know but must be taken.
+        let mut says = BufReader::new(tracer.stderr.take().unwrap());
+        let _ = says.read_line(&mut String::new());
+        thread::spawn(move || io::copy(&mut says, &mut io::sink()));
+        Some(tracer)
+    }
+}
+
+/// A tracer that has calls fail, of one file or all.
+fn injecting(call: &str, error: &str, when: &str, file: Option<PathBuf>, log: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", &path_text(log), "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
+    if let Some(file) = file {
+        command.args(["-P", &path_text(&file)]);
+    }
+    command
 }
 
 impl std::fmt::Display for Fault {
@@ -169,6 +207,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Call { call, error, when, file } => write!(f, "{call} {error} {when} {}", file.unwrap_or("")),
             Self::Short { kib } => write!(f, "no file beyond {kib} KiB"),
+            Self::Read { error, when } => write!(f, "reading a page {error} {when}"),
         }
     }
 }

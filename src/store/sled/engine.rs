@@ -249,10 +249,9 @@ impl Engine {
         })?
     }
 
-    /// Applies a batch, whole unless it fails: then some of it may be there, so something else must say that all of it is to be done anew.
-    /// It is durable after [`Self::persist`].
+    /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(self.applying(batch, |_, _| Ok(Vec::new()))?)
+        self.write(self.applying(batch, read_all)?)
     }
 
     /// Hands everything applied to the operating system.
@@ -295,7 +294,7 @@ impl Engine {
 
     /// Applies a batch whole or not at all, and puts it on the disk. No other batch may touch the witness, which is a key of it.
     pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
-        let apply = self.applying(batch, |inner, keys| fetch(inner, None, keys, FETCHING_THREADS, &|| true))?;
+        let apply = self.applying(batch, read_all)?;
         self.write(move |inner| {
             apply(inner)?;
             inner.persist()
@@ -530,6 +529,11 @@ impl Drop for Engine {
             drop(self.writer.wait_for(move || make_ready(&path, options, own), options.patience));
         }
     }
+}
+
+/// What an engine has under these keys of its own.
+fn read_all(inner: &Inner, keys: &[IVec]) -> Result<Vec<Option<IVec>>, StoreError> {
+    fetch(inner, None, keys, FETCHING_THREADS, &|| true)
 }
 
 /// What an engine has under keys, read in so many threads at most while it is to go on.

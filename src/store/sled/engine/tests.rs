@@ -249,13 +249,18 @@ impl Unreadable {
 fn of_a_commit_that_cannot_be_read_nothing_is_done() {
     let place = Unreadable::new();
     let engine = place.open();
-    engine.apply(Unreadable::batch()).unwrap_err();
+    engine.write(engine.applying(Unreadable::batch(), |_, _| Ok(Vec::new())).unwrap()).unwrap_err();
     assert!(place.changed(engine) > 0, "this is what the engine does by itself; if it does not, nothing is shown here");
 
     let place = Unreadable::new();
     let engine = place.open();
     engine.commit(Unreadable::batch(), b"key").unwrap_err();
     assert!(engine.broken().is_some());
+    assert_eq!(place.changed(engine), 0);
+
+    let place = Unreadable::new();
+    let engine = place.open();
+    engine.apply(Unreadable::batch()).unwrap_err();
     assert_eq!(place.changed(engine), 0);
 }
 
