@@ -200,7 +200,12 @@ fn must_be_private(_: &Path, _: &fs::Metadata, _: u32) -> Result<(), KeyringErro
 
 /// A key as it stands in its file: 64 hexadecimal digits.
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+    let mut key = [0; 32];
+    if text.len() != 2 * key.len() {
+        return None;
+    }
+    // Into its place, so that no copy of it is left behind.
+    HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut key).is_ok().then_some(key)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod common;
 #[path = "torture/mod.rs"]
 mod tortured;
 
-use tortured::{Options, Program, Table, can_trace, play_if_asked, torture};
+use tortured::{Options, Program, Table, can_attach, can_trace, play_if_asked, torture};
 
 const NOTHING: Options =
     Options { seed: 1, kills: 0, faults: 0, power: 0, damages: 0, verify_every: 5, keep: None, tells: false };
@@ -54,6 +54,11 @@ fn after_a_failed_write_nothing_more_is_written_and_everything_is_answered() {
     if !can_trace() {
         common::skip("faults of the disk: strace is not installed; `.ci/install`, or apt-get install strace");
         return;
+    }
+    if !can_attach() {
+        common::skip(
+            "pages that cannot be read: strace may not attach to a process that runs; be root, or sysctl kernel.yama.ptrace_scope=0",
+        );
     }
     let table = tried(&Options { faults: number("WHOWAS_FAULTS", 20), ..NOTHING });
     assert!(table.rows.iter().any(|row| row.told > 0), "no fault ever showed:\n{table}");

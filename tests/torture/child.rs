@@ -49,6 +49,8 @@ pub enum JobKind {
     Suffer,
     /// The same, but once it is open it waits for the file [`GO`] beside its directory.
     SufferLater,
+    /// The same, but it ends at once when something fails, without closing anything.
+    DieLater,
     /// Derive everything anew.
     Rebuild,
 }
@@ -87,6 +89,7 @@ impl Job {
             kind: match lines.next()? {
                 "Suffer" => JobKind::Suffer,
                 "SufferLater" => JobKind::SufferLater,
+                "DieLater" => JobKind::DieLater,
                 "Rebuild" => JobKind::Rebuild,
                 _ => JobKind::Append,
             },
@@ -112,7 +115,8 @@ fn say(line: &str) -> Option<()> {
 
 fn play(job: &Job) -> Option<()> {
     let mut options = SledOptions { rebuild: job.kind == JobKind::Rebuild, ..options("torture") };
-    if job.kind == JobKind::SufferLater {
+    let is_later = matches!(job.kind, JobKind::SufferLater | JobKind::DieLater);
+    if is_later {
         // So little that hardly a page stays.
         options.cache_capacity_bytes = 64 << 10;
     }
@@ -120,14 +124,14 @@ fn play(job: &Job) -> Option<()> {
         Ok(store) => store,
         Err(error) => return say(&format!("closed {}", one_line(&error))),
     };
-    if job.kind == JobKind::SufferLater {
+    if is_later {
         // As in a service: what a commit writes nobody has read for it.
         store.keep_resident(64 << 20);
         while store.fill_resident().ok()? {}
     }
     let ledger = Ledger::new(store);
     say("open")?;
-    if job.kind == JobKind::SufferLater {
+    if is_later {
         let go = job.directory.with_file_name(GO);
         while !go.exists() {
             thread::sleep(Duration::from_millis(1));
@@ -156,10 +160,15 @@ fn play(job: &Job) -> Option<()> {
             }
             Err(error) => {
                 say(&format!("failed {}", one_line(&error)))?;
+                if job.kind == JobKind::DieLater {
+                    say("stopped")?;
+                    say("suffered")?;
+                    std::process::abort();
+                }
                 return suffer(&ledger, job, &heads, tenant, &error);
             }
         }
-        if matches!(job.kind, JobKind::Suffer | JobKind::SufferLater) && nth == job.steps / 2 {
+        if (job.kind == JobKind::Suffer || is_later) && nth == job.steps / 2 {
             // The engine's own threads get their turn.
             thread::sleep(Duration::from_millis(600));
         }

@@ -21,7 +21,9 @@ mod truth;
 pub use child::{Program, play_if_asked};
 pub use table::Table;
 
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// What is tried, and how often.
 #[derive(Clone, Debug)]
@@ -59,6 +61,25 @@ pub fn torture(options: &Options, program: &Program) -> Table {
 
 /// Whether faults can be injected and system calls be traced here.
 pub fn can_trace() -> bool {
-    let ran = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    let ran = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     ran.is_ok_and(|status| status.success())
+}
+
+/// Whether a tracer may come over a process that runs already.
+pub fn can_attach() -> bool {
+    let Ok(mut sleeper) = Command::new("sleep").arg("60").spawn() else { return false };
+    let tracer = faults::injecting("pread64", "EIO", "1+", None, Path::new("/dev/null"))
+        .args(["-p", &sleeper.id().to_string()])
+        .stderr(Stdio::piped())
+        .spawn();
+    let is_attached = tracer.is_ok_and(|mut tracer| {
+        let mut said = String::new();
+        let _ = BufReader::new(tracer.stderr.take().unwrap()).read_line(&mut said);
+        let _ = tracer.kill();
+        let _ = tracer.wait();
+        said.contains("attached")
+    });
+    let _ = sleeper.kill();
+    let _ = sleeper.wait();
+    is_attached
 }

@@ -90,7 +90,11 @@ impl Session {
 }
 
 fn read(text: &str) -> Option<Secret> {
-    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+    let mut secret = [0; 32];
+    if text.len() != 2 * secret.len() {
+        return None;
+    }
+    HEXLOWER.decode_mut(text.as_bytes(), &mut secret).is_ok().then_some(secret)
 }
 
 /// The map is searched by hashes, so that the time a search takes tells nothing of a secret.

@@ -7,7 +7,7 @@
 //! | `lock` | locked by the process that has the ledger open; never removed |
 //! | `holder.json` | who that is and how far it is |
 //! | `commits` | how many commits were acknowledged at least, and which was the newest, against which the engine's own recovery is checked |
-//! | `rebuild` | there while what is derived from the journal is incomplete |
+//! | `rebuild` | there while what is derived from the journal is incomplete; may name a commit that failed and of which half may be there |
 //! | `restore` | there while the ledger is being brought back from an export |
 //! | `engine.new/` | a compacted engine; means nothing until `compacted` is there, and is removed at the next opening |
 //! | `compacted` | there while `engine.new/` takes the place of `engine/`, which the next opening completes; see `swap.rs` |
@@ -38,6 +38,7 @@ use self::names::{
     check_is_ours,
 };
 use super::swap;
+use crate::domain::id::{Sequence, TenantId};
 use crate::private;
 use crate::store::{Holder, RULES, StoreError};
 
@@ -161,6 +162,19 @@ impl Directory {
     /// A rebuild is to be done.
     pub(super) fn mark_rebuilding(&self) -> Result<(), StoreError> {
         self.replace(REBUILD, TO_REBUILD, true)
+    }
+
+    /// A rebuild is to be done, and before that whatever there is of a commit that was never acknowledged is to go.
+    pub(super) fn mark_half(&self, tenant: TenantId, sequence: Sequence) -> Result<(), StoreError> {
+        let half = format!("{HALF}{sequence} {tenant}\n");
+        self.replace(REBUILD, &[TO_REBUILD, half.as_bytes()].concat(), true)
+    }
+
+    /// The commit that was never acknowledged and of which half may be there, if the mark names one.
+    pub(super) fn half(&self) -> Result<Option<(TenantId, Sequence)>, StoreError> {
+        let mark = self.read(REBUILD)?;
+        let named = mark.lines().find_map(|line| line.strip_prefix(HALF)?.split_once(' '));
+        Ok(named.and_then(|(sequence, tenant)| Some((tenant.parse().ok()?, Sequence(sequence.parse().ok()?)))))
     }
 
     /// A rebuild is being done.
@@ -378,4 +392,5 @@ fn copy_ledger(from: &Path, to: &Path) -> Result<(), StoreError> {
 
 const TO_REPAIR: &str = "run `whowas repair`\n";
 const TO_REBUILD: &[u8] = b"run `whowas rebuild`\n";
+const HALF: &str = "half of a commit may be there: ";
 const REBUILD_BEGUN: &[u8] = b"a rebuild was begun; run `whowas rebuild`, and `whowas repair` if that fails\n";

@@ -7,6 +7,7 @@
 //! It writes in threads of its own, and when one of them fails or panics whoever waits for it may wait for ever. So all
 //! writing is done in one thread of ours, and who asked for it waits no longer than [`EngineOptions::patience`] allows.
 
+mod half;
 mod opened;
 mod ready;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use ::sled::IVec;
 
+use self::half::Half;
 use self::opened::Inner;
 use self::ready::{Identity, identity, make_ready};
 use super::cipher::Cipher;
@@ -47,6 +49,8 @@ pub(super) struct Engine {
     inner: RwLock<Option<Arc<Inner>>>,
     /// The first failure, but for those of reading beforehand. Nothing is written after it.
     broken: Mutex<Option<String>>,
+    /// Whether half of a batch is in it.
+    half: Arc<Half>,
     /// How often it was opened again since.
     reopened: AtomicU32,
     /// A record, as it is stored, that came with the newest batch which is on the disk for sure, and that no other batch touches.
@@ -131,6 +135,7 @@ impl Engine {
             options,
             inner: RwLock::new(Some(Arc::new(inner))),
             broken: Mutex::default(),
+            half: Arc::default(),
             reopened: AtomicU32::new(0),
             witness: Mutex::default(),
             writer,
@@ -249,9 +254,10 @@ impl Engine {
         })?
     }
 
-    /// Applies a batch whole or not at all. It is durable after [`Self::persist`].
+    /// Applies a batch for which something else says that it is to be done anew if it fails, because half of it may be there then. It is
+    /// durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(self.applying(batch, read_all)?)
+        self.write(self.applying(batch, |_, _| Ok(Vec::new()))?)
     }
 
     /// Hands everything applied to the operating system.
@@ -292,7 +298,11 @@ impl Engine {
         self.write(Inner::persist)
     }
 
-    /// Applies a batch whole or not at all, and puts it on the disk. No other batch may touch the witness, which is a key of it.
+    /// Applies a batch and puts it on the disk. No other batch may touch the witness, which is a key of it.
+    ///
+    /// sled puts one record after the other into its pages, and what it has done when it cannot read one of them stays done, and reaches
+    /// the disk a moment later. So all of them are read first. Should sled need others, or one of them once more, and not have it, half of the
+    /// batch is there ([`Self::is_half`]), and nothing is read until [`Self::undo`] has taken it back.
     pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
         let apply = self.applying(batch, read_all)?;
         self.write(move |inner| {
@@ -342,7 +352,7 @@ impl Engine {
     }
 
     /// What applies a batch, to the engine and then to all that is known of its records in memory. `before` reads what its keys have now,
-    /// for when it fails.
+    /// which [`Self::undo`] puts back.
     fn applying<B>(
         &self,
         batch: Batch,
@@ -351,7 +361,7 @@ impl Engine {
     where
         B: FnOnce(&Inner, &[IVec]) -> Result<Vec<Option<IVec>>, StoreError> + Send,
     {
-        let (resident, texts) = (Arc::clone(&self.resident), Arc::clone(&self.texts));
+        let (resident, texts, half) = (Arc::clone(&self.resident), Arc::clone(&self.texts), Arc::clone(&self.half));
         let (mut stored, mut sealed) = (::sled::Batch::default(), Vec::new());
         let mut keys: Vec<IVec> = Vec::with_capacity(batch.0.len());
         let bytes = batch.0.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
@@ -375,12 +385,46 @@ impl Engine {
         Ok(move |inner: &Inner| {
             let before = before(inner, &keys)?;
             resident.writing(batch.0, || {
-                inner.apply_or_undo(stored, keys.into_iter().zip(before))?;
+                inner.apply(stored).inspect_err(|_| half.note(keys.into_iter().zip(before)))?;
                 // Whoever begins to collect the texts of a group from now on finds these in the engine, and who has begun is told.
                 sealed.iter().for_each(|(key, stored)| texts.note(key, stored));
                 Ok(())
             })
         })
+    }
+
+    /// Whether half of a batch that failed is there and would stay.
+    pub(super) fn is_half(&self) -> bool {
+        self.half.is_there() && self.inner().is_some_and(|inner| !inner.has_failed())
+    }
+
+    /// Puts back what the keys of the batch that failed had before, and puts that on the disk.
+    ///
+    /// # Errors
+    /// Not all of it could be put back. Nothing is read any more then.
+    pub(super) fn undo(&self) -> Result<(), StoreError> {
+        let Some(inner) = self.inner() else { return Err(self.half_is_there()) };
+        let before = self.half.before();
+        let put_back = move || {
+            let put_one = |(key, value): (IVec, Option<IVec>)| {
+                inner.guarded(|| match value {
+                    Some(value) => inner.db.insert(key, value).map(drop),
+                    None => inner.db.remove(key).map(drop),
+                })
+            };
+            // Whatever becomes of one, the others are put back.
+            let all = before.into_iter().map(put_one).fold(Ok(()), Result::and);
+            inner.persist().and(all)
+        };
+        match self.writer.wait_for(put_back, self.options.patience) {
+            Ok(done) => done.map(|()| self.half.is_gone()),
+            Err(_) => Err(self.half_is_there()),
+        }
+    }
+
+    fn half_is_there(&self) -> StoreError {
+        let why = "half of a commit that failed is in it; end the process and run `whowas rebuild`";
+        io_error(&self.path, "read the engine", io::Error::other(why))
     }
 
     /// Takes a record for the witness of what is on the disk when it has been opened.
@@ -433,11 +477,11 @@ impl Engine {
     /// had better be spared.
     fn read<T>(&self, mut question: impl FnMut(&Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let (error, failed) = match self.inner() {
-            Some(inner) => match question(&inner) {
+            Some(inner) => match self.ask(&inner, &mut question) {
                 Err(error @ StoreError::Io { .. }) => {
                     self.note_broken(&error);
-                    if self.still_writes(&inner) {
-                        return question(&inner);
+                    if !inner.has_failed() && (is_mere_reading(&error) || self.half.is_there()) {
+                        return self.ask(&inner, &mut question);
                     }
                     (error, Arc::as_ptr(&inner))
                 }
@@ -453,11 +497,14 @@ impl Engine {
         question(&inner)
     }
 
-    /// Whether sled would write: after a write of its own has failed it does not, not even nothing.
-    fn still_writes(&self, inner: &Arc<Inner>) -> bool {
-        let inner = Arc::clone(inner);
-        let nothing = move || inner.apply(::sled::Batch::default()).is_ok();
-        !self.writer.hangs() && self.writer.wait_for(nothing, self.options.patience) == Ok(true)
+    /// An answer counts if no half of a batch is there when it has come.
+    fn ask<T>(
+        &self,
+        inner: &Inner,
+        question: &mut impl FnMut(&Inner) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let answered = question(inner);
+        if self.half.is_there() { Err(self.half_is_there()) } else { answered }
     }
 
     fn note_broken(&self, error: &StoreError) {
@@ -506,7 +553,11 @@ impl Engine {
             None => true,
         };
         match Inner::open_after_failure(&self.path, self.options) {
-            Ok(inner) if has_all(&inner) => Ok(Arc::clone(place.insert(Arc::new(inner)))),
+            Ok(inner) if has_all(&inner) => {
+                // A write of its own had failed, and what was not written whole sled leaves out.
+                self.half.is_gone();
+                Ok(Arc::clone(place.insert(Arc::new(inner))))
+            }
             _ => Err(error),
         }
     }
@@ -529,6 +580,12 @@ impl Drop for Engine {
             drop(self.writer.wait_for(move || make_ready(&path, options, own), options.patience));
         }
     }
+}
+
+/// Whether it is sled's word for something that it could not read, if it has not failed to write.
+fn is_mere_reading(error: &StoreError) -> bool {
+    let StoreError::Io { source, .. } = error else { return false };
+    source.downcast_ref().is_some_and(|error| matches!(error, ::sled::Error::Io(_)))
 }
 
 /// What an engine has under these keys of its own.

@@ -236,6 +236,13 @@ impl SledStore {
         let note = directory.commits();
         try_on_copy(&directory, note, &options, cipher.clone())?;
         let engine = open_engine(&directory, format, &options, cipher)?;
+        if let Some((tenant, sequence)) = directory.half()? {
+            // Nothing was written after it, nor is before this mark has gone.
+            engine
+                .remove_kinds(&(Key::Journal { tenant, sequence, chunk: 0 }.encode(), Prefix::journal(tenant).end()))?;
+            engine.persist()?;
+            directory.mark_rebuilding()?;
+        }
         let commits = count_commits(&engine)?;
         // Deriving everything anew brings none of them back, and what a repair could bring back must not be written over.
         check_commits(&engine, &directory, note, commits)?;
@@ -428,11 +435,24 @@ impl SledStore {
         self.unseen.note(tenant, &before, &derived);
         let journaled = Key::Journal { tenant, sequence: head.sequence, chunk: 0 };
         let written = self.engine.commit(changes.into_batch(), &journaled.encode());
-        Self::or_stop(&mut stopped, written)?;
+        Self::or_stop(&mut stopped, written.inspect_err(|_| self.undo_half(tenant, head.sequence)))?;
         let count = self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         self.directory.note_commits(&Note { count, newest: Some(self.noted(tenant, &head)) });
         self.pin(tenant, &Arc::new(head.clone()));
         Ok(head)
+    }
+
+    /// Takes back what there is of a commit that failed.
+    fn undo_half(&self, tenant: TenantId, sequence: Sequence) {
+        if !self.engine.is_half() {
+            return;
+        }
+        // Half of it is on the disk if the process ends before that is done, or if it cannot be done. The opening for a rebuild does it then.
+        let marked = self.directory.mark_half(tenant, sequence);
+        if self.engine.undo().is_ok() && marked.is_ok() {
+            // With a mark too many nothing is lost.
+            let _ = self.directory.clear_rebuilding();
+        }
     }
 
     /// An empty store for a moment's use.

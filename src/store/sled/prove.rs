@@ -57,8 +57,26 @@ pub(super) fn prove(
             stranded.extend(whole.into_iter().map(|commit| (*sequence, commit)));
         }
     }
+    // Keys are put together from what pages tell, and may come out wrong. So pieces alone are no trace of a tenant of whom nothing else is known,
+    // not even a header of a commit.
+    let is_known = noted.is_some() || carved.heads.contains_key(&tenant) || !layers.is_empty() || !stranded.is_empty();
+    if !is_known && !has_header(carved, tenant)? {
+        newest = Sequence(0);
+    }
     let wanted = noted.map(|noted| (noted.sequence, noted.hash));
     Ok(Proved { tenant, chain: choose(layers, wanted), stranded, newest })
+}
+
+/// Whether any piece of a tenant's commits is a header of one.
+fn has_header(carved: &Carved, tenant: TenantId) -> Result<bool, StoreError> {
+    for (sequence, chunks) in carved.pieces.get(&tenant).into_iter().flatten() {
+        for first in chunks.get(&0).into_iter().flatten() {
+            if JournalV1::read(&carved.read(&Key::Journal { tenant, sequence: *sequence, chunk: 0 }, first)?).is_ok() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Of the chains that end with the newest commit the one that holds the commit that was noted as acknowledged; else the one
@@ -148,3 +166,27 @@ fn put_together(
 
 /// How many ways of putting one commit's pieces together are tried. Nearly always there is one.
 const WAYS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sled::engine::{Batch, Engine, EngineOptions};
+
+    /// Keys are put together from what the engine's pages tell, and may come out as those of nobody.
+    #[test]
+    fn what_only_looks_like_pieces_is_no_tenant() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let engine = Engine::open(folder.path(), EngineOptions::TESTED, None).unwrap();
+        let nobody = TenantId::from_bytes([8; 16]);
+        let mut batch = Batch::default();
+        for (number, chunk) in [(1, 0), (7_163_082_312_780_820_526, 3)] {
+            let key = Key::Journal { tenant: nobody, sequence: Sequence(number), chunk }.encode();
+            batch.insert(key, b"no header of a commit".to_vec());
+        }
+        engine.commit(batch, b"key").unwrap();
+        engine.close().unwrap();
+        let carved = Carved::of(folder.path(), None, &mut |_| ()).unwrap();
+        assert!(carved.pieces.contains_key(&nobody));
+        assert_eq!(prove(&carved, nobody, None, &mut |_| ()).unwrap().newest, Sequence(0));
+    }
+}

@@ -46,7 +46,7 @@ pub(super) struct Resident {
 
 /// How far the copying is.
 #[derive(Default)]
-struct Filling {
+pub(super) struct Filling {
     /// The group that is copied, and the key as the engine has it from which on it is still to be done. `None` if nothing is.
     next: Option<(usize, Vec<u8>)>,
 }
@@ -209,7 +209,7 @@ impl Resident {
         self.is_on.load(Atomic::Acquire)
     }
 
-    fn turn(&self) -> MutexGuard<'_, Filling> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, Filling> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -309,8 +309,12 @@ impl Shelves {
             // Readers wait meanwhile, so it is one region a time.
             group.arena.tidy(group.shelves.values_mut().flat_map(Shelf::blocks_mut));
         }
-        // Rather than going without copies, what is free in their memory is given back as far as it can be.
-        while self.bytes() > self.bytes_max && self.groups.iter_mut().any(Group::squeeze) {}
+        // Rather than going without copies, what is free in their memory is given back, if that will do; it too is one region a time.
+        let free: usize = self.groups.iter().map(|group| group.arena.free_bytes()).sum();
+        let is_enough = self.bytes() - free <= self.bytes_max;
+        if self.bytes() > self.bytes_max && is_enough && self.groups.iter_mut().any(Group::squeeze) {
+            return;
+        }
         // What is worth least goes first.
         for nth in (0..self.groups.len()).rev() {
             let is_too_large = self.bytes() > self.bytes_max;

@@ -53,7 +53,7 @@ pub(super) fn add_logs(engine: &Engine, directory: &Directory, format: Option<u3
 fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
     // The newest complete node of each level is all that a later one can be built on.
     let mut newest: BTreeMap<u8, Hash> = BTreeMap::new();
-    let (mut batch, mut count) = (Batch::default(), 0);
+    let (mut batch, mut count, mut witness) = (Batch::default(), 0, Vec::new());
     engine.scan(all(Prefix::journal(tenant)), Order::Forward, |encoded, bytes| {
         let key = decode_key(encoded)?;
         let Key::Journal { sequence, chunk: 0, .. } = key else { return Ok(ControlFlow::Continue(())) };
@@ -63,15 +63,17 @@ fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
         newest.extend((0..).zip(nodes.iter().copied()));
         let (key, record) = (Key::LogNodes { tenant, sequence }, LogNodesV1(nodes.iter().map(|node| node.0).collect()));
         let sealed = codec::seal(&key.encode(), &record).map_err(|error| damaged(&key, error.to_string()))?;
-        batch.insert(key.encode(), sealed);
+        witness = key.encode();
+        batch.insert(witness.clone(), sealed);
         count += 1;
         if count == WRITTEN_AT_ONCE {
             count = 0;
-            engine.apply(std::mem::take(&mut batch))?;
+            // With the newest node and the oldest there, those between are not looked for at the next opening.
+            engine.commit(std::mem::take(&mut batch), &witness)?;
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    engine.apply(batch)
+    if count > 0 { engine.commit(batch, &witness) } else { Ok(()) }
 }
 
 #[cfg(test)]

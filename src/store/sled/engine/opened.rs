@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ::sled::{Db, IVec};
+use ::sled::Db;
 
 use super::{CONFIG_FILE, DATA_FILE, EngineOptions, LOCK_ATTEMPTS, LOCK_PAUSE, PAGES_FOLDER, read_first};
 use crate::store::StoreError;
@@ -22,6 +22,7 @@ use crate::store::sled::{FREE_BYTES_MIN, Vanishing};
 /// sled, and what making it durable needs.
 pub(super) struct Inner {
     pub(super) db: Db,
+    config: ::sled::Config,
     file: File,
     path: PathBuf,
     /// Files of single pages that are on the disk by now.
@@ -62,7 +63,7 @@ impl Inner {
             .write(true)
             .open(path.join(DATA_FILE))
             .map_err(|error| io_error(path, "open the engine's file", error))?;
-        Ok(Self { db, file, path: path.to_owned(), synced: Mutex::default(), _vanishing: None })
+        Ok(Self { db, config, file, path: path.to_owned(), synced: Mutex::default(), _vanishing: None })
     }
 
     /// Opens it for reading, after it failed. A log that does not end cleanly is opened as a copy, because sled overwrites what stands behind
@@ -91,22 +92,9 @@ impl Inner {
         self.guarded(|| self.db.apply_batch(batch))
     }
 
-    /// Applies a batch whole or, as far as what its keys had before is given, not at all. sled puts one record after the other into its
-    /// pages. If it comes to one that it cannot read, what it has done stays, and would reach the disk a moment later.
-    pub(super) fn apply_or_undo(
-        &self,
-        batch: ::sled::Batch,
-        before: impl Iterator<Item = (IVec, Option<IVec>)>,
-    ) -> Result<(), StoreError> {
-        self.apply(batch).inspect_err(|_| {
-            for (key, value) in before {
-                // Where this fails nothing was put either; and if sled could not write, it writes nothing any more.
-                let _ = self.guarded(|| match value {
-                    Some(value) => self.db.insert(key, value).map(drop),
-                    None => self.db.remove(key).map(drop),
-                });
-            }
-        })
+    /// Whether a write of sled's own has failed. After that it writes no more, and cannot always read.
+    pub(super) fn has_failed(&self) -> bool {
+        self.config.global_error().is_err()
     }
 
     pub(super) fn persist(&self) -> Result<(), StoreError> {

@@ -1,14 +1,18 @@
 use std::ffi::OsString;
 use std::sync::mpsc;
 
+use proptest::strategy::{Strategy, ValueTree};
+
 use super::opened::is_refused_lock;
 use super::*;
-use crate::domain::id::{ObjectId, TenantId};
+use crate::domain::id::{ObjectId, Sequence, TenantId};
+use crate::domain::time::Instant;
 use crate::store::codec::{self, Record};
 use crate::store::key::{Key, Prefix};
-use crate::store::sled::LedgerKey;
 use crate::store::sled::directory::copy_below;
 use crate::store::sled::read::all;
+use crate::store::sled::{LedgerKey, SledOptions, SledStore, chain};
+use crate::store::{LedgerStore, testing};
 
 const OPTIONS: EngineOptions = EngineOptions::TESTED;
 
@@ -244,40 +248,92 @@ impl Unreadable {
     }
 }
 
-/// sled applies a batch one record after the other, and what it has done when it fails stays.
+/// sled applies a batch one record after the other, in any order, and what it has done when it fails stays.
 #[test]
 fn of_a_commit_that_cannot_be_read_nothing_is_done() {
-    let place = Unreadable::new();
-    let engine = place.open();
-    engine.write(engine.applying(Unreadable::batch(), |_, _| Ok(Vec::new())).unwrap()).unwrap_err();
-    assert!(place.changed(engine) > 0, "this is what the engine does by itself; if it does not, nothing is shown here");
-
-    let place = Unreadable::new();
-    let engine = place.open();
-    engine.commit(Unreadable::batch(), b"key").unwrap_err();
-    assert!(engine.broken().is_some());
-    assert_eq!(place.changed(engine), 0);
-
-    let place = Unreadable::new();
-    let engine = place.open();
-    engine.apply(Unreadable::batch()).unwrap_err();
-    assert_eq!(place.changed(engine), 0);
+    let half = |_| {
+        let place = Unreadable::new();
+        let engine = place.open();
+        engine.apply(Unreadable::batch()).unwrap_err();
+        assert!(engine.is_half());
+        place.changed(engine) > 0
+    };
+    assert!((0..20).any(half), "this is what the engine does by itself; if it does not, nothing is shown here");
+    for _ in 0..5 {
+        let place = Unreadable::new();
+        let engine = place.open();
+        engine.commit(Unreadable::batch(), b"key").unwrap_err();
+        assert!(engine.broken().is_some() && !engine.is_half());
+        assert_eq!(engine.get(&[5]).unwrap().as_deref(), Some(Unreadable::value(5).as_slice()), "it is read");
+        assert_eq!(place.changed(engine), 0);
+    }
 }
 
+/// A page that was read may be gone from memory when its turn comes, and not to be read again.
 #[test]
-fn what_was_done_of_a_batch_that_fails_is_undone() {
-    let place = Unreadable::new();
-    let engine = place.open();
+fn half_of_a_batch_is_not_read_and_is_taken_back() {
     let keys: Vec<IVec> = Unreadable::batch().0.into_iter().map(|(key, _)| key.into()).collect();
-    // Its page was read, was given up for another one's, and is not to be read again.
     let before = keys.iter().map(|key| match key.as_ref() {
         [number] => Some(Unreadable::value(*number).into()),
         _ => None,
     });
     let before: Vec<Option<IVec>> = before.collect();
-    let apply = engine.applying(Unreadable::batch(), |_, _| Ok(before)).unwrap();
-    engine.write(apply).unwrap_err();
-    assert_eq!(place.changed(engine), 0);
+    for is_readable_again in [false, true, false, true, false, true] {
+        let place = Unreadable::new();
+        let engine = place.open();
+        let before = before.clone();
+        engine.write(engine.applying(Unreadable::batch(), |_, _| Ok(before)).unwrap()).unwrap_err();
+        assert!(engine.is_half());
+        let error = engine.get(&[5]).unwrap_err();
+        assert!(chain(&error).contains("rebuild"), "{error}");
+        if is_readable_again {
+            place.change(|byte, whole| *byte = whole);
+        }
+        assert_eq!(engine.undo().is_ok(), is_readable_again);
+        match engine.get(&[5]) {
+            Ok(value) => {
+                assert_eq!((value.as_deref(), is_readable_again), (Some(Unreadable::value(5).as_slice()), true))
+            }
+            Err(_) => assert!(!is_readable_again, "what could not be put back may be anything"),
+        }
+        assert_eq!(engine.reopened.load(Ordering::Relaxed), 0);
+        assert_eq!(place.changed(engine), 0, "what can be put back is");
+    }
+}
+
+/// What cannot be taken back is left to the opening for a rebuild, which nothing is written before.
+#[test]
+fn half_of_a_commit_that_stays_is_removed_before_everything_is_derived_anew() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (tenant, folder) = (TenantId::from_bytes([3; 16]), tempfile::TempDir::new().unwrap());
+    let path = folder.path().join("ledger");
+    let options = SledOptions { create: true, ..SledOptions::new("test", Instant::from_micros(0)) };
+    let store = SledStore::open(&path, options.clone()).unwrap();
+    let (commit, derived) = testing::commits().new_tree(&mut runner).unwrap().current();
+    let head = store.append(tenant, Sequence(0), commit, derived).unwrap();
+    let piece = |sequence: u64, chunk: u16| Key::Journal { tenant, sequence: Sequence(sequence), chunk }.encode();
+    // Of the second commit there is a piece, and of what it should have changed nothing.
+    let mut batch = Batch::default();
+    batch.insert(piece(2, 1), b"half of it".to_vec());
+    store.engine.apply(batch).unwrap();
+    store.undo_half(tenant, Sequence(2));
+    assert!(!store.directory.is_rebuilding().unwrap(), "there is none");
+    store.engine.half.note([(IVec::from(piece(2, 1)), None)].into_iter());
+    store.undo_half(tenant, Sequence(2));
+    assert!(!store.directory.is_rebuilding().unwrap(), "it was taken back");
+    assert!(store.engine.get(&piece(2, 1)).unwrap().is_none());
+
+    let mut batch = Batch::default();
+    batch.insert(piece(2, 1), b"half of it".to_vec());
+    store.engine.apply(batch).unwrap();
+    store.directory.mark_half(tenant, Sequence(2)).unwrap();
+    drop(store);
+    let error = SledStore::open(&path, options.clone()).unwrap_err();
+    assert!(matches!(error, StoreError::NeedsRebuild { .. }), "{error}");
+    let store = SledStore::open(&path, SledOptions { rebuild: true, ..options }).unwrap();
+    assert!(store.engine.get(&piece(2, 1)).unwrap().is_none());
+    assert_eq!(store.journal(tenant, Sequence(1), 9).unwrap().last().unwrap().hash, head.hash);
+    assert!(store.directory.is_rebuilding().unwrap() && store.directory.half().unwrap().is_none());
 }
 
 /// A disk that cannot be read in one place is read in the others, and the engine is not opened again, which would write.
@@ -287,15 +343,38 @@ fn what_cannot_be_read_is_no_reason_to_open_the_engine_again() {
     let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
     let failing = |times: usize| {
         let mut left = times;
-        engine.read(move |_| {
+        engine.read(move |inner| {
             left = left.saturating_sub(1);
-            if left == 0 { Ok(()) } else { Err(io_error(Path::new("page"), "read", io::Error::other("once more"))) }
+            inner.guarded(|| if left == 0 { Ok(()) } else { Err(io::Error::other("once more").into()) })
         })
     };
     failing(2).unwrap();
     failing(3).unwrap_err();
     assert_eq!(engine.reopened.load(Ordering::Relaxed), 0);
     assert!(engine.broken().is_some(), "it is not written any more all the same");
+}
+
+/// Copies are filled while nobody writes, so whoever writes waits for them; and they must not wait for it if they cannot be read.
+#[test]
+fn copies_that_cannot_be_read_hold_up_no_write() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let engine = Engine::open(folder.path(), OPTIONS, None).unwrap();
+    let turn = engine.resident().turn();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut batch = Batch::default();
+            batch.insert(b"key".to_vec(), b"value".to_vec());
+            engine.commit(batch, b"key")
+        });
+        // It waits for its turn, as for whoever fills copies, who meets a place that cannot be read.
+        thread::sleep(LOCK_PAUSE * 2);
+        let unreadable: Result<(), _> =
+            engine.read(|inner| inner.guarded(|| Err(io::Error::other("it cannot be read").into())));
+        unreadable.unwrap_err();
+        assert!(!writer.is_finished(), "it waited for the one who waits for it, until he was given up");
+        drop(turn);
+        writer.join().unwrap().unwrap();
+    });
 }
 
 /// The names of the notes of where pages stand.
