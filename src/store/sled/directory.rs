@@ -164,10 +164,9 @@ impl Directory {
         self.replace(REBUILD, TO_REBUILD, true)
     }
 
-    /// A rebuild is to be done, and before that whatever there is of a commit that was never acknowledged is to go.
-    pub(super) fn mark_half(&self, tenant: TenantId, sequence: Sequence) -> Result<(), StoreError> {
-        let half = format!("{HALF}{sequence} {tenant}\n");
-        self.replace(REBUILD, &[TO_REBUILD, half.as_bytes()].concat(), true)
+    /// What is to say, if need be, that half of a commit may be there.
+    pub(super) fn half_mark(&self, tenant: TenantId, sequence: Sequence) -> HalfMark {
+        HalfMark { path: self.path.clone(), tenant, sequence }
     }
 
     /// The commit that was never acknowledged and of which half may be there, if the mark names one.
@@ -290,12 +289,7 @@ impl Directory {
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
-        match fs::remove_file(self.path.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(self.io_error(&format!("remove {name}"), error))
-            }
-            _ => sync_directory(&self.path),
-        }
+        remove(&self.path, name)
     }
 
     /// What is noted of the acknowledged commits; `None` if nothing is, or it cannot be read.
@@ -365,6 +359,25 @@ impl Directory {
     }
 }
 
+/// Says that half of a commit may be there that was never acknowledged: a rebuild is to be done, and before that whatever there is of it is to
+/// go.
+pub(super) struct HalfMark {
+    path: PathBuf,
+    tenant: TenantId,
+    sequence: Sequence,
+}
+
+impl HalfMark {
+    pub(super) fn set(&self) -> Result<(), StoreError> {
+        let half = format!("{HALF}{} {}\n", self.sequence, self.tenant);
+        replace(&self.path, REBUILD, &[TO_REBUILD, half.as_bytes()].concat(), true)
+    }
+
+    pub(super) fn clear(&self) -> Result<(), StoreError> {
+        remove(&self.path, REBUILD)
+    }
+}
+
 /// Whether a directory holds a ledger that is being brought back from an export, or was when that ended early.
 pub fn is_half_restored(path: &Path) -> bool {
     path.join(RESTORE).exists()
@@ -374,6 +387,15 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // The lock itself goes after this, with the field.
         self.remove_holder();
+    }
+}
+
+fn remove(directory: &Path, name: &str) -> Result<(), StoreError> {
+    match fs::remove_file(directory.join(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error(directory, &format!("remove {name}"), error))
+        }
+        _ => sync_directory(directory),
     }
 }
 

@@ -29,7 +29,7 @@ use self::half::Half;
 use self::opened::Inner;
 use self::ready::{Identity, identity, make_ready};
 use super::cipher::Cipher;
-use super::directory::{io_error, remove_half_snapshots, sync_directory};
+use super::directory::{HalfMark, io_error, remove_half_snapshots, sync_directory};
 use super::ordered::{self, Texts};
 use super::readable::{End, check_readable};
 use super::resident::{Records, Resident};
@@ -257,7 +257,7 @@ impl Engine {
     /// Applies a batch for which something else says that it is to be done anew if it fails, because half of it may be there then. It is
     /// durable after [`Self::persist`].
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(self.applying(batch, |_, _| Ok(Vec::new()))?)
+        self.write(self.applying(batch, None)?)
     }
 
     /// Hands everything applied to the operating system.
@@ -300,11 +300,10 @@ impl Engine {
 
     /// Applies a batch and puts it on the disk. No other batch may touch the witness, which is a key of it.
     ///
-    /// sled puts one record after the other into its pages, and what it has done when it cannot read one of them stays done, and reaches
-    /// the disk a moment later. So all of them are read first. Should sled need others, or one of them once more, and not have it, half of the
-    /// batch is there ([`Self::is_half`]), and nothing is read until [`Self::undo`] has taken it back.
-    pub(super) fn commit(&self, batch: Batch, witness: &[u8]) -> Result<(), StoreError> {
-        let apply = self.applying(batch, read_all)?;
+    /// All its pages are read first. Should sled need others, or one of them once more, and not have it, half of the batch is there: then
+    /// nothing is read any more until it is taken back, and the mark says so meanwhile ([`half`]).
+    pub(super) fn commit(&self, batch: Batch, witness: &[u8], mark: Option<HalfMark>) -> Result<(), StoreError> {
+        let apply = self.applying(batch, Some(Undoing { before: Box::new(read_all), mark }))?;
         self.write(move |inner| {
             apply(inner)?;
             inner.persist()
@@ -351,16 +350,13 @@ impl Engine {
         self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// What applies a batch, to the engine and then to all that is known of its records in memory. `before` reads what its keys have now,
-    /// which [`Self::undo`] puts back.
-    fn applying<B>(
+    /// What applies a batch, to the engine and then to all that is known of its records in memory, and takes it back if that is wanted and it
+    /// fails.
+    fn applying(
         &self,
         batch: Batch,
-        before: B,
-    ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<B>, StoreError>
-    where
-        B: FnOnce(&Inner, &[IVec]) -> Result<Vec<Option<IVec>>, StoreError> + Send,
-    {
+        undoing: Option<Undoing>,
+    ) -> Result<impl FnOnce(&Inner) -> Result<(), StoreError> + Send + use<>, StoreError> {
         let (resident, texts, half) = (Arc::clone(&self.resident), Arc::clone(&self.texts), Arc::clone(&self.half));
         let (mut stored, mut sealed) = (::sled::Batch::default(), Vec::new());
         let mut keys: Vec<IVec> = Vec::with_capacity(batch.0.len());
@@ -383,43 +379,22 @@ impl Engine {
             }
         }
         Ok(move |inner: &Inner| {
-            let before = before(inner, &keys)?;
+            let undoing = match undoing {
+                Some(undoing) => Some(((undoing.before)(inner, &keys)?, undoing.mark)),
+                None => None,
+            };
             resident.writing(batch.0, || {
-                inner.apply(stored).inspect_err(|_| half.note(keys.into_iter().zip(before)))?;
+                inner.apply(stored).inspect_err(|_| match undoing {
+                    Some((before, mark)) => {
+                        half.take_back(inner, keys.into_iter().zip(before).collect(), mark.as_ref())
+                    }
+                    None => half.comes(),
+                })?;
                 // Whoever begins to collect the texts of a group from now on finds these in the engine, and who has begun is told.
                 sealed.iter().for_each(|(key, stored)| texts.note(key, stored));
                 Ok(())
             })
         })
-    }
-
-    /// Whether half of a batch that failed is there and would stay.
-    pub(super) fn is_half(&self) -> bool {
-        self.half.is_there() && self.inner().is_some_and(|inner| !inner.has_failed())
-    }
-
-    /// Puts back what the keys of the batch that failed had before, and puts that on the disk.
-    ///
-    /// # Errors
-    /// Not all of it could be put back. Nothing is read any more then.
-    pub(super) fn undo(&self) -> Result<(), StoreError> {
-        let Some(inner) = self.inner() else { return Err(self.half_is_there()) };
-        let before = self.half.before();
-        let put_back = move || {
-            let put_one = |(key, value): (IVec, Option<IVec>)| {
-                inner.guarded(|| match value {
-                    Some(value) => inner.db.insert(key, value).map(drop),
-                    None => inner.db.remove(key).map(drop),
-                })
-            };
-            // Whatever becomes of one, the others are put back.
-            let all = before.into_iter().map(put_one).fold(Ok(()), Result::and);
-            inner.persist().and(all)
-        };
-        match self.writer.wait_for(put_back, self.options.patience) {
-            Ok(done) => done.map(|()| self.half.is_gone()),
-            Err(_) => Err(self.half_is_there()),
-        }
     }
 
     fn half_is_there(&self) -> StoreError {
@@ -581,6 +556,15 @@ impl Drop for Engine {
         }
     }
 }
+
+/// How a batch is taken back that fails.
+struct Undoing {
+    /// Reads what its keys have.
+    before: Box<BeforeReading>,
+    mark: Option<HalfMark>,
+}
+
+type BeforeReading = dyn FnOnce(&Inner, &[IVec]) -> Result<Vec<Option<IVec>>, StoreError> + Send;
 
 /// Whether it is sled's word for something that it could not read, if it has not failed to write.
 fn is_mere_reading(error: &StoreError) -> bool {

@@ -434,25 +434,13 @@ impl SledStore {
         self.pin(tenant, &before);
         self.unseen.note(tenant, &before, &derived);
         let journaled = Key::Journal { tenant, sequence: head.sequence, chunk: 0 };
-        let written = self.engine.commit(changes.into_batch(), &journaled.encode());
-        Self::or_stop(&mut stopped, written.inspect_err(|_| self.undo_half(tenant, head.sequence)))?;
+        let mark = self.directory.half_mark(tenant, head.sequence);
+        let written = self.engine.commit(changes.into_batch(), &journaled.encode(), Some(mark));
+        Self::or_stop(&mut stopped, written)?;
         let count = self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         self.directory.note_commits(&Note { count, newest: Some(self.noted(tenant, &head)) });
         self.pin(tenant, &Arc::new(head.clone()));
         Ok(head)
-    }
-
-    /// Takes back what there is of a commit that failed.
-    fn undo_half(&self, tenant: TenantId, sequence: Sequence) {
-        if !self.engine.is_half() {
-            return;
-        }
-        // Half of it is on the disk if the process ends before that is done, or if it cannot be done. The opening for a rebuild does it then.
-        let marked = self.directory.mark_half(tenant, sequence);
-        if self.engine.undo().is_ok() && marked.is_ok() {
-            // With a mark too many nothing is lost.
-            let _ = self.directory.clear_rebuilding();
-        }
     }
 
     /// An empty store for a moment's use.

@@ -183,7 +183,7 @@ mod tests {
             let key = Key::Journal { tenant: nobody, sequence: Sequence(number), chunk }.encode();
             batch.insert(key, b"no header of a commit".to_vec());
         }
-        engine.commit(batch, b"key").unwrap();
+        engine.commit(batch, b"key", None).unwrap();
         engine.close().unwrap();
         let carved = Carved::of(folder.path(), None, &mut |_| ()).unwrap();
         assert!(carved.pieces.contains_key(&nobody));

@@ -185,7 +185,7 @@ mod tests {
                 let value = (0..400u32).flat_map(|nth| nth.wrapping_mul(round).to_le_bytes()).collect();
                 batch.insert(key.to_be_bytes().to_vec(), value);
             }
-            engine.commit(batch, &[]).unwrap();
+            engine.commit(batch, &[], None).unwrap();
         }
         engine.close().unwrap();
     }

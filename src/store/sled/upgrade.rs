@@ -69,11 +69,11 @@ fn add_log(engine: &Engine, tenant: TenantId) -> Result<(), StoreError> {
         if count == WRITTEN_AT_ONCE {
             count = 0;
             // With the newest node and the oldest there, those between are not looked for at the next opening.
-            engine.commit(std::mem::take(&mut batch), &witness)?;
+            engine.commit(std::mem::take(&mut batch), &witness, None)?;
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    if count > 0 { engine.commit(batch, &witness) } else { Ok(()) }
+    if count > 0 { engine.commit(batch, &witness, None) } else { Ok(()) }
 }
 
 #[cfg(test)]

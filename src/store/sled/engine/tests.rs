@@ -9,7 +9,7 @@ use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::codec::{self, Record};
 use crate::store::key::{Key, Prefix};
-use crate::store::sled::directory::copy_below;
+use crate::store::sled::directory::{Directory, copy_below};
 use crate::store::sled::read::all;
 use crate::store::sled::{LedgerKey, SledOptions, SledStore, chain};
 use crate::store::{LedgerStore, testing};
@@ -46,7 +46,7 @@ fn a_text_that_is_written_after_its_group_was_collected_is_found() {
         count
     };
     engine.apply(batch(&["anna@x.test", "berta@x.test", "carl@x.test", "dora@x.test", "emil@x.test"])).unwrap();
-    let apply = engine.applying(batch(&["conrad@x.test"]), |_, _| Ok(Vec::new())).unwrap();
+    let apply = engine.applying(batch(&["conrad@x.test"]), None).unwrap();
     assert_eq!(kept(), 5);
     engine.write(apply).unwrap();
     assert_eq!(kept(), 6);
@@ -80,14 +80,14 @@ fn what_is_fetched_meanwhile_keeps_nothing_from_being_done() {
         let engine = Engine::open(folder.path(), OPTIONS, cipher.clone()).unwrap();
         let mut batch = Batch::default();
         (0..1_500).for_each(|number| batch.insert(key(number), vec![7; 300]));
-        engine.commit(batch, &key(0)).unwrap();
+        engine.commit(batch, &key(0), None).unwrap();
         for round in 0..20 {
             // Known ones, and others of which there are no copies that could show it.
             let ranges = (1_500..1_600).map(|number| (key(number), Some(key(number + 1)))).collect();
             engine.fetch_meanwhile((0..1_000).map(key).collect(), ranges);
             let mut batch = Batch::default();
             (0..100).for_each(|number| batch.insert(key(number * 11 + round), vec![8; 300]));
-            engine.commit(batch, &key(round)).unwrap();
+            engine.commit(batch, &key(round), None).unwrap();
         }
         engine.fetch_meanwhile((0..1_500).map(key).collect(), Vec::new());
         engine.close().unwrap();
@@ -138,7 +138,7 @@ fn what_is_known_is_fetched_meanwhile_and_what_copies_show_to_be_missing() {
         let key = posting(number).encode();
         batch.insert(key.clone(), codec::seal(&key, &Word("it".to_owned())).unwrap());
     }
-    engine.commit(batch, &posting(0).encode()).unwrap();
+    engine.commit(batch, &posting(0).encode(), None).unwrap();
     let keys = |count: u64| -> Vec<Vec<u8>> { (0..count).map(|run| Key::Run { tenant, run }.encode()).collect() };
     let fetched = || engine.fetched.swap(0, Ordering::Relaxed);
     let ranges = |numbers: std::ops::Range<u8>| -> Vec<Range> {
@@ -190,7 +190,7 @@ impl Unreadable {
         for number in Self::KEYS {
             let mut batch = Batch::default();
             batch.insert(vec![number], Self::value(number));
-            engine.commit(batch, &[number]).unwrap();
+            engine.commit(batch, &[number], None).unwrap();
         }
         engine.close().unwrap();
         let whole = fs::read(folder.path().join(DATA_FILE)).unwrap();
@@ -255,15 +255,15 @@ fn of_a_commit_that_cannot_be_read_nothing_is_done() {
         let place = Unreadable::new();
         let engine = place.open();
         engine.apply(Unreadable::batch()).unwrap_err();
-        assert!(engine.is_half());
+        assert!(engine.half.is_there());
         place.changed(engine) > 0
     };
     assert!((0..20).any(half), "this is what the engine does by itself; if it does not, nothing is shown here");
     for _ in 0..5 {
         let place = Unreadable::new();
         let engine = place.open();
-        engine.commit(Unreadable::batch(), b"key").unwrap_err();
-        assert!(engine.broken().is_some() && !engine.is_half());
+        engine.commit(Unreadable::batch(), b"key", None).unwrap_err();
+        assert!(engine.broken().is_some() && !engine.half.is_there());
         assert_eq!(engine.get(&[5]).unwrap().as_deref(), Some(Unreadable::value(5).as_slice()), "it is read");
         assert_eq!(place.changed(engine), 0);
     }
@@ -272,24 +272,28 @@ fn of_a_commit_that_cannot_be_read_nothing_is_done() {
 /// A page that was read may be gone from memory when its turn comes, and not to be read again.
 #[test]
 fn half_of_a_batch_is_not_read_and_is_taken_back() {
-    let keys: Vec<IVec> = Unreadable::batch().0.into_iter().map(|(key, _)| key.into()).collect();
-    let before = keys.iter().map(|key| match key.as_ref() {
-        [number] => Some(Unreadable::value(*number).into()),
-        _ => None,
-    });
-    let before: Vec<Option<IVec>> = before.collect();
+    let before: Vec<(IVec, Option<IVec>)> = (Unreadable::batch().0.into_iter())
+        .map(|(key, _)| match key.as_slice() {
+            [number] => (key.as_slice().into(), Some(Unreadable::value(*number).into())),
+            _ => (key.into(), None),
+        })
+        .collect();
     for is_readable_again in [false, true, false, true, false, true] {
+        let ledger = tempfile::TempDir::new().unwrap();
+        let directory = Directory::lock(&ledger.path().join("ledger"), true).unwrap();
+        let mark = directory.half_mark(TenantId::from_bytes([3; 16]), Sequence(7));
         let place = Unreadable::new();
         let engine = place.open();
-        let before = before.clone();
-        engine.write(engine.applying(Unreadable::batch(), |_, _| Ok(before)).unwrap()).unwrap_err();
-        assert!(engine.is_half());
+        engine.apply(Unreadable::batch()).unwrap_err();
         let error = engine.get(&[5]).unwrap_err();
         assert!(chain(&error).contains("rebuild"), "{error}");
         if is_readable_again {
             place.change(|byte, whole| *byte = whole);
         }
-        assert_eq!(engine.undo().is_ok(), is_readable_again);
+        engine.half.take_back(&engine.inner().unwrap(), before.clone(), Some(&mark));
+        assert_eq!(directory.is_rebuilding().unwrap(), !is_readable_again);
+        let left = (!is_readable_again).then(|| (TenantId::from_bytes([3; 16]), Sequence(7)));
+        assert_eq!(directory.half().unwrap(), left);
         match engine.get(&[5]) {
             Ok(value) => {
                 assert_eq!((value.as_deref(), is_readable_again), (Some(Unreadable::value(5).as_slice()), true))
@@ -298,6 +302,28 @@ fn half_of_a_batch_is_not_read_and_is_taken_back() {
         }
         assert_eq!(engine.reopened.load(Ordering::Relaxed), 0);
         assert_eq!(place.changed(engine), 0, "what can be put back is");
+    }
+}
+
+/// A commit whose pages could be read, and one of them not once more.
+#[test]
+fn a_commit_that_fails_in_the_midst_of_it_is_taken_back_by_itself() {
+    for _ in 0..5 {
+        let place = Unreadable::new();
+        let engine = place.open();
+        let undoing = Undoing {
+            before: Box::new(|_, keys| {
+                let had = |key: &IVec| match key.as_ref() {
+                    [number] => Some(Unreadable::value(*number).into()),
+                    _ => None,
+                };
+                Ok(keys.iter().map(had).collect())
+            }),
+            mark: None,
+        };
+        engine.write(engine.applying(Unreadable::batch(), Some(undoing)).unwrap()).unwrap_err();
+        assert!(engine.half.is_there(), "of one page nobody knows");
+        assert_eq!(place.changed(engine), 0);
     }
 }
 
@@ -311,27 +337,17 @@ fn half_of_a_commit_that_stays_is_removed_before_everything_is_derived_anew() {
     let store = SledStore::open(&path, options.clone()).unwrap();
     let (commit, derived) = testing::commits().new_tree(&mut runner).unwrap().current();
     let head = store.append(tenant, Sequence(0), commit, derived).unwrap();
-    let piece = |sequence: u64, chunk: u16| Key::Journal { tenant, sequence: Sequence(sequence), chunk }.encode();
     // Of the second commit there is a piece, and of what it should have changed nothing.
+    let piece = Key::Journal { tenant, sequence: Sequence(2), chunk: 1 }.encode();
     let mut batch = Batch::default();
-    batch.insert(piece(2, 1), b"half of it".to_vec());
+    batch.insert(piece.clone(), b"half of it".to_vec());
     store.engine.apply(batch).unwrap();
-    store.undo_half(tenant, Sequence(2));
-    assert!(!store.directory.is_rebuilding().unwrap(), "there is none");
-    store.engine.half.note([(IVec::from(piece(2, 1)), None)].into_iter());
-    store.undo_half(tenant, Sequence(2));
-    assert!(!store.directory.is_rebuilding().unwrap(), "it was taken back");
-    assert!(store.engine.get(&piece(2, 1)).unwrap().is_none());
-
-    let mut batch = Batch::default();
-    batch.insert(piece(2, 1), b"half of it".to_vec());
-    store.engine.apply(batch).unwrap();
-    store.directory.mark_half(tenant, Sequence(2)).unwrap();
+    store.directory.half_mark(tenant, Sequence(2)).set().unwrap();
     drop(store);
     let error = SledStore::open(&path, options.clone()).unwrap_err();
     assert!(matches!(error, StoreError::NeedsRebuild { .. }), "{error}");
     let store = SledStore::open(&path, SledOptions { rebuild: true, ..options }).unwrap();
-    assert!(store.engine.get(&piece(2, 1)).unwrap().is_none());
+    assert!(store.engine.get(&piece).unwrap().is_none());
     assert_eq!(store.journal(tenant, Sequence(1), 9).unwrap().last().unwrap().hash, head.hash);
     assert!(store.directory.is_rebuilding().unwrap() && store.directory.half().unwrap().is_none());
 }
@@ -364,7 +380,7 @@ fn copies_that_cannot_be_read_hold_up_no_write() {
         let writer = scope.spawn(|| {
             let mut batch = Batch::default();
             batch.insert(b"key".to_vec(), b"value".to_vec());
-            engine.commit(batch, b"key")
+            engine.commit(batch, b"key", None)
         });
         // It waits for its turn, as for whoever fills copies, who meets a place that cannot be read.
         thread::sleep(LOCK_PAUSE * 2);
@@ -395,7 +411,7 @@ fn after_much_was_written_the_closing_notes_where_it_stands() {
         let before = notes(folder.path());
         let mut batch = Batch::default();
         batch.insert(b"key".to_vec(), vec![7; bytes - 3]);
-        engine.commit(batch, b"key").unwrap();
+        engine.commit(batch, b"key", None).unwrap();
         engine.close().unwrap();
         let after = notes(folder.path());
         assert_eq!(after != before, is_noted, "{bytes}: {before:?}, {after:?}");
@@ -413,7 +429,7 @@ fn what_took_the_place_of_an_engine_is_left_alone_when_it_is_closed() {
         let engine = Engine::open(&place, options, None).unwrap();
         let mut batch = Batch::default();
         batch.insert(b"key".to_vec(), b"value".to_vec());
-        engine.commit(batch, b"key").unwrap();
+        engine.commit(batch, b"key", None).unwrap();
         fs::rename(&place, &away).unwrap();
         if is_copied {
             copy_below(&away, &place).unwrap();
@@ -436,7 +452,7 @@ fn an_engine_that_failed_is_closed_as_it_is() {
     let before = notes(folder.path());
     let mut batch = Batch::default();
     batch.insert(b"key".to_vec(), b"value".to_vec());
-    engine.commit(batch, b"key").unwrap();
+    engine.commit(batch, b"key", None).unwrap();
     let full = io::Error::from(io::ErrorKind::StorageFull);
     engine.note_broken(&io_error(folder.path(), "write", full));
     engine.close().unwrap();
@@ -472,7 +488,7 @@ fn an_engine_that_comes_back_without_what_was_acknowledged_is_not_read() {
         for number in 1..100 {
             let mut batch = Batch::default();
             batch.insert(vec![number], value(number));
-            engine.commit(batch, &[number]).unwrap();
+            engine.commit(batch, &[number], None).unwrap();
         }
         let db = folder.path().join(DATA_FILE);
         let holds = |number: u8| fs::read(&db).unwrap().windows(3_000).any(|bytes| bytes == value(number));
