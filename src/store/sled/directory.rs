@@ -40,7 +40,7 @@ use self::names::{
 use super::swap;
 use crate::domain::id::{Sequence, TenantId};
 use crate::private;
-use crate::store::{Holder, RULES, StoreError};
+use crate::store::{Hash, Holder, RULES, StoreError};
 
 pub(super) use self::files::{bytes_below, copy_below, io_error, remove_folder, remove_half_snapshots, sync_directory};
 pub use self::format::FORMAT;
@@ -165,15 +165,13 @@ impl Directory {
     }
 
     /// What is to say, if need be, that half of a commit may be there.
-    pub(super) fn half_mark(&self, tenant: TenantId, sequence: Sequence) -> HalfMark {
-        HalfMark { path: self.path.clone(), tenant, sequence }
+    pub(super) fn half_mark(&self, tenant: TenantId, sequence: Sequence, hash: Hash) -> HalfMark {
+        HalfMark { path: self.path.clone(), half: HalfCommit { tenant, sequence, hash } }
     }
 
-    /// The commit that was never acknowledged and of which half may be there, if the mark names one.
-    pub(super) fn half(&self) -> Result<Option<(TenantId, Sequence)>, StoreError> {
-        let mark = self.read(REBUILD)?;
-        let named = mark.lines().find_map(|line| line.strip_prefix(HALF)?.split_once(' '));
-        Ok(named.and_then(|(sequence, tenant)| Some((tenant.parse().ok()?, Sequence(sequence.parse().ok()?)))))
+    /// The commit that failed and of which half may be there, if the mark names one.
+    pub(super) fn half(&self) -> Result<Option<HalfCommit>, StoreError> {
+        Ok(self.read(REBUILD)?.lines().find_map(HalfCommit::read))
     }
 
     /// A rebuild is being done.
@@ -182,7 +180,7 @@ impl Directory {
     }
 
     pub(super) fn has_begun_rebuilding(&self) -> Result<bool, StoreError> {
-        Ok(self.read(REBUILD)?.as_bytes() == REBUILD_BEGUN)
+        Ok(self.read(REBUILD)?.as_bytes().starts_with(REBUILD_BEGUN))
     }
 
     pub(super) fn clear_rebuilding(&self) -> Result<(), StoreError> {
@@ -359,22 +357,49 @@ impl Directory {
     }
 }
 
-/// Says that half of a commit may be there that was never acknowledged: a rebuild is to be done, and before that whatever there is of it is to
-/// go.
+/// A commit that failed, and was never acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HalfCommit {
+    pub(super) tenant: TenantId,
+    pub(super) sequence: Sequence,
+    /// By which it is told from a later commit of the same number.
+    pub(super) hash: Hash,
+}
+
+impl HalfCommit {
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix(HALF)?.split(' ');
+        Some(Self {
+            sequence: Sequence(words.next()?.parse().ok()?),
+            tenant: words.next()?.parse().ok()?,
+            hash: words.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// Says that half of a commit may be there: a rebuild is to be done, and before that whatever there is of it is to go.
 pub(super) struct HalfMark {
     path: PathBuf,
-    tenant: TenantId,
-    sequence: Sequence,
+    half: HalfCommit,
 }
 
 impl HalfMark {
-    pub(super) fn set(&self) -> Result<(), StoreError> {
-        let half = format!("{HALF}{} {}\n", self.sequence, self.tenant);
-        replace(&self.path, REBUILD, &[TO_REBUILD, half.as_bytes()].concat(), true)
+    /// Gives what the mark said before, which is nothing if there was none.
+    pub(super) fn set(&self) -> Result<Vec<u8>, StoreError> {
+        let HalfCommit { tenant, sequence, hash } = self.half;
+        let before = match fs::read(self.path.join(REBUILD)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            before => before.map_err(|error| io_error(&self.path, "read the mark of a rebuild", error))?,
+        };
+        let half = format!("{HALF}{sequence} {tenant} {hash}\n");
+        let rest = if before.is_empty() { TO_REBUILD } else { before.as_slice() };
+        replace(&self.path, REBUILD, &[rest, half.as_bytes()].concat(), true)?;
+        Ok(before)
     }
 
-    pub(super) fn clear(&self) -> Result<(), StoreError> {
-        remove(&self.path, REBUILD)
+    /// Nothing of it is there; the mark says again what it said before.
+    pub(super) fn clear(&self, before: Vec<u8>) -> Result<(), StoreError> {
+        if before.is_empty() { remove(&self.path, REBUILD) } else { replace(&self.path, REBUILD, &before, true) }
     }
 }
 

@@ -398,7 +398,7 @@ impl Engine {
     }
 
     fn half_is_there(&self) -> StoreError {
-        let why = "half of a commit that failed is in it; end the process and run `whowas rebuild`";
+        let why = "half of a commit that failed is in it or just was; if this stays so, end the process and run `whowas rebuild`";
         io_error(&self.path, "read the engine", io::Error::other(why))
     }
 
@@ -454,8 +454,14 @@ impl Engine {
         let (error, failed) = match self.inner() {
             Some(inner) => match self.ask(&inner, &mut question) {
                 Err(error @ StoreError::Io { .. }) => {
-                    self.note_broken(&error);
-                    if !inner.has_failed() && (is_mere_reading(&error) || self.half.is_there()) {
+                    // What failed in the midst of a batch is told by whoever wrote it.
+                    if self.half.is_there() {
+                        return Err(error);
+                    }
+                    if !self.half.is_unwritten() {
+                        self.note_broken(&error);
+                    }
+                    if !inner.has_failed() && is_mere_reading(&error) {
                         return self.ask(&inner, &mut question);
                     }
                     (error, Arc::as_ptr(&inner))
@@ -467,19 +473,22 @@ impl Engine {
                 (io_error(&self.path, "read", io::Error::other(why)), std::ptr::null())
             }
         };
-        self.note_broken(&error);
         let inner = self.open_again(error, failed)?;
-        question(&inner)
+        self.ask(&inner, &mut question)
     }
 
-    /// An answer counts if no half of a batch is there when it has come.
+    /// An answer counts if there was no half of a batch meanwhile.
     fn ask<T>(
         &self,
         inner: &Inner,
         question: &mut impl FnMut(&Inner) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let before = self.half.changes();
         let answered = question(inner);
-        if self.half.is_there() { Err(self.half_is_there()) } else { answered }
+        if self.half.is_there() || self.half.is_unwritten() || self.half.changes() != before {
+            return Err(self.half_is_there());
+        }
+        answered
     }
 
     fn note_broken(&self, error: &StoreError) {
@@ -529,8 +538,7 @@ impl Engine {
         };
         match Inner::open_after_failure(&self.path, self.options) {
             Ok(inner) if has_all(&inner) => {
-                // A write of its own had failed, and what was not written whole sled leaves out.
-                self.half.is_gone();
+                self.half.is_left_out();
                 Ok(Arc::clone(place.insert(Arc::new(inner))))
             }
             _ => Err(error),

@@ -47,7 +47,7 @@ use self::changes::Changes;
 use self::cipher::Cipher;
 use self::directory::{Directory, Note, Noted, SCRATCH};
 use self::engine::{Engine, Range};
-use self::opening::{check_commits, check_heads, count_commits, find_cipher, open_engine, try_on_copy};
+use self::opening::{check_commits, check_heads, count_commits, find_cipher, open_engine, remove_half, try_on_copy};
 use self::read::{damaged, get};
 use self::unseen::Unseen;
 use super::key::{Key, Prefix};
@@ -236,11 +236,12 @@ impl SledStore {
         let note = directory.commits();
         try_on_copy(&directory, note, &options, cipher.clone())?;
         let engine = open_engine(&directory, format, &options, cipher)?;
-        if let Some((tenant, sequence)) = directory.half()? {
-            // Nothing was written after it, nor is before this mark has gone.
-            engine
-                .remove_kinds(&(Key::Journal { tenant, sequence, chunk: 0 }.encode(), Prefix::journal(tenant).end()))?;
-            engine.persist()?;
+        // Whoever had it open before may have come so far only now.
+        if directory.is_rebuilding()? && !options.rebuild {
+            return Err(StoreError::NeedsRebuild { path: directory.shown() });
+        }
+        if let Some(half) = directory.half()? {
+            remove_half(&engine, half, note)?;
             directory.mark_rebuilding()?;
         }
         let commits = count_commits(&engine)?;
@@ -434,7 +435,7 @@ impl SledStore {
         self.pin(tenant, &before);
         self.unseen.note(tenant, &before, &derived);
         let journaled = Key::Journal { tenant, sequence: head.sequence, chunk: 0 };
-        let mark = self.directory.half_mark(tenant, head.sequence);
+        let mark = self.directory.half_mark(tenant, head.sequence, head.hash);
         let written = self.engine.commit(changes.into_batch(), &journaled.encode(), Some(mark));
         Self::or_stop(&mut stopped, written)?;
         let count = self.commits.fetch_add(1, Ordering::AcqRel).saturating_add(1);

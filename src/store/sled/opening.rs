@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::carve::Carved;
 use super::cipher::{self, Cipher, cipher_of, remove_wrapped};
-use super::directory::{Directory, Note, Noted, bytes_below, copy_below, io_error, remove_half_snapshots};
+use super::directory::{Directory, HalfCommit, Note, Noted, bytes_below, copy_below, io_error, remove_half_snapshots};
 use super::engine::{self, Engine, EngineOptions};
 use super::read::{self, damaged, get};
 use super::readable::End;
@@ -174,6 +174,21 @@ pub(super) fn check_commits(
         engine.swear_by(&key.encode());
     }
     Ok(())
+}
+
+/// Removes what there is of a commit that failed, unless it is another one: a mark may have come from an older copy of the ledger.
+pub(super) fn remove_half(engine: &Engine, half: HalfCommit, note: Option<Note>) -> Result<(), StoreError> {
+    let HalfCommit { tenant, sequence, hash } = half;
+    let newest = read::newest_journaled(engine, tenant)?;
+    let is_other = read::hash_of(engine, tenant, sequence)?.is_some_and(|found| found != hash);
+    let is_acknowledged = newest >= sequence && lost(note, count_commits(engine)?.saturating_sub(1)) > 0;
+    // Nothing was written after it.
+    if newest > sequence || is_other || is_acknowledged {
+        return Ok(());
+    }
+    let first = Key::Journal { tenant, sequence, chunk: 0 }.encode();
+    engine.remove_kinds(&(first, Some(Key::Journal { tenant, sequence: sequence.next(), chunk: 0 }.encode())))?;
+    engine.persist()
 }
 
 /// Checks by a few seeks a tenant what an append relies on: that the head is that of the newest commit in the journal. `verify` checks

@@ -3,7 +3,7 @@
 //! It puts one record after the other into its pages, and what it has done when it cannot read one of them stays done, and reaches the
 //! disk a moment later.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ::sled::IVec;
 
@@ -13,37 +13,56 @@ use crate::store::sled::directory::HalfMark;
 
 /// Whether half of a batch is there.
 #[derive(Default)]
-pub(super) struct Half(AtomicBool);
+pub(super) struct Half {
+    /// How often it came and went: it is there when that is odd.
+    changes: AtomicUsize,
+    /// It is in memory alone, because sled failed to write.
+    is_unwritten: AtomicBool,
+}
 
 impl Half {
     pub(super) fn is_there(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        !self.changes().is_multiple_of(2)
     }
 
-    /// A batch failed; nothing is written after it, and nothing read while half of it is there.
+    /// What is the same before and after whatever saw nothing of a half.
+    pub(super) fn changes(&self) -> usize {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// A batch failed, and what there is of it is not taken back. Nothing is written or read after it.
     pub(super) fn comes(&self) {
-        self.0.store(true, Ordering::Release);
+        self.changes.fetch_or(1, Ordering::AcqRel);
     }
 
-    pub(super) fn is_gone(&self) {
-        self.0.store(false, Ordering::Release);
+    /// Whether what is read now may be of a batch that is only in memory.
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.is_unwritten.load(Ordering::Acquire)
+    }
+
+    /// It was opened again.
+    pub(super) fn is_left_out(&self) {
+        self.is_unwritten.store(false, Ordering::Release);
     }
 
     /// Puts back onto the disk what the keys of a batch that failed had before. Whoever is killed meanwhile, or cannot put back all of it,
     /// leaves the mark, because of which the next opening removes what there is.
     pub(super) fn take_back(&self, inner: &Inner, before: Vec<(IVec, Option<IVec>)>, mark: Option<&HalfMark>) {
-        self.comes();
-        // Then it writes nothing more, and leaves out what was not written whole when it is opened again.
+        // Then it writes nothing more, and opened again it leaves out what was not written whole.
         if inner.has_failed() {
-            return;
+            return self.is_unwritten.store(true, Ordering::Release);
         }
-        let is_marked = mark.is_some_and(|mark| mark.set().is_ok());
+        self.comes();
+        let marked = mark.and_then(|mark| mark.set().ok());
         if put_back(inner, before).is_ok() {
-            self.is_gone();
-            if let Some(mark) = mark.filter(|_| is_marked) {
-                // With a mark too many nothing is lost.
-                let _ = mark.clear();
+            self.changes.fetch_add(1, Ordering::AcqRel);
+            if let Some((mark, before)) = mark.zip(marked) {
+                // A mark too many costs a rebuild, which finds nothing of the commit.
+                let _ = mark.clear(before);
             }
+        } else if let (Some(mark), None) = (mark, marked) {
+            // The disk may take it now.
+            let _ = mark.set();
         }
     }
 }

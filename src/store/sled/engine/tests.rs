@@ -9,10 +9,10 @@ use crate::domain::id::{ObjectId, Sequence, TenantId};
 use crate::domain::time::Instant;
 use crate::store::codec::{self, Record};
 use crate::store::key::{Key, Prefix};
-use crate::store::sled::directory::{Directory, copy_below};
+use crate::store::sled::directory::{Directory, HalfCommit, copy_below};
 use crate::store::sled::read::all;
 use crate::store::sled::{LedgerKey, SledOptions, SledStore, chain};
-use crate::store::{LedgerStore, testing};
+use crate::store::{Hash, Head, LedgerStore, testing};
 
 const OPTIONS: EngineOptions = EngineOptions::TESTED;
 
@@ -281,7 +281,8 @@ fn half_of_a_batch_is_not_read_and_is_taken_back() {
     for is_readable_again in [false, true, false, true, false, true] {
         let ledger = tempfile::TempDir::new().unwrap();
         let directory = Directory::lock(&ledger.path().join("ledger"), true).unwrap();
-        let mark = directory.half_mark(TenantId::from_bytes([3; 16]), Sequence(7));
+        let (tenant, sequence, hash) = (TenantId::from_bytes([3; 16]), Sequence(7), Hash([9; 32]));
+        let mark = directory.half_mark(tenant, sequence, hash);
         let place = Unreadable::new();
         let engine = place.open();
         engine.apply(Unreadable::batch()).unwrap_err();
@@ -292,7 +293,7 @@ fn half_of_a_batch_is_not_read_and_is_taken_back() {
         }
         engine.half.take_back(&engine.inner().unwrap(), before.clone(), Some(&mark));
         assert_eq!(directory.is_rebuilding().unwrap(), !is_readable_again);
-        let left = (!is_readable_again).then(|| (TenantId::from_bytes([3; 16]), Sequence(7)));
+        let left = (!is_readable_again).then_some(HalfCommit { tenant, sequence, hash });
         assert_eq!(directory.half().unwrap(), left);
         match engine.get(&[5]) {
             Ok(value) => {
@@ -327,29 +328,71 @@ fn a_commit_that_fails_in_the_midst_of_it_is_taken_back_by_itself() {
     }
 }
 
-/// What cannot be taken back is left to the opening for a rebuild, which nothing is written before.
+/// What cannot be taken back is left to the opening for a rebuild, which nothing is written before. A mark that has nothing to do with what is
+/// there, as one may be left in a copy, removes nothing.
 #[test]
 fn half_of_a_commit_that_stays_is_removed_before_everything_is_derived_anew() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (tenant, folder) = (TenantId::from_bytes([3; 16]), tempfile::TempDir::new().unwrap());
     let path = folder.path().join("ledger");
     let options = SledOptions { create: true, ..SledOptions::new("test", Instant::from_micros(0)) };
+    let for_a_rebuild = SledOptions { rebuild: true, ..options.clone() };
     let store = SledStore::open(&path, options.clone()).unwrap();
-    let (commit, derived) = testing::commits().new_tree(&mut runner).unwrap().current();
-    let head = store.append(tenant, Sequence(0), commit, derived).unwrap();
-    // Of the second commit there is a piece, and of what it should have changed nothing.
-    let piece = Key::Journal { tenant, sequence: Sequence(2), chunk: 1 }.encode();
+    let mut heads = vec![Head::default()];
+    for _ in 0..3 {
+        let (commit, derived) = testing::commits().new_tree(&mut runner).unwrap().current();
+        let expected = heads.last().unwrap().sequence;
+        heads.push(store.append(tenant, expected, commit, derived).unwrap());
+    }
+    // Of the fourth commit there is a piece, and of what it should have changed nothing.
+    let piece = Key::Journal { tenant, sequence: Sequence(4), chunk: 1 }.encode();
     let mut batch = Batch::default();
     batch.insert(piece.clone(), b"half of it".to_vec());
     store.engine.apply(batch).unwrap();
-    store.directory.half_mark(tenant, Sequence(2)).set().unwrap();
+    store.directory.half_mark(tenant, Sequence(4), Hash([9; 32])).set().unwrap();
     drop(store);
     let error = SledStore::open(&path, options.clone()).unwrap_err();
     assert!(matches!(error, StoreError::NeedsRebuild { .. }), "{error}");
-    let store = SledStore::open(&path, SledOptions { rebuild: true, ..options }).unwrap();
+    let journal = |store: &SledStore| -> Vec<Hash> {
+        store.journal(tenant, Sequence(1), 9).unwrap().iter().map(|entry| entry.hash).collect()
+    };
+    let all: Vec<Hash> = heads.iter().skip(1).map(|head| head.hash).collect();
+    let store = SledStore::open(&path, for_a_rebuild.clone()).unwrap();
     assert!(store.engine.get(&piece).unwrap().is_none());
-    assert_eq!(store.journal(tenant, Sequence(1), 9).unwrap().last().unwrap().hash, head.hash);
+    assert_eq!(journal(&store), all);
     assert!(store.directory.is_rebuilding().unwrap() && store.directory.half().unwrap().is_none());
+
+    let others = [(2, heads[2].hash), (3, Hash([9; 32])), (3, heads[3].hash), (7, Hash([9; 32]))];
+    others.into_iter().fold(store, |store, (sequence, hash)| {
+        store.directory.half_mark(tenant, Sequence(sequence), hash).set().unwrap();
+        drop(store);
+        let store = SledStore::open(&path, for_a_rebuild.clone()).unwrap();
+        assert_eq!(journal(&store), all, "{sequence}");
+        store
+    });
+}
+
+/// A mark that asked for a rebuild before asks for it afterwards.
+#[test]
+fn a_mark_says_again_what_it_said_before() {
+    let ledger = tempfile::TempDir::new().unwrap();
+    let directory = Directory::lock(&ledger.path().join("ledger"), true).unwrap();
+    let mark = directory.half_mark(TenantId::from_bytes([3; 16]), Sequence(7), Hash([9; 32]));
+    for is_begun in [false, true] {
+        directory.mark_rebuilding().unwrap();
+        if is_begun {
+            directory.mark_rebuilding_begun().unwrap();
+        }
+        let before = mark.set().unwrap();
+        assert!(directory.half().unwrap().is_some());
+        assert_eq!(directory.has_begun_rebuilding().unwrap(), is_begun);
+        mark.clear(before).unwrap();
+        assert!(directory.is_rebuilding().unwrap() && directory.half().unwrap().is_none());
+    }
+    directory.clear_rebuilding().unwrap();
+    let before = mark.set().unwrap();
+    mark.clear(before).unwrap();
+    assert!(!directory.is_rebuilding().unwrap());
 }
 
 /// A disk that cannot be read in one place is read in the others, and the engine is not opened again, which would write.
