@@ -213,14 +213,24 @@ impl Fault {
     /// What comes over a process that runs; when this is back it has begun.
     fn begin(&self, process: u32, place: &Path, log: &Path) -> Option<Child> {
         let Self::Read { error, when, .. } = self else { return None };
-        let mut command = injecting("pread64", error, when, Some(place.join("engine/db")), log);
-        let mut tracer = command.args(["-p", &process.to_string()]).stderr(Stdio::piped()).spawn().unwrap();
-        // It says that it is attached, or why it cannot be; and more later, which nobody wants to know but must be taken.
-        let mut says = BufReader::new(tracer.stderr.take().unwrap());
-        let _ = says.read_line(&mut String::new());
-        thread::spawn(move || io::copy(&mut says, &mut io::sink()));
-        Some(tracer)
+        attach(injecting("pread64", error, when, Some(place.join("engine/db")), log), process)
     }
+}
+
+/// Has a tracer come over a process that runs; `None` if it may not, or the process has ended.
+pub fn attach(mut tracer: Command, process: u32) -> Option<Child> {
+    let mut tracer = tracer.args(["-p", &process.to_string()]).stderr(Stdio::piped()).spawn().unwrap();
+    // It says that it is attached, or why it cannot be; and more later, which nobody wants to know but must be taken.
+    let (mut says, mut said) = (BufReader::new(tracer.stderr.take().unwrap()), String::new());
+    let _ = says.read_line(&mut said);
+    thread::spawn(move || io::copy(&mut says, &mut io::sink()));
+    if said.contains("attached") {
+        return Some(tracer);
+    }
+    // Whatever it says instead, nobody waits for what it does.
+    let _ = tracer.kill();
+    tracer.wait().unwrap();
+    None
 }
 
 /// A tracer that has calls fail, of one file or all.

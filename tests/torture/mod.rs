@@ -21,9 +21,8 @@ mod truth;
 pub use child::{Program, play_if_asked};
 pub use table::Table;
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What is tried, and how often.
 #[derive(Clone, Debug)]
@@ -68,18 +67,10 @@ pub fn can_trace() -> bool {
 /// Whether a tracer may come over a process that runs already.
 pub fn can_attach() -> bool {
     let Ok(mut sleeper) = Command::new("sleep").arg("60").spawn() else { return false };
-    let tracer = faults::injecting("pread64", "EIO", "1+", None, Path::new("/dev/null"))
-        .args(["-p", &sleeper.id().to_string()])
-        .stderr(Stdio::piped())
-        .spawn();
-    let is_attached = tracer.is_ok_and(|mut tracer| {
-        let mut said = String::new();
-        let _ = BufReader::new(tracer.stderr.take().unwrap()).read_line(&mut said);
-        let _ = tracer.kill();
-        let _ = tracer.wait();
-        said.contains("attached")
-    });
+    let tracer = faults::injecting("pread64", "EIO", "1+", None, Path::new("/dev/null"));
+    let attached = faults::attach(tracer, sleeper.id());
     let _ = sleeper.kill();
     let _ = sleeper.wait();
-    is_attached
+    // It ends with what it came over.
+    attached.is_some_and(|mut tracer| tracer.wait().is_ok())
 }

@@ -4,7 +4,6 @@ use axum::Extension;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-
 use data_encoding::HEXLOWER;
 
 use super::form::{Form, fields};

@@ -275,11 +275,7 @@ impl Directory {
 
     /// What stands in a file; nothing if there is none.
     fn read(&self, name: &str) -> Result<String, StoreError> {
-        match fs::read(self.path.join(name)) {
-            Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(self.io_error(&format!("read {name}"), error)),
-        }
+        read(&self.path, name)
     }
 
     fn has(&self, name: &str) -> Result<bool, StoreError> {
@@ -385,21 +381,21 @@ pub(super) struct HalfMark {
 
 impl HalfMark {
     /// Gives what the mark said before, which is nothing if there was none.
-    pub(super) fn set(&self) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn set(&self) -> Result<String, StoreError> {
         let HalfCommit { tenant, sequence, hash } = self.half;
-        let before = match fs::read(self.path.join(REBUILD)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            before => before.map_err(|error| io_error(&self.path, "read the mark of a rebuild", error))?,
-        };
+        let before = read(&self.path, REBUILD)?;
         let half = format!("{HALF}{sequence} {tenant} {hash}\n");
-        let rest = if before.is_empty() { TO_REBUILD } else { before.as_slice() };
+        let rest = if before.is_empty() { TO_REBUILD } else { before.as_bytes() };
         replace(&self.path, REBUILD, &[rest, half.as_bytes()].concat(), true)?;
         Ok(before)
     }
 
     /// Nothing of it is there; the mark says again what it said before.
-    pub(super) fn clear(&self, before: Vec<u8>) -> Result<(), StoreError> {
-        if before.is_empty() { remove(&self.path, REBUILD) } else { replace(&self.path, REBUILD, &before, true) }
+    pub(super) fn clear(&self, before: &str) -> Result<(), StoreError> {
+        match before {
+            "" => remove(&self.path, REBUILD),
+            before => replace(&self.path, REBUILD, before.as_bytes(), true),
+        }
     }
 }
 
@@ -412,6 +408,14 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // The lock itself goes after this, with the field.
         self.remove_holder();
+    }
+}
+
+fn read(directory: &Path, name: &str) -> Result<String, StoreError> {
+    match fs::read(directory.join(name)) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(io_error(directory, &format!("read {name}"), error)),
     }
 }
 

@@ -58,7 +58,7 @@ impl Half {
             self.changes.fetch_add(1, Ordering::AcqRel);
             if let Some((mark, before)) = mark.zip(marked) {
                 // A mark too many costs a rebuild, which finds nothing of the commit.
-                let _ = mark.clear(before);
+                let _ = mark.clear(&before);
             }
         } else if let (Some(mark), None) = (mark, marked) {
             // The disk may take it now.

@@ -386,12 +386,12 @@ fn a_mark_says_again_what_it_said_before() {
         let before = mark.set().unwrap();
         assert!(directory.half().unwrap().is_some());
         assert_eq!(directory.has_begun_rebuilding().unwrap(), is_begun);
-        mark.clear(before).unwrap();
+        mark.clear(&before).unwrap();
         assert!(directory.is_rebuilding().unwrap() && directory.half().unwrap().is_none());
     }
     directory.clear_rebuilding().unwrap();
     let before = mark.set().unwrap();
-    mark.clear(before).unwrap();
+    mark.clear(&before).unwrap();
     assert!(!directory.is_rebuilding().unwrap());
 }
 
